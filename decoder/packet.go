@@ -1,0 +1,100 @@
+package decoder
+
+import "net/netip"
+
+// Format says which export protocol a packet was in. The values are those of
+// the ExportFormat enumeration in proto/flow/v1.
+type Format uint8
+
+// The export formats.
+const (
+	FormatUnspecified Format = 0
+	FormatNetFlowV5   Format = 5
+)
+
+// Uptime is a reading of an exporter's system uptime clock: milliseconds since
+// the exporter booted, modulo 2^32 (it wraps every 49.7 days). Only
+// differences of two readings of one exporter mean anything.
+type Uptime uint32
+
+// UnixNano is a wall-clock time in nanoseconds since 1970-01-01 00:00 UTC.
+// Zero means unset.
+type UnixNano uint64
+
+// ExportPacket is a decoded export packet, in whatever format it came: its
+// header and the flow records that were really in it.
+//
+// The zero value is an empty packet, ready for use. A packet kept by one
+// goroutine and decoded into again and again stops allocating once Records has
+// grown to the largest packet seen. It never refers to the datagram's bytes.
+type ExportPacket struct {
+	Header
+	// Records are the flow records decoded. Their capacity is reused.
+	Records []Record
+}
+
+// Header holds what an export packet says once for all its records.
+type Header struct {
+	// Format is the protocol the packet was in.
+	Format Format
+	// Count is the number of records the header announces, as exported. The
+	// number really present is len(Records).
+	Count uint32
+	// SystemUptime is the exporter's uptime clock when it sent the packet.
+	SystemUptime Uptime
+	// ExportSeconds is the exporter's wall clock when it sent the packet, in
+	// whole seconds since 1970-01-01 UTC.
+	ExportSeconds uint32
+	// ExportNanoseconds is the residual of ExportSeconds, as exported. Some
+	// exporters put 1e9 or more here; ExportTime carries it into the seconds.
+	ExportNanoseconds uint32
+	// FlowSequence is the exporter's running count of flows sent before this
+	// packet, modulo 2^32, as exported.
+	FlowSequence uint32
+	// EngineType and EngineID name the flow switching engine of the exporter.
+	EngineType, EngineID uint8
+	// SamplingMode is the top two bits of the sampling field, as exported.
+	SamplingMode uint8
+	// SamplingInterval is its low 14 bits: one packet in so many is counted.
+	// Zero or one does not prove that the exporter does not sample, and mode 0
+	// with an interval above one occurs in the field.
+	SamplingInterval uint16
+	// Anomalies are the packet's oddities, equal for all its records.
+	Anomalies Anomalies
+}
+
+// Record is one flow record.
+type Record struct {
+	// SourceAddress, DestinationAddress and NextHop are the flow's addresses
+	// and that of the next router; NextHop is 0.0.0.0 when not known.
+	SourceAddress, DestinationAddress, NextHop netip.Addr
+	// Packets and Octets are the flow's layer 3 counters, as exported, never
+	// scaled by the sampling interval.
+	Packets, Octets uint64
+	// StartTime and EndTime are when the flow's first and last packet were
+	// switched, by the exporter's clock. Zero: at or before 1970-01-01, see
+	// AnomalyStartUnset and AnomalyEndUnset.
+	StartTime, EndTime UnixNano
+	// FirstUptime and LastUptime are the same two moments on the exporter's
+	// uptime clock, as exported.
+	FirstUptime, LastUptime Uptime
+	// InputInterface and OutputInterface are SNMP ifIndex values.
+	InputInterface, OutputInterface uint32
+	// SourceAS and DestinationAS are autonomous system numbers, origin or peer
+	// as the exporter is configured.
+	SourceAS, DestinationAS uint32
+	// Anomalies are the record's own oddities; the packet's are in Header.
+	Anomalies Anomalies
+	// SourcePort and DestinationPort are the transport ports. For ICMP,
+	// exporters put type*256+code in DestinationPort, or split them.
+	SourcePort, DestinationPort uint16
+	// Protocol is the IANA protocol number.
+	Protocol uint8
+	// TCPFlags is the OR of the TCP flags of all the flow's packets.
+	TCPFlags uint8
+	// TOS is the IP type of service byte.
+	TOS uint8
+	// SourcePrefixLength and DestinationPrefixLength are the lengths, in bits,
+	// of the routes that matched. Zero: the default route, or not known.
+	SourcePrefixLength, DestinationPrefixLength uint8
+}
