@@ -1,0 +1,150 @@
+package publisher
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Limits of a configuration, and figures that follow from Kafka's own.
+const (
+	// MinBatchBytes and MaxBatchBytes bound Config.BatchBytes. The upper one is
+	// what a batch may hold while its partition is busy.
+	MinBatchBytes = 4 << 10
+	MaxBatchBytes = 1 << 20
+	// MinBufferBytes is the smallest budget that keeps one partition moving: a
+	// batch being filled, one under way, the client's copy of it.
+	MinBufferBytes = 4 << 20
+	// MaxLinger bounds Config.Linger.
+	MaxLinger = time.Minute
+)
+
+// Config says where flow records go and how. DefaultConfig gives the values
+// that the documentation promises; Brokers has none and must be set.
+type Config struct {
+	// Brokers are the host:port addresses of at least one broker of the
+	// cluster; the rest is learned from it.
+	Brokers []string
+	// Topic receives all flow records. It must exist.
+	Topic string
+	// ClientID names this program in the brokers' logs and quotas.
+	ClientID string
+	// Compression is the codec of the record batches.
+	Compression Compression
+	// Linger is the longest time a record waits for company before the batch of
+	// an idle partition is sent.
+	Linger time.Duration
+	// BatchBytes is the uncompressed size at which the batch of an idle
+	// partition is sent without waiting for Linger.
+	BatchBytes int
+	// BufferBytes is the budget for all records not yet acknowledged: the
+	// allocated capacity of their batches and the client's copies.
+	BufferBytes int
+	// Partitioner maps an exporter's address to a partition.
+	Partitioner Partitioner
+	// Acks is how many replicas must have a batch before it counts as delivered.
+	Acks Acks
+	// Idempotent lets brokers recognise a repeated batch. It needs AcksAll.
+	Idempotent bool
+	// IdempotentRequired makes a cluster's refusal of a producer id an error to
+	// be retried. Otherwise publishing goes on without, after one warning.
+	IdempotentRequired bool
+	// TLS, when not nil, encrypts the connections.
+	TLS *TLSConfig
+	// SASL, when not nil, authenticates them.
+	SASL *SASLConfig
+	// RequestTimeout is the longest wait for a broker's answer to a request,
+	// after which the batches in it are sent again.
+	RequestTimeout time.Duration
+	// Logger receives what an operator should know; nil means nothing is logged.
+	Logger *slog.Logger
+}
+
+// DefaultConfig returns the documented defaults: acks=all, idempotent, zstd,
+// 100 ms linger, 512 KiB batches and a budget of 256 MiB.
+func DefaultConfig() Config {
+	return Config{
+		Topic:          "flows",
+		ClientID:       "flowpub",
+		Compression:    CompressionZstd,
+		Linger:         100 * time.Millisecond,
+		BatchBytes:     512 << 10,
+		BufferBytes:    256 << 20,
+		Partitioner:    PartitionerMurmur2,
+		Acks:           AcksAll,
+		Idempotent:     true,
+		RequestTimeout: 30 * time.Second,
+	}
+}
+
+// Validate returns every mistake in c, joined, or nil.
+func (c Config) Validate() error {
+	var errs []error
+	mistake := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("publisher: "+format, args...))
+	}
+	if len(c.Brokers) == 0 {
+		mistake("no brokers: name at least one as host:port")
+	}
+	if c.Topic == "" {
+		mistake("no topic: name the topic that receives the flow records")
+	}
+	if c.Linger < 0 || c.Linger > MaxLinger {
+		mistake("linger is %v: it must be from 0 to %v", c.Linger, MaxLinger)
+	}
+	if c.BatchBytes < MinBatchBytes || c.BatchBytes > MaxBatchBytes {
+		mistake("batch size is %d bytes: it must be from %d to %d", c.BatchBytes, MinBatchBytes, MaxBatchBytes)
+	}
+	if c.BufferBytes < MinBufferBytes {
+		mistake("buffer is %d bytes: it must be at least %d", c.BufferBytes, MinBufferBytes)
+	}
+	if c.Idempotent && c.Acks != AcksAll {
+		mistake("idempotent publishing needs acks=all, not acks=%v", c.Acks)
+	}
+	if c.RequestTimeout < time.Second {
+		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
+	}
+	return errors.Join(append(errs, c.TLS.validate(), c.SASL.validate())...)
+}
+
+// Acks is the number of replicas that must acknowledge a batch, as the Kafka
+// protocol's produce request encodes it.
+type Acks int16
+
+// The acknowledgements Kafka knows.
+const (
+	// AcksNone: the batch counts as delivered once it is written to the
+	// connection.
+	AcksNone Acks = 0
+	// AcksLeader: once the partition's leader has it.
+	AcksLeader Acks = 1
+	// AcksAll: once all in-sync replicas have it.
+	AcksAll Acks = -1
+)
+
+// String returns "all", "1" or "0".
+func (a Acks) String() string {
+	if a == AcksAll {
+		return "all"
+	}
+	return fmt.Sprint(int16(a))
+}
+
+// MarshalText is String.
+func (a Acks) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText accepts "all", "-1", "1" and "0".
+func (a *Acks) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "all", "-1":
+		*a = AcksAll
+	case "1":
+		*a = AcksLeader
+	case "0":
+		*a = AcksNone
+	default:
+		return fmt.Errorf("publisher: acks %q is not known: use all, 1 or 0", b)
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package publisher
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
+)
+
+// TLSConfig says how connections to brokers are encrypted. Files are PEM and
+// read again when they change.
+type TLSConfig struct {
+	// CAFile holds the authorities that may sign a broker's certificate; empty
+	// means those of the system.
+	CAFile string
+	// CertFile and KeyFile are the client's certificate and key, for brokers
+	// that ask for one; both or neither.
+	CertFile, KeyFile string
+	// ServerName is the name expected in the brokers' certificates; empty means
+	// the host part of each broker's address.
+	ServerName string
+	// Insecure accepts any certificate. For tests only.
+	Insecure bool
+}
+
+// The SASL mechanisms.
+const (
+	SASLPlain       = "plain"
+	SASLScramSHA256 = "scram-sha-256"
+	SASLScramSHA512 = "scram-sha-512"
+)
+
+// SASLConfig says how connections to brokers are authenticated.
+type SASLConfig struct {
+	// Mechanism is SASLPlain, SASLScramSHA256 or SASLScramSHA512.
+	Mechanism string
+	Username  string
+	// Password is the secret itself; PasswordFile the file that holds it, read
+	// again when it changes. One of the two.
+	Password, PasswordFile string
+}
+
+func (c *TLSConfig) validate() error {
+	if c == nil {
+		return nil
+	}
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		return errors.New("publisher: a client certificate needs both its certificate file and its key file")
+	}
+	_, err := c.load()
+	return err
+}
+
+func (c *SASLConfig) validate() error {
+	if c == nil {
+		return nil
+	}
+	var errs []error
+	switch c.Mechanism {
+	case SASLPlain, SASLScramSHA256, SASLScramSHA512:
+	default:
+		errs = append(errs, fmt.Errorf("publisher: SASL mechanism %q is not known: use %s, %s or %s",
+			c.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512))
+	}
+	if c.Username == "" {
+		errs = append(errs, errors.New("publisher: SASL needs a user name"))
+	}
+	switch {
+	case c.Password != "" && c.PasswordFile != "":
+		errs = append(errs, errors.New("publisher: SASL takes a password or a password file, not both"))
+	case c.Password == "" && c.PasswordFile == "":
+		errs = append(errs, errors.New("publisher: SASL needs a password or a password file"))
+	}
+	if len(errs) == 0 {
+		_, err := c.mechanism()
+		return err
+	}
+	return errors.Join(errs...)
+}
+
+// load reads the files into a configuration for crypto/tls.
+func (c *TLSConfig) load() (*tls.Config, error) {
+	conf := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		ServerName:         c.ServerName,
+		InsecureSkipVerify: c.Insecure, //nolint:gosec // asked for by name, and warned of at start
+	}
+	if c.CAFile != "" {
+		pool, err := loadAuthorities(c.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		conf.RootCAs = pool
+	}
+	if c.CertFile != "" {
+		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("publisher: client certificate %s with key %s: %w", c.CertFile, c.KeyFile, err)
+		}
+		conf.Certificates = []tls.Certificate{cert}
+	}
+	return conf, nil
+}
+
+func loadAuthorities(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("publisher: certificate authorities: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("publisher: certificate authorities: %s holds no PEM certificate", file)
+	}
+	return pool, nil
+}
+
+// files names everything load and mechanism read, for noticing changes.
+func (c Config) files() []string {
+	var names []string
+	if c.TLS != nil {
+		names = append(names, c.TLS.CAFile, c.TLS.CertFile, c.TLS.KeyFile)
+	}
+	if c.SASL != nil {
+		names = append(names, c.SASL.PasswordFile)
+	}
+	kept := names[:0]
+	for _, n := range names {
+		if n != "" {
+			kept = append(kept, n)
+		}
+	}
+	return kept
+}
+
+// mechanism returns kafka-go's implementation with the password of now.
+func (c *SASLConfig) mechanism() (sasl.Mechanism, error) {
+	password := c.Password
+	if c.PasswordFile != "" {
+		b, err := os.ReadFile(c.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("publisher: SASL password: %w", err)
+		}
+		password = strings.TrimRight(string(b), "\r\n")
+	}
+	switch c.Mechanism {
+	case SASLScramSHA256:
+		return scram.Mechanism(scram.SHA256, c.Username, password)
+	case SASLScramSHA512:
+		return scram.Mechanism(scram.SHA512, c.Username, password)
+	default:
+		return plain.Mechanism{Username: c.Username, Password: password}, nil
+	}
+}
+
+// fileWatch tells when any of a set of files has changed, by modification time
+// and size. It is safe for concurrent use.
+type fileWatch struct {
+	mu    sync.Mutex
+	names []string
+	seen  []fileStamp
+}
+
+type fileStamp struct {
+	modified time.Time
+	size     int64
+}
+
+func newFileWatch(names []string) *fileWatch {
+	return &fileWatch{names: names, seen: fileStamps(names)}
+}
+
+// changed reports whether a file differs from what it was at the last call.
+func (w *fileWatch) changed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := fileStamps(w.names)
+	for i := range now {
+		if now[i] != w.seen[i] {
+			w.seen = now
+			return true
+		}
+	}
+	return false
+}
+
+func fileStamps(names []string) []fileStamp {
+	stamps := make([]fileStamp, len(names))
+	for i, n := range names {
+		if info, err := os.Stat(n); err == nil {
+			stamps[i] = fileStamp{info.ModTime(), info.Size()}
+		}
+	}
+	return stamps
+}
