@@ -174,7 +174,7 @@ node_ids() {
   local file
   for file in "$KAFKA_DIR"/node*/server.properties; do
     [[ -f $file ]] || fail "there is no cluster in $KAFKA_DIR: start one first"
-    basename "$(dirname "$file")" | tr -d a-z
+    basename "$(dirname "$file")" | tr -d '[:lower:]'
   done
 }
 

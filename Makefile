@@ -1,0 +1,99 @@
+# What a change to flowpub needs; `make help` lists the targets.
+#
+# run and test need Go, make and git only. The other targets fetch their tools,
+# pinned here, into .bin; Go's own generator comes from go.mod (`go tool`).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory --warn-undefined-variables
+
+BUF_VERSION := v1.75.0
+GOLANGCI_LINT_VERSION := v2.15.0
+
+# More flags for `go test`, and for the program that `make run` starts.
+TESTFLAGS ?=
+RUNFLAGS ?=
+# How long `make fuzz` spends on a target, and on how many at the same time.
+FUZZTIME ?= 60s
+FUZZJOBS ?= 2
+# Which benchmarks `make bench` runs, and how often.
+BENCH ?= .
+BENCHCOUNT ?= 6
+# What `make lint` compares the messages' definitions with.
+BREAKING_AGAINST ?= $(or $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null),HEAD)
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
+
+BUF := .bin/buf-$(BUF_VERSION)/buf
+GOLANGCI_LINT := .bin/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+
+# The race detector needs a C compiler; Go turns cgo off when there is none.
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# Packages whose tests push full load, which the race detector would slow down
+# about tenfold. Every line of code they run is raced by its own package's tests.
+LOADED := ./internal/e2e/...
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | \
+		while IFS=$$'\t' read -r target text; do printf '  %-15s %s\n' "$$target" "$$text"; done
+
+.PHONY: run
+run: ## Run it all in one process: broker, collector, exporters, printed flows
+	go run ./cmd/flowdemo $(RUNFLAGS)
+
+.PHONY: test
+test: ## Test everything that needs no other service
+	$(if $(RACE),,@echo 'no C compiler: testing without the race detector' >&2)
+	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
+	go test $(TESTFLAGS) -timeout 15m $(LOADED)
+
+.PHONY: test-kafka
+test-kafka: ## Test with a real Apache Kafka (Java and Maven; or KAFKA_BROKERS)
+	go test -tags kafka -count 1 -timeout 15m $(TESTFLAGS) ./test/kafka/...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME (60s), FUZZJOBS (2) at a time
+	go test -list '^Fuzz' ./... | \
+		awk '/^Fuzz/ { names[n++] = $$1 } $$1 == "ok" { while (n > 0) print $$2, names[--n] }' | \
+		xargs -P $(FUZZJOBS) -L 1 $(SHELL) $(.SHELLFLAGS) 'go test -run "^$$" -fuzz "^$$1$$" \
+			-fuzztime $(FUZZTIME) -parallel 1 "$$0" 2>&1 | sed "s/^/$$1: /"'
+
+.PHONY: bench
+bench: ## Run the benchmarks, for benchstat to compare
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...
+
+.PHONY: lint
+lint: $(BUF) $(GOLANGCI_LINT) ## Check form, known mistakes, import rules, broken contracts
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+		[[ -z $$unformatted ]] || { printf 'gofmt these:\n%s\n' "$$unformatted" >&2; exit 1; }
+	$(GOLANGCI_LINT) run
+	$(BUF) lint
+	$(BUF) format --diff --exit-code
+	$(BUF) breaking --against '.git#ref=$(BREAKING_AGAINST)'
+
+.PHONY: generate
+generate: $(BUF) ## Generate Go from the messages' definitions
+	$(BUF) generate
+
+.PHONY: generate-check
+generate-check: $(BUF) ## Fail when the generated Go in the repository is stale
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+		$(BUF) generate --output "$$fresh"; cd "$$fresh"; \
+		find . -name '*.go' -print0 | xargs -0 -I{} diff -u "$(CURDIR)/{}" {} || \
+		{ echo 'generated code is stale: run make generate' >&2; exit 1; }
+
+.PHONY: build
+build: ## Build static binaries into bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+.PHONY: clean
+clean: ## Remove what these targets built or fetched
+	rm -rf bin .bin .cache
+
+$(BUF):
+	GOBIN=$(CURDIR)/$(@D) go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
+
+$(GOLANGCI_LINT):
+	GOBIN=$(CURDIR)/$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
