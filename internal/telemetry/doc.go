@@ -1,0 +1,9 @@
+// Package telemetry shows the collector's numbers and its health over HTTP.
+//
+// A [Snapshot] holds every number at one moment. The metrics page takes one a
+// scrape, so that the ledger adds up within a scrape. No label has values that
+// a sender of UDP can choose, and every label value is there from the start.
+//
+// The package knows nothing of NetFlow or Kafka: it is told numbers and asks
+// functions.
+package telemetry

@@ -1,0 +1,164 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Time limits of the HTTP server. A profile takes as long as its reader asks
+// for, hence the long one.
+const (
+	readTimeout         = 10 * time.Second
+	writeTimeout        = 30 * time.Second
+	profileWriteTimeout = 10 * time.Minute
+	idleTimeout         = 2 * time.Minute
+	maxHeaderBytes      = 16 << 10
+	maxScrapes          = 8 // at once
+)
+
+// ServerConfig says what a Server shows. All functions are called from several
+// goroutines at once and must not block for long.
+type ServerConfig struct {
+	// Address is the TCP host:port to listen on.
+	Address string
+	// PProf adds the Go profiler's pages under /debug/pprof/.
+	PProf bool
+	// Snapshot returns the numbers of /metrics.
+	Snapshot func() Snapshot
+	// Ready returns what is missing until the readiness probe may pass, one
+	// thing a string; nothing when it passes.
+	Ready func() []string
+	// Live returns what stands still and should not, in the same way.
+	Live func() []string
+	// Logger receives what goes wrong in serving; nil means nothing is logged.
+	Logger *slog.Logger
+}
+
+// Server shows metrics, probes and profiles over HTTP.
+type Server struct {
+	listener net.Listener
+	http     http.Server
+}
+
+// Listen binds the address. Nothing is answered before Serve is called.
+func Listen(cfg ServerConfig) (*Server, error) {
+	listener, err := net.Listen("tcp", cfg.Address)
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: cannot listen for HTTP on %q: %w: choose another address, or none", cfg.Address, err)
+	}
+	s := &Server{listener: listener}
+	s.http = http.Server{
+		Handler:        newHandler(cfg),
+		ReadTimeout:    readTimeout,
+		WriteTimeout:   writeTimeout,
+		IdleTimeout:    idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes,
+	}
+	if cfg.PProf {
+		s.http.WriteTimeout = profileWriteTimeout
+	}
+	if cfg.Logger != nil {
+		s.http.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn)
+	}
+	return s, nil
+}
+
+// Addr returns the bound address.
+func (s *Server) Addr() netip.AddrPort {
+	return s.listener.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Serve answers requests until Close is called, then returns nil. Any other
+// end is an error.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("telemetry: HTTP on %v ended: %w", s.Addr(), err)
+	}
+	return nil
+}
+
+// Close frees the address, lets the requests under way finish until ctx ends,
+// and cuts off the rest. It may be called before Serve, and more than once.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	// A server that never served does not know its listener.
+	if closeErr := s.listener.Close(); !errors.Is(closeErr, net.ErrClosed) {
+		err = errors.Join(err, closeErr)
+	}
+	if err != nil {
+		return fmt.Errorf("telemetry: closing HTTP: %w", err)
+	}
+	return nil
+}
+
+// newHandler routes the pages.
+func newHandler(cfg ServerConfig) http.Handler {
+	mux := http.NewServeMux()
+	pages := []page{
+		{"/metrics", "metrics for Prometheus"},
+		{"/livez", "liveness probe: 200 while every reader and sender makes progress"},
+		{"/readyz", "readiness probe: 200 once flows can be taken and delivered, until shutdown begins"},
+	}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(cfg.Snapshot), promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	mux.HandleFunc("GET /livez", probe("live", cfg.Live))
+	mux.HandleFunc("GET /readyz", probe("ready", cfg.Ready))
+	if cfg.PProf {
+		pages = append(pages, page{"/debug/pprof/", "profiles of the Go runtime"})
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol) // tools also POST here
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	mux.HandleFunc("GET /{$}", index(pages))
+	return mux
+}
+
+// probe answers 200 and the word fine, or 503 and one line for each fault.
+func probe(fine string, faults func() []string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		status, lines := http.StatusOK, []string{fine}
+		if found := faults(); len(found) > 0 {
+			status, lines = http.StatusServiceUnavailable, found
+		}
+		w.WriteHeader(status)
+		// A reader that went away is its own business.
+		_, _ = io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	}
+}
+
+// page is an entry of the index.
+type page struct{ path, about string }
+
+// index lists the pages.
+func index(pages []page) http.HandlerFunc {
+	var b strings.Builder
+	b.WriteString("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>flowpub</title></head>\n<body><h1>flowpub</h1>\n<ul>\n")
+	for _, p := range pages {
+		path := html.EscapeString(p.path)
+		fmt.Fprintf(&b, "<li><a href=\"%s\">%s</a>: %s</li>\n", path, path, html.EscapeString(p.about))
+	}
+	b.WriteString("</ul></body></html>\n")
+	body := b.String()
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, body)
+	}
+}

@@ -1,0 +1,93 @@
+package telemetry
+
+// Snapshot holds every number that flowpub publishes, at one moment. Counts
+// begin at the start of the process. Maps are keyed by label value and hold
+// every value from the start; a Snapshot is not changed once it was handed out.
+type Snapshot struct {
+	// DatagramsReceived counts the datagrams read from the sockets. It equals
+	// DatagramsDecoded and the sum of DatagramsRejected, exactly.
+	DatagramsReceived uint64
+	// DatagramsDecoded counts those that held at least one flow record.
+	DatagramsDecoded uint64
+	// DatagramsRejected counts those that did not count as decoded, by reason.
+	DatagramsRejected map[string]uint64
+	// DatagramsForeign counts those rejected for their version, by the protocol
+	// they look like.
+	DatagramsForeign map[string]uint64
+	// DatagramsKernelDropped counts those that the kernel threw away because a
+	// socket's receive buffer was full. They are in no other count.
+	DatagramsKernelDropped uint64
+
+	// FlowsDecoded counts flow records. It equals FlowsDelivered,
+	// FlowsBuffered and the sum of FlowsDropped, exactly.
+	FlowsDecoded uint64
+	// FlowsDelivered counts those that Kafka acknowledged.
+	FlowsDelivered uint64
+	// FlowsDropped counts those given up, by reason.
+	FlowsDropped map[string]uint64
+	// FlowsBuffered is the number waiting or on their way.
+	FlowsBuffered uint64
+	// FlowsPossiblyDuplicated counts those that may be in Kafka twice.
+	FlowsPossiblyDuplicated uint64
+	// BufferBytes is the memory charged to the budget, BufferLimitBytes the
+	// budget.
+	BufferBytes, BufferLimitBytes int64
+
+	// FlowsMissed counts flows that exporters sent and nobody received here, by
+	// gaps in their sequences.
+	FlowsMissed uint64
+	// ExporterRestarts counts restarts of exporters.
+	ExporterRestarts uint64
+	// PacketsAnomalous counts export packets with at least one anomaly, by kind.
+	PacketsAnomalous map[string]uint64
+	// Exporters is the number of exporters heard lately; the next three are
+	// some of those, by trait. ExportersSilent were heard before, but not lately.
+	Exporters, ExportersLosing, ExportersUnsequenced, ExportersClockSkewed, ExportersSilent int
+
+	// ProduceSeconds is how long produce requests took.
+	ProduceSeconds Histogram
+	// ProduceErrors counts failed produce attempts by error.
+	ProduceErrors map[string]uint64
+	// KafkaBatches counts acknowledged record batches, KafkaBytesRaw and
+	// KafkaBytesWire their size before and after compression.
+	KafkaBatches, KafkaBytesRaw, KafkaBytesWire uint64
+	// TopicWarnings tells for each kind of topic warning whether it stands.
+	TopicWarnings map[string]bool
+	// Idempotent tells whether brokers recognise repeated batches.
+	Idempotent bool
+
+	// ReceiveBufferAsked and ReceiveBufferGranted are bytes over all sockets.
+	ReceiveBufferAsked, ReceiveBufferGranted int
+	// Ready tells whether the readiness probe passes.
+	Ready bool
+	// Version is the version of the program.
+	Version string
+}
+
+// Histogram counts observations by size.
+type Histogram struct {
+	// Bounds are the upper bounds of all buckets but the last, which has none.
+	Bounds []float64
+	// Counts holds one count a bucket, not cumulative: one more than Bounds.
+	Counts []uint64
+	// Sum adds up all observations.
+	Sum float64
+}
+
+// Imbalance returns by how much the two equations of the ledger fail: 0, 0 when
+// every datagram and every flow is accounted for. A positive number is missing
+// on the right-hand side, a negative number is too much there.
+func (s *Snapshot) Imbalance() (datagrams, flows int64) {
+	datagrams = int64(s.DatagramsReceived - s.DatagramsDecoded - sum(s.DatagramsRejected))
+	flows = int64(s.FlowsDecoded - s.FlowsDelivered - s.FlowsBuffered - sum(s.FlowsDropped))
+	return datagrams, flows
+}
+
+// sum adds up the counts of all label values.
+func sum(counts map[string]uint64) uint64 {
+	var total uint64
+	for _, n := range counts {
+		total += n
+	}
+	return total
+}
