@@ -12,15 +12,6 @@ const (
 	FormatNetFlowV5   Format = 5
 )
 
-// Uptime is a reading of an exporter's system uptime clock: milliseconds since
-// the exporter booted, modulo 2^32 (it wraps every 49.7 days). Only
-// differences of two readings of one exporter mean anything.
-type Uptime uint32
-
-// UnixNano is a wall-clock time in nanoseconds since 1970-01-01 00:00 UTC.
-// Zero means unset.
-type UnixNano uint64
-
 // ExportPacket is a decoded export packet, in whatever format it came: its
 // header and the flow records that were really in it.
 //
