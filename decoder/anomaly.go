@@ -1,22 +1,33 @@
 package decoder
 
+import (
+	"fmt"
+	"iter"
+	"math/bits"
+	"slices"
+	"strings"
+)
+
 // Anomalies is a set of oddities found in an export packet. The bits are a
 // published contract: they are the values of the anomalies field of
-// proto/flow/v1.
+// proto/flow/v1, and its enumeration Anomaly. Bits are added, never changed.
 type Anomalies uint32
 
 // The first five concern a packet and hold for all its records, the last three
 // a single record.
 const (
 	// AnomalyCountAbovePresent: the header announces more records than the
-	// datagram holds; those present were decoded.
+	// datagram holds whole; those present were decoded.
 	AnomalyCountAbovePresent Anomalies = 1 << iota
-	// AnomalyPartialRecord: the announced records end in the middle of one.
+	// AnomalyPartialRecord: the datagram ends in the middle of an announced
+	// record. AnomalyCountAbovePresent is set, too.
 	AnomalyPartialRecord
-	// AnomalyTrailingBytes: bytes follow the last announced record.
+	// AnomalyTrailingBytes: bytes follow the last announced record, be it a
+	// few or whole records; they were not read. Never together with the two
+	// above.
 	AnomalyTrailingBytes
 	// AnomalyCountAbove30: more records are announced than the format's
-	// specification allows.
+	// specification allows, whether present or not.
 	AnomalyCountAbove30
 	// AnomalyNanosecondsOutOfRange: the header's nanoseconds are 1e9 or more;
 	// they were carried into the seconds.
@@ -29,3 +40,54 @@ const (
 	// AnomalyStartAfterEnd: both times are set and the start is the later one.
 	AnomalyStartAfterEnd
 )
+
+// anomalyNames holds the name of bit i at index i.
+var anomalyNames = [...]string{
+	"count_above_present",
+	"partial_record",
+	"trailing_bytes",
+	"count_above_30",
+	"nanoseconds_out_of_range",
+	"start_unset",
+	"end_unset",
+	"start_after_end",
+}
+
+// AnomalyKinds returns every kind that exists, each a set of one bit, lowest
+// first. The slice is the caller's.
+func AnomalyKinds() []Anomalies {
+	return slices.Collect(Anomalies(1<<len(anomalyNames) - 1).Kinds())
+}
+
+// Kinds yields the kinds in a one by one, each a set of one bit, lowest first.
+func (a Anomalies) Kinds() iter.Seq[Anomalies] {
+	return func(yield func(Anomalies) bool) {
+		for rest := a; rest != 0; rest &= rest - 1 {
+			if !yield(rest & -rest) {
+				return
+			}
+		}
+	}
+}
+
+// String returns the names of the kinds in a joined by "|", "none" when a is
+// empty. The name of one kind, such as count_above_present, is stable: metrics
+// use it as a label. A bit without a name is written as a number, as in 0x100.
+func (a Anomalies) String() string {
+	if a == 0 {
+		return "none"
+	}
+	var names []string
+	for kind := range a.Kinds() {
+		names = append(names, kind.name())
+	}
+	return strings.Join(names, "|")
+}
+
+// name returns the name of the one bit in a.
+func (a Anomalies) name() string {
+	if i := bits.TrailingZeros32(uint32(a)); i < len(anomalyNames) {
+		return anomalyNames[i]
+	}
+	return fmt.Sprintf("%#x", uint32(a))
+}

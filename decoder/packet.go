@@ -24,6 +24,16 @@ type ExportPacket struct {
 	Records []Record
 }
 
+// AllAnomalies returns the packet's oddities together with those of all its
+// records.
+func (p *ExportPacket) AllAnomalies() Anomalies {
+	all := p.Anomalies
+	for i := range p.Records {
+		all |= p.Records[i].Anomalies
+	}
+	return all
+}
+
 // Header holds what an export packet says once for all its records.
 type Header struct {
 	// Format is the protocol the packet was in.
