@@ -1,20 +1,48 @@
-package decoder
+package decoder_test
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/flowpub/flowpub/decoder"
+)
 
 func BenchmarkDecode(b *testing.B) {
-	payload := make([]byte, HeaderLen+MaxRecords*RecordLen)
-	payload[1], payload[3] = 5, MaxRecords
-	for i := HeaderLen; i < len(payload); i++ {
-		payload[i] = byte(i)
+	for _, c := range []struct {
+		name    string
+		payload []byte
+		want    error
+	}{
+		{"30 records", fullPacket(b, 30), nil},
+		{"1 record", fullPacket(b, 1), nil},
+		{"rejected", []byte("GET / HTTP/1.1"), decoder.ErrVersion},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var p decoder.ExportPacket
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := decoder.Decode(c.payload, &p); !errors.Is(err, c.want) {
+					b.Fatalf("error %v, want %v", err, c.want)
+				}
+			}
+			if n := len(p.Records); n > 0 {
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")
+			}
+		})
 	}
-	payload[9] = 0x60
-	var p ExportPacket
+}
+
+func BenchmarkAppend(b *testing.B) {
+	var p decoder.ExportPacket
+	payload := fullPacket(b, 30)
+	if err := decoder.Decode(payload, &p); err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := Decode(payload, &p); err != nil {
+		if _, err := p.Append(payload[:0]); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*MaxRecords), "ns/record")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(p.Records)), "ns/record")
 }
