@@ -10,16 +10,14 @@ type Uptime uint32
 const (
 	// uptimePeriod is the time after which Uptime repeats.
 	uptimePeriod = (1 << 32) * time.Millisecond
-	// maxAhead is how far a record's uptime may lie ahead of its header's.
-	// Routers stamp the header before the records are complete; tens of
-	// milliseconds are common and nfdump, too, allows 100 s.
+	// maxAhead is how far a record's uptime may lie ahead of its header's. Real
+	// routers send such records; nfdump, too, allows 100 s.
 	maxAhead = 100 * time.Second
 )
 
-// Since returns the time that passed from earlier to u, assuming that the clock
-// wrapped at most once: from -100 s to 2^32 ms - 100 s - 1 ms. What would be longer is
-// taken as a small negative time instead, because exporters do send records that
-// are slightly ahead of their header.
+// Since returns the time that passed from earlier to u, modulo 2^32 ms. It lies
+// between -100 s and 2^32 ms - 100 s: an age of 2^32 - 100,000 ms or more means that
+// earlier is really the later one, by up to 100 s, and is negative.
 func (u Uptime) Since(earlier Uptime) time.Duration {
 	age := time.Duration(u-earlier) * time.Millisecond
 	if age >= uptimePeriod-maxAhead {

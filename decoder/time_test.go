@@ -123,6 +123,28 @@ func TestDecodeTimeAnomalies(t *testing.T) {
 	}
 }
 
+func TestDecodeNanosecondsOutOfRange(t *testing.T) {
+	t.Parallel()
+	for nanoseconds, want := range map[uint32]decoder.Anomalies{
+		999_999_999:   0,
+		1_000_000_000: decoder.AnomalyNanosecondsOutOfRange,
+		4_294_967_295: decoder.AnomalyNanosecondsOutOfRange,
+	} {
+		p := layoutPacket()
+		p.ExportNanoseconds = nanoseconds
+		b, err := p.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := decoder.Decode(b, &p); err != nil {
+			t.Fatal(err)
+		}
+		if p.Anomalies != want || p.ExportNanoseconds != nanoseconds {
+			t.Errorf("%d ns give %d and %v, want them unchanged and %v", nanoseconds, p.ExportNanoseconds, p.Anomalies, want)
+		}
+	}
+}
+
 func TestUnixNanoTime(t *testing.T) {
 	t.Parallel()
 	if got := decoder.UnixNano(0).Time(); !got.IsZero() {
