@@ -1,0 +1,84 @@
+package publisher
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// counts are the flow records of one partition or stage, under its lock.
+type counts struct {
+	decoded, delivered, buffered, duplicated uint64
+	dropped                                  [dropReasons]uint64
+	batches, raw, wire                       uint64 // of what was delivered
+}
+
+// add adds another's counts to c.
+func (c *counts) add(other *counts) {
+	c.decoded += other.decoded
+	c.delivered += other.delivered
+	c.buffered += other.buffered
+	c.duplicated += other.duplicated
+	for i := range c.dropped {
+		c.dropped[i] += other.dropped[i]
+	}
+	c.batches += other.batches
+	c.raw += other.raw
+	c.wire += other.wire
+}
+
+// failureCounts counts failed attempts by name. It is safe for concurrent use.
+type failureCounts struct {
+	mu     sync.Mutex
+	byName map[string]uint64
+}
+
+func newFailureCounts() *failureCounts {
+	f := &failureCounts{byName: make(map[string]uint64)}
+	for _, name := range failureNames() {
+		f.byName[name] = 0
+	}
+	return f
+}
+
+func (f *failureCounts) add(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.byName[name]++
+}
+
+func (f *failureCounts) snapshot() map[string]uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.byName)
+}
+
+// histogram counts durations. It is safe for concurrent use.
+type histogram struct {
+	mu     sync.Mutex
+	bounds []float64 // seconds
+	counts []uint64
+	sum    float64
+}
+
+// newHistogram returns a histogram from 1 ms to 60 s.
+func newHistogram() *histogram {
+	bounds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+	return &histogram{bounds: bounds, counts: make([]uint64, len(bounds)+1)}
+}
+
+func (h *histogram) observe(d time.Duration) {
+	seconds := d.Seconds()
+	bucket, _ := slices.BinarySearch(h.bounds, seconds)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.counts[bucket]++
+	h.sum += seconds
+}
+
+func (h *histogram) snapshot() Histogram {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Histogram{Bounds: h.bounds, Counts: slices.Clone(h.counts), Sum: h.sum}
+}

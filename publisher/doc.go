@@ -1,0 +1,16 @@
+// Package publisher delivers flow records to a Kafka topic.
+//
+// A record counts as delivered only when the brokers acknowledge it, and a
+// retry never repeats it. When the buffer's budget is used up the newest packet
+// is dropped and counted. What is in memory when the process dies is lost.
+//
+// The way of a record: [Publisher.Publish] encodes it straight into the open
+// batch of its exporter's partition. The sender decides when the batch goes and
+// with which others; it is sealed (compressed, completed with its header),
+// stamped with a producer id and sequence numbers, and sent. What the broker
+// answers, or fails to, decides whether it is delivered, sent again as it is,
+// split, or given up, and is counted.
+//
+// The package writes its own record batches, and leaves the rest of Kafka's
+// protocol to kafka-go.
+package publisher

@@ -1,0 +1,429 @@
+package publisher
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// produceFault makes the broker answer produce requests with an error.
+func produceFault(err *kerr.Error, count int) kfake.Fault {
+	return kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: err, Count: count}
+}
+
+// Whatever a broker answers, and however often, each record is delivered once
+// and in order.
+func TestAnswersAreOvercome(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		err  *kerr.Error
+		name string // in kafka_produce_errors_total
+	}{
+		{kerr.NotLeaderForPartition, "not_leader"},
+		{kerr.LeaderNotAvailable, "leader_not_available"},
+		{kerr.UnknownTopicOrPartition, "unknown_topic_or_partition"},
+		{kerr.NotEnoughReplicas, "not_enough_replicas"},
+		{kerr.NotEnoughReplicasAfterAppend, "not_enough_replicas"}, // appended all the same
+		{kerr.RequestTimedOut, "request_timed_out"},                // appended all the same
+		{kerr.KafkaStorageError, "storage"},
+		{kerr.UnknownServerError, "other"},
+		{kerr.InvalidRecord, "invalid_record"},
+		{kerr.OutOfOrderSequenceNumber, "out_of_order_sequence"},
+		{kerr.UnknownProducerID, "unknown_producer"},
+		{kerr.InvalidProducerEpoch, "unknown_producer"},
+	}
+	for _, test := range tests {
+		t.Run(test.err.Message, func(t *testing.T) {
+			t.Parallel()
+			broker := startBroker(t, 2)
+			p := startPublisher(t, broker.ListenAddrs(), nil)
+			n := publish(t, p, 0, 100, 30)
+			eventually(t, 10*time.Second, "the first records are delivered", func() bool { return p.Stats().Delivered > 0 })
+			broker.Fault(produceFault(test.err, 3))
+			n += publish(t, p, 100, 300, 30)
+			closeWithin(t, p, 20*time.Second)
+			wantDelivered(t, p, n)
+			checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+			s := p.Stats()
+			if s.ProduceErrors[test.name] == 0 {
+				t.Errorf("errors %v, want some %s", s.ProduceErrors, test.name)
+			}
+			if s.PossiblyDuplicated != 0 {
+				t.Errorf("%d possibly duplicated, though no attempt went unanswered", s.PossiblyDuplicated)
+			}
+		})
+	}
+}
+
+// A batch that is too large for the topic is split, down to single records.
+func TestTooLargeIsSplit(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	if err := broker.CreateTopic("small", 1, map[string]string{"max.message.bytes": "2000"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []bool{true, false} {
+		p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+			c.Topic = "small"
+			c.Compression = CompressionNone
+		})
+		eventually(t, 10*time.Second, "the topic is checked", func() bool { return p.Stats().TopicWarnings[warnMessageSize] })
+		if !known {
+			p.cluster.messageLimit.Store(0) // as when its settings may not be read
+		}
+		n := publish(t, p, 0, 100, 30)
+		closeWithin(t, p, 20*time.Second)
+		wantDelivered(t, p, n)
+		if refused := p.Stats().ProduceErrors["message_too_large"]; (refused == 0) != known {
+			t.Errorf("known in advance: %v, refused %d times", known, refused)
+		}
+	}
+	info := broker.PartitionInfo("small", 0)
+	if info.HighWatermark != 2*100*30 {
+		t.Errorf("the topic has %d records, want %d", info.HighWatermark, 2*100*30)
+	}
+}
+
+// A single record that is refused as too large is dropped, and what follows
+// goes on.
+func TestOneRecordTooLarge(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	broker.Fault(produceFault(kerr.MessageTooLarge, 1))
+	publish(t, p, 0, 1, 1)
+	eventually(t, 10*time.Second, "the record is dropped", func() bool { return p.Stats().Dropped[DropTooLarge] == 1 })
+	publish(t, p, 1, 11, 30)
+	closeWithin(t, p, 10*time.Second)
+	s := p.Stats()
+	checkLedger(t, s)
+	if s.Delivered != 300 {
+		t.Errorf("delivered %d, want 300", s.Delivered)
+	}
+}
+
+// A batch that is called invalid again and again is given up, and no sequence
+// number of it is taken for one of another batch.
+func TestRefusedBatchIsDropped(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	broker.Fault(produceFault(kerr.InvalidRecord, maxRefusals))
+	publish(t, p, 0, 1, 30)
+	eventually(t, 20*time.Second, "the batch is dropped", func() bool { return p.Stats().Dropped[DropRefused] == 30 })
+	publish(t, p, 16, 32, 30)
+	closeWithin(t, p, 10*time.Second)
+	s := p.Stats()
+	checkLedger(t, s)
+	checkFlows(t, consume(t, broker.ListenAddrs(), 480), 480)
+}
+
+// The broker appends a batch but its answer is lost, then it refuses the batch
+// until it is given up. The next batch must not get the sequence numbers of
+// the first: the broker would take it for a repetition and throw it away.
+func TestSequencesOfAnOpenBatchAreNotReused(t *testing.T) {
+	t.Parallel()
+	listener := new(lossyListener)
+	broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	publish(t, p, 0, 1, 30)
+	eventually(t, 10*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == 30 })
+	listener.lose.Store(1)
+	// The first attempt is appended; what comes after its lost answer is refused.
+	broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidRecord, Count: maxRefusals,
+		When: func(kmsg.Request) bool { return listener.lose.Load() == 0 },
+	})
+	publish(t, p, 16, 17, 30)
+	eventually(t, 20*time.Second, "the batch is dropped", func() bool { return p.Stats().Dropped[DropRefused] == 30 })
+	publish(t, p, 32, 33, 30)
+	closeWithin(t, p, 10*time.Second)
+	checkLedger(t, p.Stats())
+	checkFlows(t, consume(t, broker.ListenAddrs(), 90), 90)
+}
+
+// The answer is lost though the batch was appended: repeated, it is recognised.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	for _, idempotent := range []bool{true, false} {
+		listener := new(lossyListener)
+		broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
+		p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Idempotent = idempotent })
+		eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+		listener.lose.Store(2)
+		publish(t, p, 0, 1, 30)
+		closeWithin(t, p, 20*time.Second)
+		wantDelivered(t, p, 30)
+		stored, doubted := int64(30), uint64(0)
+		if !idempotent {
+			stored, doubted = 90, 30 // two answers lost, three times appended
+		}
+		if got := broker.PartitionInfo(testTopic, 0).HighWatermark; got != stored {
+			t.Errorf("idempotent %v: the topic has %d records, want %d", idempotent, got, stored)
+		}
+		if got := p.Stats().PossiblyDuplicated; got != doubted {
+			t.Errorf("idempotent %v: %d possibly duplicated, want %d", idempotent, got, doubted)
+		}
+		if p.Stats().ProduceErrors["connection_lost"] != 2 {
+			t.Errorf("errors %v, want two connections lost", p.Stats().ProduceErrors)
+		}
+	}
+}
+
+// An answer is lost, and then the broker does not know the producer any more:
+// the batch goes again under a new id, and is counted as possibly duplicated.
+func TestProducerForgottenAfterLostAnswer(t *testing.T) {
+	t.Parallel()
+	listener := new(lossyListener)
+	broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	listener.lose.Store(1)
+	broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.UnknownProducerID, Count: 1,
+		When: func(kmsg.Request) bool { return listener.lose.Load() == 0 },
+	})
+	publish(t, p, 0, 1, 30)
+	closeWithin(t, p, 20*time.Second)
+	wantDelivered(t, p, 30)
+	if got := p.Stats().PossiblyDuplicated; got != 30 {
+		t.Errorf("%d possibly duplicated, want 30", got)
+	}
+	if got := broker.PartitionInfo(testTopic, 0).HighWatermark; got != 60 {
+		t.Errorf("the topic has %d records, want 60: once under each id", got)
+	}
+}
+
+// Close gives up what it cannot deliver in time and says which of it may have
+// arrived.
+func TestCloseWithDeadline(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		faults func(*kfake.Cluster, *lossyListener)
+		reason DropReason
+	}{
+		{"every attempt is refused", func(c *kfake.Cluster, _ *lossyListener) {
+			c.Fault(produceFault(kerr.NotEnoughReplicas, -1))
+		}, DropShutdown},
+		{"an attempt had no answer", func(_ *kfake.Cluster, l *lossyListener) {
+			l.lose.Store(1 << 30)
+		}, DropUnconfirmed},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			listener := new(lossyListener)
+			broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
+			p := startPublisher(t, broker.ListenAddrs(), nil)
+			eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+			test.faults(broker, listener)
+			publish(t, p, 0, 10, 30)
+			eventually(t, 10*time.Second, "an attempt fails", func() bool {
+				s := p.Stats()
+				return s.ProduceErrors["not_enough_replicas"]+s.ProduceErrors["connection_lost"] > 0
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			if err := p.Close(ctx); !errors.Is(err, ErrGivenUp) {
+				t.Errorf("error %v, want ErrGivenUp", err)
+			}
+			s := p.Stats()
+			checkLedger(t, s)
+			if s.Dropped[test.reason] != 300 || s.Buffered != 0 || s.BufferBytes != 0 {
+				t.Errorf("dropped %v, buffered %d in %d bytes, want 300 dropped for %v", s.Dropped, s.Buffered, s.BufferBytes, test.reason)
+			}
+			if err := p.Publish(testExporter(1), testTime, testPacket(1, 30)); !errors.Is(err, ErrClosed) {
+				t.Errorf("publishing after Close: %v, want ErrClosed", err)
+			}
+			checkLedger(t, p.Stats())
+		})
+	}
+}
+
+// Without any broker the budget fills, what comes then is dropped and counted,
+// and Close gives the rest up.
+func TestBudgetUsedUp(t *testing.T) {
+	t.Parallel()
+	address, _ := reserveAddress(t)
+	p := startPublisher(t, []string{address}, func(c *Config) { c.BufferBytes = MinBufferBytes })
+	var sent, dropped uint64
+	for seed := uint64(0); dropped < 3000; seed++ {
+		sent += 30
+		if err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 30)); errors.Is(err, ErrBufferFull) {
+			dropped += 30
+		}
+	}
+	s := p.Stats()
+	checkLedger(t, s)
+	if s.Decoded != sent || s.Dropped[DropBufferFull] != dropped || s.BufferBytes > s.BufferLimitBytes {
+		t.Errorf("decoded %d of %d, dropped %v, %d bytes of %d", s.Decoded, sent, s.Dropped, s.BufferBytes, s.BufferLimitBytes)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Close(ctx); !errors.Is(err, ErrGivenUp) {
+		t.Errorf("error %v, want ErrGivenUp", err)
+	}
+	if s = p.Stats(); s.Dropped[DropShutdown] != sent-dropped {
+		t.Errorf("dropped %v, want %d at shutdown", s.Dropped, sent-dropped)
+	}
+	checkLedger(t, s)
+}
+
+// One partition fails for ever; the others lose nothing though the budget is
+// small.
+func TestOneDeadPartition(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 16)
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.BufferBytes = 8 << 20 })
+	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	dead := p.layout.Load().partition(PartitionerMurmur2.hash([]byte(testExporter(3).Addr().String())))
+	broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{dead.number}, Err: kerr.NotEnoughReplicas, Count: -1,
+	})
+	var living uint64
+	for seed := uint64(0); p.Stats().Dropped[DropBufferFull] == 0 || seed < 20000; seed++ {
+		err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 30))
+		home := p.layout.Load().partition(PartitionerMurmur2.hash([]byte(testExporter(seed).Addr().String())))
+		if home == dead {
+			continue
+		}
+		living += 30
+		if err != nil {
+			t.Fatalf("packet %d for living partition %d: %v", seed, home.number, err)
+		}
+		if seed%200 == 0 { // no faster than the embedded broker
+			eventually(t, 10*time.Second, "the living partitions are delivered", func() bool { return p.Stats().Delivered == living })
+		}
+	}
+	eventually(t, 10*time.Second, "the living partitions are delivered", func() bool { return p.Stats().Delivered == living })
+	checkLedger(t, p.Stats())
+}
+
+// More partitions: exporters that move do not overtake their own records, even
+// when the old partition cannot be written to at that time.
+func TestPartitionsAreAdded(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 2)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	n := publish(t, p, 0, 320, 30)
+	eventually(t, 10*time.Second, "the first records are delivered", func() bool { return p.Stats().Delivered == n })
+	stuck := broker.Fault(produceFault(kerr.NotEnoughReplicas, -1))
+	n += publish(t, p, 320, 640, 30)
+	addPartitions(t, broker, 7)
+	p.cluster.refreshSoon()
+	eventually(t, 10*time.Second, "the new partitions are known", func() bool { return p.Stats().Partitions == 7 })
+	n += publish(t, p, 640, 1280, 30)
+	checkLedger(t, p.Stats())
+	stuck.Remove()
+	eventually(t, 20*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == n })
+	n += publish(t, p, 1280, 1600, 30)
+	closeWithin(t, p, 20*time.Second)
+	wantDelivered(t, p, n)
+	got := consume(t, broker.ListenAddrs(), int(n))
+	checkMoved(t, got, n)
+	if len(got) < 5 {
+		t.Errorf("only %d partitions have records", len(got))
+	}
+}
+
+func addPartitions(t *testing.T, broker *kfake.Cluster, n int32) {
+	t.Helper()
+	request := kmsg.NewPtrCreatePartitionsRequest()
+	topic := kmsg.NewCreatePartitionsRequestTopic()
+	topic.Topic, topic.Count = testTopic, n
+	request.Topics = append(request.Topics, topic)
+	response, err := request.RequestWith(t.Context(), kafkaClient(t, broker))
+	if err == nil {
+		err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A user who may not have a producer id publishes without, unless idempotence
+// was asked for.
+func TestIdempotenceRefused(t *testing.T) {
+	t.Parallel()
+	for _, required := range []bool{false, true} {
+		broker := startBroker(t, 1)
+		broker.Fault(kfake.Fault{
+			Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.ClusterAuthorizationFailed, Count: -1,
+		})
+		p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.IdempotentRequired = required })
+		publish(t, p, 0, 10, 30)
+		if required {
+			eventually(t, 10*time.Second, "the topic is known", func() bool { return p.Stats().Partitions == 1 })
+			if missing := p.Missing(); len(missing) != 1 || p.Stats().Delivered != 0 {
+				t.Errorf("missing %q, delivered %d, want the producer id missing", missing, p.Stats().Delivered)
+			}
+			continue
+		}
+		closeWithin(t, p, 10*time.Second)
+		wantDelivered(t, p, 300)
+		if p.Stats().Idempotent {
+			t.Error("still called idempotent")
+		}
+	}
+}
+
+// lossyListener loses answers to produce requests: the connection ends instead.
+type lossyListener struct {
+	lose atomic.Int32
+}
+
+func (l *lossyListener) listen(network, address string) (net.Listener, error) {
+	inner, err := net.Listen(network, address)
+	return lossyAccepter{inner, l}, err
+}
+
+type lossyAccepter struct {
+	net.Listener
+	lossy *lossyListener
+}
+
+func (a lossyAccepter) Accept() (net.Conn, error) {
+	conn, err := a.Listener.Accept()
+	return &lossyConn{Conn: conn, lossy: a.lossy}, err
+}
+
+// lossyConn knows from the requests it passes on whether an answer is one to
+// a produce request: each starts with its size, then the number of the API.
+type lossyConn struct {
+	net.Conn
+	lossy   *lossyListener
+	atBody  bool
+	produce atomic.Bool
+}
+
+func (c *lossyConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	switch {
+	case len(b) == 4 && n == 4:
+		c.atBody = true
+	case c.atBody && n >= 2:
+		c.atBody = false
+		c.produce.Store(binary.BigEndian.Uint16(b) == uint16(kmsg.Produce))
+	}
+	return n, err
+}
+
+func (c *lossyConn) Write(b []byte) (int, error) {
+	if c.produce.Load() && c.lossy.lose.Load() > 0 {
+		c.lossy.lose.Add(-1)
+		c.Close()
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(b)
+}

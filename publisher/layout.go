@@ -1,0 +1,119 @@
+package publisher
+
+import "slices"
+
+// layout says where records go. It is immutable but for its stages, which end
+// one by one; a Publisher replaces it when the topic's partitions are first
+// known and when there are more of them.
+type layout struct {
+	generation  int
+	partitioner Partitioner
+	partitions  []*partition
+	// stages hold what must wait: at first, with no partitions, there is one,
+	// for everything. Later there is one for each of the partitions there were
+	// before; it takes the exporters that move away from it, until their last
+	// records there are settled.
+	stages []*stage
+	moving bool // stages are for exporters that move
+}
+
+// partition returns where the records with a key's hash belong.
+func (l *layout) partition(hash uint32) *partition {
+	return l.partitions[l.partitioner.partition(hash, len(l.partitions))]
+}
+
+// stage returns where the records with a key's hash have to wait now; nil when
+// they have not.
+func (l *layout) stage(hash uint32) *stage {
+	if len(l.stages) == 0 {
+		return nil
+	}
+	before := l.partitioner.partition(hash, len(l.stages))
+	if l.moving && before == l.partitioner.partition(hash, len(l.partitions)) {
+		return nil
+	}
+	if s := l.stages[before]; !s.ended.Load() {
+		return s
+	}
+	return nil
+}
+
+// settled tells whether no stage holds anything any more.
+func (l *layout) settled() bool {
+	for _, s := range l.stages {
+		if !s.ended.Load() {
+			return false
+		}
+	}
+	return true
+}
+
+// adopt makes the layout one of n partitions, if that is more than now. Until
+// the last change has settled nothing happens; the caller will ask again.
+func (p *Publisher) adopt(n int) {
+	p.adopting.Lock()
+	defer p.adopting.Unlock()
+	old := p.layout.Load()
+	if n <= len(old.partitions) || (old.moving && !old.settled()) {
+		return
+	}
+	next := &layout{
+		generation:  old.generation + 1,
+		partitioner: p.cfg.Partitioner,
+		partitions:  slices.Clip(old.partitions),
+		stages:      old.stages,
+		moving:      len(old.partitions) > 0,
+	}
+	if next.moving {
+		next.stages = p.restage(len(old.partitions))
+	}
+	for i := len(old.partitions); i < n; i++ {
+		next.partitions = append(next.partitions, newPartition(p, int32(i), next.generation))
+	}
+	p.budget.setAccounts(n, next.accounts())
+	p.layout.Store(next)
+	p.startDrains(old, next)
+}
+
+// startDrains empties the stages of the layout next, each once what its
+// partition took under the layout before is settled.
+func (p *Publisher) startDrains(old, next *layout) {
+	if !next.moving {
+		p.working.Go(func() { p.drain(next.stages[0], nil) })
+		return
+	}
+	for i, part := range old.partitions {
+		part.mu.Lock()
+		part.generation = next.generation
+		reached := part.markNow()
+		part.mu.Unlock()
+		p.working.Go(func() { p.drain(next.stages[i], reached) })
+	}
+}
+
+// restage returns n new stages in place of those that have ended, whose counts
+// it keeps.
+func (p *Publisher) restage(n int) []*stage {
+	p.moving.Lock()
+	defer p.moving.Unlock()
+	for _, s := range p.stages {
+		p.past.add(&s.counts)
+	}
+	p.stages = make([]*stage, n)
+	for i := range p.stages {
+		p.stages[i] = newStage(p.budget)
+	}
+	return p.stages
+}
+
+// accounts lists what holds memory of the budget under a layout.
+func (l *layout) accounts() []*account {
+	var all []*account
+	for _, part := range l.partitions {
+		all = append(all, &part.account)
+	}
+	for _, s := range l.stages {
+		all = append(all, &s.account)
+	}
+	return all
+}

@@ -1,0 +1,69 @@
+package publisher
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// produceNotice is how often a kind of failed attempt is logged at most.
+const produceNotice = 10 * time.Second
+
+// notices logs what may happen again and again, each kind at most once in a
+// while. Kinds are a fixed set. It is safe for concurrent use.
+type notices struct {
+	log  *slog.Logger
+	mu   sync.Mutex
+	kept map[string]kept
+}
+
+// kept is what a kind's last notice left.
+type kept struct {
+	last  time.Time
+	since int // not logged since then
+}
+
+// warn logs a warning, unless one of that kind was logged in the time before.
+func (n *notices) warn(kind string, every time.Duration, message string, args ...any) {
+	n.mu.Lock()
+	k := n.kept[kind]
+	now := time.Now()
+	due := now.Sub(k.last) >= every
+	if due {
+		n.kept[kind] = kept{last: now}
+	} else {
+		n.kept[kind] = kept{last: k.last, since: k.since + 1}
+	}
+	n.mu.Unlock()
+	if !due {
+		return
+	}
+	if k.since > 0 {
+		args = append(args, "not_logged_before", k.since)
+	}
+	n.log.Warn(message, args...) //nolint:sloglint // the callers' texts are constant
+}
+
+// complain logs a failed attempt.
+func (p *Publisher) complain(part *partition, o outcome) {
+	args := []any{"topic", p.cfg.Topic, "partition", part.number, "error", o.err}
+	if leader, known := p.cluster.leader(part.number); known {
+		args = append(args, "broker", leader)
+	}
+	if o.cure != "" {
+		args = append(args, "cure", o.cure)
+	}
+	p.notices.warn(o.name, produceNotice, "a batch could not be delivered", args...)
+}
+
+// metadataCure tells what helps when the topic's metadata cannot be had.
+func metadataCure(err error, topic string) string {
+	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return fmt.Sprintf("create it: kafka-topics.sh --create --topic %s --partitions 12 --replication-factor 3", topic)
+	}
+	return localKind(err).cure
+}

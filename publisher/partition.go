@@ -1,0 +1,278 @@
+package publisher
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// partition owns everything of one partition of the topic: the batch being
+// filled, the batches waiting, the one under way, and the sequence numbers.
+//
+// Its records leave in the order in which they came: batches are sent oldest
+// first, one at a time, and the next only when the last one's fate is known.
+type partition struct {
+	pub    *Publisher
+	number int32
+
+	mu sync.Mutex
+	// generation is that of the newest layout that took note of this partition;
+	// appends by an older layout are refused.
+	generation int
+	closed     bool
+	flushing   bool // nothing waits for company any more
+	account    account
+	open       *batch
+	queue      []*batch // full batches and those tried already, oldest first
+	busy       bool     // a request has queue[0]
+	counts     counts
+	// accepted and settled count records appended, and those delivered or
+	// dropped since. They tell when what came before a moment is gone.
+	accepted, settled uint64
+	marks             []mark
+
+	failures int       // in a row; after one, requests are not shared
+	after    time.Time // no attempt before
+
+	// sequence is the next sequence number under producer.
+	producer producer
+	sequence int32
+	// renew asks for a new producer id before the next batch is sent, since the
+	// next sequence numbers may be in Kafka with other records.
+	renew bool
+
+	ratio float64 // what compression made of the last batches: about 0 to 1
+	usual int     // the raw size of the last batch
+
+	// candidate is set while the sender has the partition on its list.
+	candidate atomic.Bool
+}
+
+// mark is closed once settled has reached a count.
+type mark struct {
+	settled uint64
+	reached chan struct{}
+}
+
+func newPartition(p *Publisher, number int32, generation int) *partition {
+	return &partition{pub: p, number: number, generation: generation, closed: p.flushing, flushing: p.flushing, ratio: 1}
+}
+
+// append queues all records of the packet in e, or drops and counts them. It
+// returns false, and has done nothing, when l is no longer the layout.
+func (p *partition) append(l *layout, e *packetEncoder) (done bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.generation > l.generation {
+		return false, nil
+	}
+	n := len(e.packet.Records)
+	p.counts.decoded += uint64(n)
+	if p.closed {
+		p.counts.dropped[DropShutdown] += uint64(n)
+		return true, ErrClosed
+	}
+	b := p.room(n * maxRecordSize)
+	if b == nil {
+		p.counts.dropped[DropBufferFull] += uint64(n)
+		return true, ErrBufferFull
+	}
+	delta := e.timestamp - b.base
+	if b.records == 0 {
+		b.base, b.latest, delta = e.timestamp, e.timestamp, 0
+	}
+	for i := range n {
+		b.buf = e.appendRecord(b.buf, i, delta, b.records)
+		b.records++
+	}
+	b.latest = max(b.latest, e.timestamp)
+	p.appended(b, n)
+	return true, nil
+}
+
+// appended accounts for n records appended to the open batch b.
+func (p *partition) appended(b *batch, n int) {
+	p.counts.buffered += uint64(n)
+	p.accepted += uint64(n)
+	switch {
+	case p.flushing || (len(b.buf) >= p.pub.cfg.BatchBytes && !p.busy):
+		p.pub.sender.ready(p)
+	case b.records == n:
+		p.pub.sender.linger(p, b.opened)
+	}
+}
+
+// room returns the open batch with room for n bytes more, which may be a new
+// one; nil when the budget has none.
+func (p *partition) room(n int) *batch {
+	b := p.open
+	if b != nil && len(b.buf)+n > p.mostRaw() {
+		p.shut()
+		b = nil
+	}
+	if b != nil && cap(b.buf)-len(b.buf) < n && !p.grow(b, n) {
+		p.shut()
+		b = nil
+	}
+	if b == nil {
+		b = p.begin(n)
+	}
+	return b
+}
+
+// begin opens a batch with room for n bytes, as large as the last one if there
+// is room for that.
+func (p *partition) begin(n int) *batch {
+	need := batchHeaderSize + n
+	buf := p.pub.budget.take(&p.account, max(need, p.usual))
+	if buf == nil {
+		buf = p.pub.budget.take(&p.account, need)
+	}
+	if buf == nil {
+		return nil
+	}
+	p.open = &batch{buf: buf[:batchHeaderSize], opened: time.Now()}
+	return p.open
+}
+
+// grow moves b to a larger buffer with room for n bytes more.
+func (p *partition) grow(b *batch, n int) bool {
+	need := len(b.buf) + n
+	buf := p.pub.budget.take(&p.account, min(max(need, 2*cap(b.buf)), MaxBatchBytes))
+	if buf == nil {
+		return false
+	}
+	copied := append(buf, b.buf...) //nolint:gocritic // into the larger buffer
+	p.pub.budget.give(&p.account, b.buf)
+	b.buf = copied
+	return true
+}
+
+// mostRaw is how large a batch may get before compression. It grows beyond
+// Config.BatchBytes only while the partition is busy, and never beyond what the
+// broker is expected to take after compression.
+func (p *partition) mostRaw() int {
+	most := float64(p.mostWire()) * 0.9 / max(p.ratio, 0.1)
+	return max(min(int(most), MaxBatchBytes), MinBatchBytes)
+}
+
+// mostWire is the size of a record batch that the broker will take.
+func (p *partition) mostWire() int {
+	most := MaxBatchBytes
+	if limit := int(p.pub.cluster.messageLimit.Load()); limit > 0 {
+		most = min(most, limit)
+	}
+	return most
+}
+
+// shut closes the open batch to more records and queues it. What cannot be
+// sent now is compressed at once, to make room.
+func (p *partition) shut() {
+	b := p.enqueue()
+	if p.busy || len(p.queue) > 1 || p.failures > 0 {
+		p.sealLater(b)
+	} else {
+		p.pub.sender.ready(p)
+	}
+}
+
+// enqueue moves the open batch to the queue.
+func (p *partition) enqueue() *batch {
+	b := p.open
+	p.open = nil
+	b.raw = len(b.buf)
+	p.usual = b.raw
+	p.queue = append(p.queue, b)
+	return b
+}
+
+// sealLater compresses b in a goroutine of its own. The caller holds the lock.
+func (p *partition) sealLater(b *batch) {
+	b.sealing = true
+	p.pub.working.Go(func() {
+		p.pub.seal(p, b)
+		p.mu.Lock()
+		b.sealing = false
+		p.mu.Unlock()
+		p.pub.sender.ready(p)
+	})
+}
+
+// next gives the caller the batch to send now and makes the partition busy. It
+// returns nil when there is none or its time has not come. alone tells that the
+// batch must not share a request.
+func (p *partition) next(now time.Time) (b *batch, alone bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.busy || now.Before(p.after) {
+		return nil, false
+	}
+	if len(p.queue) == 0 && p.due(now) {
+		p.enqueue()
+	}
+	if len(p.queue) == 0 || p.queue[0].sealing {
+		return nil, false
+	}
+	p.busy = true
+	return p.queue[0], p.failures > 0
+}
+
+// due tells whether the open batch should wait no longer.
+func (p *partition) due(now time.Time) bool {
+	return p.open != nil &&
+		(p.flushing || len(p.open.buf) >= p.pub.cfg.BatchBytes || now.Sub(p.open.opened) >= p.pub.cfg.Linger)
+}
+
+// release ends the partition's being busy without an attempt.
+func (p *partition) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy = false
+}
+
+// more tells the sender if there is more to send.
+func (p *partition) more() {
+	p.mu.Lock()
+	waiting := len(p.queue) > 0 || p.due(time.Now())
+	p.mu.Unlock()
+	if waiting {
+		p.pub.sender.ready(p)
+	}
+}
+
+// flush lets nothing wait for company from now on and takes no more.
+func (p *partition) flush() {
+	p.mu.Lock()
+	p.closed, p.flushing = true, true
+	p.mu.Unlock()
+	p.more()
+}
+
+// discard drops what is left when the publisher has ended.
+func (p *partition) discard() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open != nil {
+		p.enqueue()
+	}
+	for len(p.queue) > 0 {
+		b := p.queue[0]
+		if b.unanswered {
+			p.drop(b, DropUnconfirmed)
+		} else {
+			p.drop(b, DropShutdown)
+		}
+	}
+}
+
+// markNow returns a channel that is closed once all records accepted until now
+// are settled. The caller holds the lock.
+func (p *partition) markNow() <-chan struct{} {
+	reached := make(chan struct{})
+	if p.settled == p.accepted {
+		close(reached)
+	} else {
+		p.marks = append(p.marks, mark{settled: p.accepted, reached: reached})
+	}
+	return reached
+}

@@ -1,0 +1,104 @@
+package publisher
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+func TestDelivery(t *testing.T) {
+	t.Parallel()
+	for _, compression := range []Compression{
+		CompressionNone, CompressionGzip, CompressionSnappy, CompressionLZ4, CompressionZstd,
+	} {
+		for _, acks := range []Acks{AcksAll, AcksLeader, AcksNone} {
+			t.Run(fmt.Sprintf("%v acks=%v", compression, acks), func(t *testing.T) {
+				t.Parallel()
+				broker := startBroker(t, 4)
+				p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+					c.Compression = compression
+					c.Acks = acks
+					c.Idempotent = acks == AcksAll
+				})
+				n := publish(t, p, 0, 1000, 30)
+				closeWithin(t, p, 10*time.Second)
+				wantDelivered(t, p, n)
+				checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+				if s := p.Stats(); s.Partitions != 4 || s.BufferBytes != 0 || s.Batches == 0 || s.BytesRaw < s.BytesWire {
+					t.Errorf("stats %+v", s)
+				}
+			})
+		}
+	}
+}
+
+// Many goroutines publish, as the sockets of a listener do, while another reads
+// the counts.
+func TestConcurrentPublish(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 3)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	var publishers sync.WaitGroup
+	const packets = 400
+	for worker := range uint64(16) {
+		publishers.Go(func() {
+			for i := range uint64(packets) {
+				seed := i*16 + worker // one exporter a goroutine
+				if err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 30)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		var last uint64
+		for {
+			s := p.Stats()
+			checkLedger(t, s)
+			if s.Decoded < last {
+				t.Errorf("decoded went from %d to %d", last, s.Decoded)
+			}
+			last = s.Decoded
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	publishers.Wait()
+	closeWithin(t, p, 10*time.Second)
+	close(done)
+	reader.Wait()
+	const n = 16 * packets * 30
+	wantDelivered(t, p, n)
+	checkFlows(t, consume(t, broker.ListenAddrs(), n), n)
+}
+
+// Kafka comes late, and more partitions come later: nothing is lost, and an
+// exporter's records keep their order.
+func TestBrokerComesLate(t *testing.T) {
+	t.Parallel()
+	address, port := reserveAddress(t)
+	p := startPublisher(t, []string{address}, nil)
+	n := publish(t, p, 0, 3000, 30)
+	if missing := p.Missing(); len(missing) != 1 {
+		t.Errorf("missing %q, want one thing", missing)
+	}
+	s := p.Stats()
+	checkLedger(t, s)
+	if s.Buffered != n {
+		t.Errorf("buffered %d, want %d", s.Buffered, n)
+	}
+	broker := startBroker(t, 5, kfake.Ports(port))
+	eventually(t, 15*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	n += publish(t, p, 3000, 4000, 30)
+	closeWithin(t, p, 10*time.Second)
+	wantDelivered(t, p, n)
+	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+}

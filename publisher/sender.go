@@ -1,0 +1,275 @@
+package publisher
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limits of requests. A request's size is the sum of its batches'.
+const (
+	maxRequestBytes      = 8 << 20
+	maxRequestsPerBroker = 4
+	// longestPause is the longest the sender sleeps, and so the pulse that
+	// tells it is alive.
+	longestPause = time.Second
+)
+
+// sender decides which partitions go into which request, and when. One
+// goroutine runs it; each request under way has one of its own.
+type sender struct {
+	pub *Publisher
+
+	mu         sync.Mutex
+	candidates []*partition  // may have something to send
+	lingering  []appointment // in the order of their times
+	delayed    []appointment // in no order; a partition at most once
+	wake       chan struct{}
+
+	// Of the goroutine that runs it only.
+	waiting []*partition // wait for a request to end, or for a producer id
+	brokers map[int32]*broker
+
+	pulse atomic.Int64 // Unix nanoseconds of the last round
+}
+
+// appointment is a partition to look at, at a time.
+type appointment struct {
+	partition *partition
+	at        time.Time
+}
+
+func newSender(p *Publisher) *sender {
+	return &sender{pub: p, wake: make(chan struct{}, 1), brokers: make(map[int32]*broker)}
+}
+
+// ready tells the sender that p may have something to send.
+func (s *sender) ready(p *partition) {
+	if p.candidate.Swap(true) {
+		return
+	}
+	s.mu.Lock()
+	s.candidates = append(s.candidates, p)
+	s.mu.Unlock()
+	s.poke()
+}
+
+// linger tells the sender that p has opened a batch at a time.
+func (s *sender) linger(p *partition, opened time.Time) {
+	s.mu.Lock()
+	s.lingering = append(s.lingering, appointment{p, opened.Add(s.pub.cfg.Linger)})
+	first := len(s.lingering) == 1
+	s.mu.Unlock()
+	if first {
+		s.poke()
+	}
+}
+
+// delay tells the sender that p has failed and when to try it again.
+func (s *sender) delay(p *partition, until time.Time) {
+	s.mu.Lock()
+	s.delayed = append(s.delayed, appointment{p, until})
+	s.mu.Unlock()
+	s.poke()
+}
+
+// poke makes the sender look again.
+func (s *sender) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run sends until ctx ends.
+func (s *sender) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-timer.C:
+		}
+		now := time.Now()
+		s.pulse.Store(now.UnixNano())
+		s.round(ctx, now)
+		timer.Reset(s.pause(now))
+	}
+}
+
+// round sends what can be sent now.
+func (s *sender) round(ctx context.Context, now time.Time) {
+	shared := make(map[int32]*request)
+	for _, p := range s.collect(now) {
+		s.place(ctx, now, p, shared)
+	}
+	for _, r := range shared {
+		s.start(ctx, r)
+	}
+}
+
+// collect returns the partitions to look at. One may be there twice: the second
+// look finds it busy.
+func (s *sender) collect(now time.Time) []*partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	todo := slices.Concat(s.candidates, s.waiting)
+	s.candidates, s.waiting = nil, s.waiting[:0]
+	for _, p := range todo {
+		p.candidate.Store(false)
+	}
+	for len(s.lingering) > 0 && !now.Before(s.lingering[0].at) {
+		todo = append(todo, s.lingering[0].partition)
+		s.lingering = s.lingering[1:]
+	}
+	later := s.delayed[:0]
+	for _, a := range s.delayed {
+		if now.Before(a.at) {
+			later = append(later, a)
+		} else {
+			todo = append(todo, a.partition)
+		}
+	}
+	s.delayed = later
+	return todo
+}
+
+// pause is how long the sender may sleep.
+func (s *sender) pause(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := now.Add(longestPause)
+	sooner := func(t time.Time) {
+		if t.Before(next) {
+			next = t
+		}
+	}
+	if len(s.lingering) > 0 {
+		sooner(s.lingering[0].at)
+	}
+	for _, a := range s.delayed {
+		sooner(a.at)
+	}
+	if len(s.waiting) > 0 {
+		for _, b := range s.brokers {
+			if until := b.throttledUntil(); until.After(now) {
+				sooner(until)
+			}
+		}
+	}
+	return max(0, next.Sub(now))
+}
+
+// place puts what p has to send now into a request: one that its leader's
+// other partitions share, or one of its own after a failure.
+func (s *sender) place(ctx context.Context, now time.Time, p *partition, shared map[int32]*request) {
+	b, alone := p.next(now)
+	if b == nil {
+		return
+	}
+	leader, known := s.pub.cluster.leader(p.number)
+	if !known {
+		s.pub.settle(p, b, localFailure(errNoLeader))
+		return
+	}
+	r := shared[leader]
+	if alone || (r != nil && r.size+len(b.buf) > maxRequestBytes) {
+		r = nil
+	}
+	if r == nil {
+		if r = s.open(leader, now); r == nil {
+			s.wait(p)
+			return
+		}
+		if alone {
+			defer s.start(ctx, r)
+		} else {
+			if full := shared[leader]; full != nil {
+				s.start(ctx, full)
+			}
+			shared[leader] = r
+		}
+	}
+	if !r.add(s.pub.budget, p, b) {
+		s.wait(p)
+	}
+}
+
+// wait gives back p's batch until a request has ended.
+func (s *sender) wait(p *partition) {
+	p.release()
+	s.waiting = append(s.waiting, p)
+}
+
+// open returns a new request to a broker, or nil when that has enough of them
+// or wants to be left alone.
+func (s *sender) open(leader int32, now time.Time) *request {
+	b := s.brokers[leader]
+	if b == nil {
+		b = new(broker)
+		s.brokers[leader] = b
+	}
+	if !s.pub.cluster.producerReady() || !b.begin(now) {
+		return nil
+	}
+	return &request{broker: b}
+}
+
+// start sends r, unless nothing came into it.
+func (s *sender) start(ctx context.Context, r *request) {
+	if len(r.items) == 0 {
+		r.broker.end()
+		return
+	}
+	s.pub.working.Go(func() {
+		s.pub.send(ctx, r)
+		s.pub.budget.endCopy(r.copied)
+		r.broker.end()
+		s.poke()
+	})
+}
+
+// broker is what the sender knows of one. It is safe for concurrent use.
+type broker struct {
+	mu       sync.Mutex
+	requests int // under way
+	until    time.Time
+}
+
+// begin takes one of the broker's places for requests, if one is free and the
+// broker has not asked to be left alone.
+func (b *broker) begin(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.requests == maxRequestsPerBroker || now.Before(b.until) {
+		return false
+	}
+	b.requests++
+	return true
+}
+
+// end gives the place back.
+func (b *broker) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.requests--
+}
+
+// throttle leaves the broker alone for as long as it asked.
+func (b *broker) throttle(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if until := time.Now().Add(d); until.After(b.until) {
+		b.until = until
+	}
+}
+
+func (b *broker) throttledUntil() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.until
+}

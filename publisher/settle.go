@@ -1,0 +1,217 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+const (
+	// maxRefusals is how often the brokers may call a batch invalid before it
+	// is given up.
+	maxRefusals = 5
+	// Waits between attempts: doubled each time, or constant where somebody has
+	// to mend something first.
+	minBackoff  = 50 * time.Millisecond
+	maxBackoff  = 2 * time.Second
+	slowBackoff = 5 * time.Second
+)
+
+// prepare makes b, whose partition is busy with it, ready for an attempt.
+func (p *Publisher) prepare(ctx context.Context, part *partition, b *batch) error {
+	if !b.sealed {
+		p.seal(part, b)
+	}
+	if b.stamped {
+		return nil
+	}
+	for len(b.buf) > part.mostWire() && b.records > 1 {
+		if err := p.divide(part, b); err != nil {
+			return err
+		}
+	}
+	return part.identify(ctx, b)
+}
+
+// seal compresses b, which belongs to the caller.
+func (p *Publisher) seal(part *partition, b *batch) {
+	s := <-p.sealers
+	s.seal(&part.account, b)
+	p.sealers <- s
+	part.mu.Lock()
+	defer part.mu.Unlock()
+	part.ratio += (float64(len(b.buf))/float64(b.raw) - part.ratio) / 4
+}
+
+// divide puts two batches in the place of b, which the partition is busy with.
+func (p *Publisher) divide(part *partition, b *batch) error {
+	s := <-p.sealers
+	second, err := s.split(&part.account, b)
+	p.sealers <- s
+	if err != nil {
+		return &kindError{failureMemory, err}
+	}
+	part.mu.Lock()
+	defer part.mu.Unlock()
+	part.queue = slices.Insert(part.queue, 1, second)
+	return nil
+}
+
+// identify stamps b with the partition's next sequence numbers, if brokers are
+// to recognise it.
+func (p *partition) identify(ctx context.Context, b *batch) error {
+	if p.renew || p.producer.generation == 0 {
+		known := 0
+		if p.renew {
+			known = p.producer.generation
+		}
+		id, err := p.pub.cluster.producerAfter(ctx, known)
+		if errors.Is(err, errNotIdempotent) {
+			return nil
+		}
+		if err != nil {
+			return &kindError{failureProducerID, err}
+		}
+		p.producer, p.sequence, p.renew = id, 0, false
+	}
+	b.stamp(p.producer, p.sequence)
+	return nil
+}
+
+// settle acts on what became of an attempt to deliver b.
+func (p *Publisher) settle(part *partition, b *batch, o outcome) {
+	if o.verdict == delivered {
+		part.delivered(b)
+	} else {
+		p.failures.add(o.name)
+		p.complain(part, o)
+		if o.moved {
+			p.cluster.refreshSoon()
+		}
+		if o.verdict == tooLarge {
+			p.cluster.lowerMessageLimit(len(b.buf) / 2)
+		}
+		part.failed(b, o)
+	}
+	part.more()
+	p.poke()
+}
+
+// delivered accounts for a batch that Kafka has.
+func (p *partition) delivered(b *batch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b.stamped {
+		p.sequence = nextSequence(p.sequence, b.records)
+	}
+	p.failures, p.after = 0, time.Time{}
+	p.counts.delivered += uint64(b.records)
+	p.counts.batches++
+	p.counts.raw += uint64(b.raw)
+	p.counts.wire += uint64(len(b.buf))
+	p.finish(b)
+}
+
+// failed decides what to do with a batch that Kafka does not have, or may not.
+func (p *partition) failed(b *batch, o outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !o.definite {
+		b.unanswered = true
+		if !b.stamped {
+			p.doubt(b)
+		}
+	}
+	switch o.verdict {
+	case tooLarge:
+		if b.records == 1 {
+			p.drop(b, DropTooLarge)
+			return
+		}
+		p.reduce(b)
+	case refused:
+		if b.refusals++; b.refusals == maxRefusals {
+			p.drop(b, DropRefused)
+			return
+		}
+	case unknownProducer:
+		p.disown(b)
+	default: // the same again
+	}
+	p.postpone(b, o.slow)
+}
+
+// reduce has b split before the next attempt. Its sequence numbers go to the
+// halves, unless they may be in Kafka.
+func (p *partition) reduce(b *batch) {
+	if b.unanswered {
+		p.disown(b)
+	}
+	b.stamped = false
+}
+
+// disown takes b's identity away, for a new producer id to be asked for. If the
+// records may be in Kafka under the old one, the brokers cannot tell.
+func (p *partition) disown(b *batch) {
+	if !b.stamped {
+		return
+	}
+	b.stamped = false
+	p.renew = true
+	if b.unanswered {
+		p.doubt(b)
+	}
+}
+
+// doubt counts b's records as possibly duplicated, once.
+func (p *partition) doubt(b *batch) {
+	if !b.doubted {
+		b.doubted = true
+		p.counts.duplicated += uint64(b.records)
+	}
+}
+
+// drop gives b up. If an attempt went unanswered its sequence numbers must
+// never be used for other records.
+func (p *partition) drop(b *batch, reason DropReason) {
+	p.counts.dropped[reason] += uint64(b.records)
+	p.renew = p.renew || (b.stamped && b.unanswered)
+	p.finish(b)
+}
+
+// finish ends a batch's life.
+func (p *partition) finish(b *batch) {
+	p.busy = false
+	p.queue = slices.DeleteFunc(p.queue, func(other *batch) bool { return other == b })
+	n := uint64(b.records)
+	p.counts.buffered -= n
+	p.settled += n
+	p.pub.budget.give(&p.account, b.buf)
+	b.buf = nil
+	p.marks = slices.DeleteFunc(p.marks, func(m mark) bool {
+		reached := m.settled <= p.settled
+		if reached {
+			close(m.reached)
+		}
+		return reached
+	})
+}
+
+// postpone lets the next attempt wait, longer after each failure, and makes b
+// smaller in the meantime.
+func (p *partition) postpone(b *batch, slow bool) {
+	p.busy = false
+	wait := slowBackoff
+	if !slow {
+		wait = min(maxBackoff, minBackoff<<min(p.failures, 10))
+	}
+	wait = wait/2 + rand.N(wait/2+1)
+	p.failures++
+	p.after = time.Now().Add(wait)
+	if !b.sealed {
+		p.sealLater(b)
+	}
+	p.pub.sender.delay(p, p.after)
+}
