@@ -1,0 +1,183 @@
+package publisher
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/flowpub/flowpub/decoder"
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+)
+
+const benchRecords = 30
+
+// benchPackets returns n different packets of benchRecords records.
+func benchPackets(n int) []*decoder.ExportPacket {
+	packets := make([]*decoder.ExportPacket, n)
+	for i := range packets {
+		packets[i] = testPacket(uint64(i), benchRecords)
+	}
+	return packets
+}
+
+// perRecord reports the time of one of the records of all iterations.
+func perRecord(b *testing.B, records int) {
+	b.Helper()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
+}
+
+// BenchmarkEncode compares the ways from a decoded packet to Kafka records.
+func BenchmarkEncode(b *testing.B) {
+	packets := benchPackets(4096)
+	b.Run("records", func(b *testing.B) {
+		buf := make([]byte, 0, 512<<10)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			if len(buf) > 480<<10 {
+				buf = buf[:0]
+			}
+			buf = appendTestRecords(buf, uint64(i), packets[i%len(packets)])
+		}
+		perRecord(b, benchRecords)
+	})
+	b.Run("general", func(b *testing.B) {
+		buf := make([]byte, 0, 512<<10)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			if len(buf) > 480<<10 {
+				buf = buf[:0]
+			}
+			p := packets[i%len(packets)]
+			var e packetEncoder
+			e.reset(testExporter(uint64(i)), testReceived(uint64(i)), p)
+			e.short = false
+			for j := range p.Records {
+				buf = e.appendRecord(buf, j, 7, j)
+			}
+		}
+		perRecord(b, benchRecords)
+	})
+	b.Run("proto.Marshal", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			p := packets[i%len(packets)]
+			for j := range p.Records {
+				if _, err := proto.Marshal(testMessage(testExporter(uint64(i)), testReceived(uint64(i)), p, j)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		perRecord(b, benchRecords)
+	})
+	b.Run("proto.MarshalAppend", func(b *testing.B) {
+		var m flowv1.FlowRecord
+		buf := make([]byte, 0, 1<<10)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			p := packets[i%len(packets)]
+			for j := range p.Records {
+				fillTestMessage(&m, testExporter(uint64(i)), testReceived(uint64(i)), p, j)
+				var err error
+				if buf, err = (proto.MarshalOptions{}).MarshalAppend(buf[:0], &m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		perRecord(b, benchRecords)
+	})
+}
+
+// BenchmarkDecodeEncodeFrame is all that is done to a record between socket and
+// codec: decoding its datagram, encoding, and, batch by batch, the header with
+// its checksum.
+func BenchmarkDecodeEncodeFrame(b *testing.B) {
+	datagrams := make([][]byte, 8192)
+	for i := range datagrams {
+		datagram, err := testPacket(uint64(i), benchRecords).MarshalBinary()
+		if err != nil {
+			b.Fatal(err)
+		}
+		datagrams[i] = datagram
+	}
+	var p decoder.ExportPacket
+	var e packetEncoder
+	buf := make([]byte, batchHeaderSize, 512<<10)
+	records := 0
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if err := decoder.Decode(datagrams[i%len(datagrams)], &p); err != nil {
+			b.Fatal(err)
+		}
+		if cap(buf)-len(buf) < benchRecords*maxRecordSize {
+			putBatchHeader(buf, batchHeader{producerID: 1, records: records})
+			buf, records = buf[:batchHeaderSize], 0
+		}
+		e.reset(testExporter(uint64(i)), testReceived(uint64(i)), &p)
+		for j := range p.Records {
+			buf = e.appendRecord(buf, j, 40, records)
+			records++
+		}
+	}
+	perRecord(b, benchRecords)
+}
+
+// benchBodies returns the uncompressed bodies of record batches, all different
+// and together about 16 MB: a codec that sees the same batch again is twice as
+// fast, because the processor has learnt its branches.
+func benchBodies(size int) (bodies [][]byte, records int) {
+	for seed := uint64(0); len(bodies)*size < 16<<20; {
+		var body []byte
+		for len(body) < size {
+			body = slices.Grow(body, benchRecords*maxRecordSize)
+			body = appendTestRecords(body, seed, testPacket(seed, benchRecords))
+			records += benchRecords
+			seed++
+		}
+		bodies = append(bodies, body)
+	}
+	return bodies, records
+}
+
+// BenchmarkCompress measures all codecs on one pass over different batches.
+func BenchmarkCompress(b *testing.B) {
+	for _, size := range []int{128 << 10, 512 << 10} {
+		bodies, records := benchBodies(size)
+		for c := CompressionGzip; c <= CompressionZstd; c++ {
+			b.Run(fmt.Sprintf("%v/%dKiB", c, size>>10), func(b *testing.B) {
+				z := newCompressor(c)
+				dst := make([]byte, 0, maxCompressedSize(c, size+64<<10))
+				wire := 0
+				b.ReportAllocs()
+				for b.Loop() {
+					wire = 0
+					for _, body := range bodies {
+						out, err := z.compress(dst, body)
+						if err != nil {
+							b.Fatal(err)
+						}
+						wire += len(out)
+					}
+				}
+				perRecord(b, records)
+				b.ReportMetric(float64(wire)/float64(records), "B/record")
+			})
+		}
+	}
+}
+
+// BenchmarkSeal measures the header of a batch and its checksum.
+func BenchmarkSeal(b *testing.B) {
+	bodies, records := benchBodies(512 << 10)
+	for i, body := range bodies {
+		bodies[i] = append(make([]byte, batchHeaderSize), body...)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, body := range bodies {
+			putBatchHeader(body, batchHeader{producerID: 1, records: 1})
+		}
+	}
+	perRecord(b, records)
+}

@@ -1,0 +1,197 @@
+package publisher
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/flowpub/flowpub/decoder"
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+)
+
+// fuzzSource turns the fuzzer's bytes into numbers; after their end come zeroes.
+type fuzzSource []byte
+
+func (s *fuzzSource) uint(size int) uint64 {
+	var b [8]byte
+	*s = (*s)[copy(b[:size], *s):]
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// address returns none, an IPv4 or an IPv6 address.
+func (s *fuzzSource) address() netip.Addr {
+	var b [16]byte
+	switch s.uint(1) % 8 {
+	case 0:
+		return netip.Addr{}
+	case 1:
+		*s = (*s)[copy(b[:], *s):]
+		return netip.AddrFrom16(b)
+	case 2:
+		*s = (*s)[copy(b[12:], *s):]
+		b[10], b[11] = 0xff, 0xff
+		return netip.AddrFrom16(b)
+	default:
+		*s = (*s)[copy(b[:4], *s):]
+		return netip.AddrFrom4([4]byte(b[:4]))
+	}
+}
+
+func (s *fuzzSource) packet() *decoder.ExportPacket {
+	p := &decoder.ExportPacket{Header: decoder.Header{
+		Format: decoder.Format(s.uint(1)), Count: uint32(s.uint(4)), SystemUptime: decoder.Uptime(s.uint(4)),
+		ExportSeconds: uint32(s.uint(4)), ExportNanoseconds: uint32(s.uint(4)), FlowSequence: uint32(s.uint(4)),
+		EngineType: uint8(s.uint(1)), EngineID: uint8(s.uint(1)), SamplingMode: uint8(s.uint(1)),
+		SamplingInterval: uint16(s.uint(2)), Anomalies: decoder.Anomalies(s.uint(4)),
+	}}
+	for range 1 + s.uint(1)%4 {
+		p.Records = append(p.Records, decoder.Record{
+			SourceAddress: s.address(), DestinationAddress: s.address(), NextHop: s.address(),
+			StartTime: decoder.UnixNano(s.uint(8)), EndTime: decoder.UnixNano(s.uint(8)),
+			Packets: s.uint(8), Octets: s.uint(8),
+			FirstUptime: decoder.Uptime(s.uint(4)), LastUptime: decoder.Uptime(s.uint(4)),
+			InputInterface: uint32(s.uint(4)), OutputInterface: uint32(s.uint(4)),
+			SourceAS: uint32(s.uint(4)), DestinationAS: uint32(s.uint(4)), Anomalies: decoder.Anomalies(s.uint(4)),
+			SourcePort: uint16(s.uint(2)), DestinationPort: uint16(s.uint(2)), Protocol: uint8(s.uint(1)),
+			TCPFlags: uint8(s.uint(1)), TOS: uint8(s.uint(1)),
+			SourcePrefixLength: uint8(s.uint(1)), DestinationPrefixLength: uint8(s.uint(1)),
+		})
+	}
+	// Real counters have few bytes.
+	if last := &p.Records[len(p.Records)-1]; s.uint(1)%2 == 0 {
+		last.Packets, last.Octets = last.Packets>>24, last.Octets>>15
+	}
+	return p
+}
+
+// FuzzEncode holds the encoder to generated code, for any packet: the value is
+// the message that generated code builds, no bytes of it are superfluous, and
+// both paths and appendFramed write the same record.
+func FuzzEncode(f *testing.F) {
+	for _, fill := range []byte{0x00, 0x01, 0x03, 0x7f, 0x80, 0xff} {
+		f.Add(bytes.Repeat([]byte{fill}, 400), int64(fill), int32(fill))
+	}
+	counting := make([]byte, 400)
+	for i := range counting {
+		counting[i] = byte(i)
+	}
+	f.Add(counting, int64(-1), int32(1<<20))
+	f.Add(bytes.Repeat([]byte{4, 5, 0}, 130), int64(1<<34), int32(8000))
+	f.Fuzz(func(t *testing.T, data []byte, timestampDelta int64, offsetDelta int32) {
+		source := fuzzSource(data)
+		from := netip.AddrPortFrom(source.address(), uint16(source.uint(2)))
+		received := decoder.UnixNano(source.uint(8))
+		p := source.packet()
+		var e packetEncoder
+		e.reset(from, received, p)
+		for i := range p.Records {
+			value := e.appendValue(nil, i)
+			checkValue(t, value, testMessage(from, received, p, i))
+			want := appendFramed(nil, e.key(), value, timestampDelta, int(offsetDelta))
+			got := e.appendRecord(make([]byte, 0, maxRecordSize), i, timestampDelta, int(offsetDelta))
+			if !bytes.Equal(got, want) {
+				t.Fatalf("record %d is\n%x, want\n%x", i, got, want)
+			}
+		}
+	})
+}
+
+func checkValue(t *testing.T, value []byte, want *flowv1.FlowRecord) {
+	t.Helper()
+	var got flowv1.FlowRecord
+	if err := proto.Unmarshal(value, &got); err != nil {
+		t.Fatalf("%v in %x", err, value)
+	}
+	if !proto.Equal(&got, want) {
+		t.Fatalf("got\n%v, want\n%v", &got, want)
+	}
+	if size := proto.Size(want); len(value) != size {
+		t.Fatalf("value has %d bytes, generated code writes %d", len(value), size)
+	}
+}
+
+// FuzzRecordBatch seals keys and values cut from any bytes and has two other
+// clients read the batch; then splits it.
+func FuzzRecordBatch(f *testing.F) {
+	f.Add([]byte("some keys and values, of one byte and more"), uint8(4), int64(0), uint8(1))
+	f.Add(bytes.Repeat([]byte{0xff, 0}, 3000), uint8(2), int64(1<<40), uint8(255))
+	f.Add([]byte{}, uint8(1), int64(-5), uint8(0))
+	compressors := make([]*compressor, len(codecs))
+	for i, c := range codecs {
+		compressors[i] = newCompressor(c)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, codec uint8, step int64, size uint8) {
+		step %= 1 << 40
+		c := codecs[codec%5]
+		h := goldenHeader()
+		var body []byte
+		var want []readRecord
+		for chunk := range slices.Chunk(append(data, 'x'), int(size)+1) {
+			key, value := chunk[:len(chunk)/2], chunk[len(chunk)/2:]
+			delta := step * int64(len(want)%3)
+			body = appendFramed(body, key, value, delta, len(want))
+			want = append(want, readRecord{int64(len(want)), h.baseTimestamp + delta, string(key), string(value)})
+		}
+		h.records, h.compression = len(want), c
+		batch, err := compressors[c].compress(make([]byte, batchHeaderSize), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		putBatchHeader(batch, h)
+		for _, read := range []func([]byte) ([]readRecord, error){readFranz, readKafkaGo} {
+			got, err := read(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareRecords(t, "whole", got, want)
+		}
+		again, err := decompress(c, nil, batch[batchHeaderSize:])
+		if err != nil || !bytes.Equal(again, body) {
+			t.Fatalf("%v: %d bytes became %d, %v", c, len(body), len(again), err)
+		}
+		renumbered, err := appendRenumbered(nil, body, 0, len(want))
+		if err != nil || !bytes.Equal(renumbered, body) {
+			t.Fatalf("all records renumbered differ: %v", err)
+		}
+	})
+}
+
+// FuzzRecords feeds bytes that are no records to what walks through them.
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte{0x10, 0, 0, 0, 2, 'k', 2, 'v', 0, 0x0e, 0, 0xc8, 1, 2, 0, 0, 0}, uint8(0), uint8(2))
+	f.Fuzz(func(t *testing.T, body []byte, from, to uint8) {
+		out, err := appendRenumbered(nil, body, int(from), int(to))
+		if err != nil {
+			return
+		}
+		for i := int(from); i < int(to); i++ {
+			if _, out, err = nextRecord(out); err != nil {
+				t.Fatalf("record %d of what came out: %v", i, err)
+			}
+		}
+		if len(out) != 0 {
+			t.Fatalf("%d bytes follow", len(out))
+		}
+	})
+}
+
+// FuzzDecompress feeds bytes that are no compressed data to decompress.
+func FuzzDecompress(f *testing.F) {
+	for _, c := range codecs {
+		out, err := newCompressor(c).compress(nil, []byte("one record, two records, three records"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(c), out)
+	}
+	f.Fuzz(func(t *testing.T, codec uint8, src []byte) {
+		out, err := decompress(codecs[codec%5], []byte("kept"), src)
+		if !bytes.HasPrefix(out, []byte("kept")) || (err == nil && len(out) > 4+maxDecompressedSize) {
+			t.Fatalf("%d bytes, %v", len(out), err)
+		}
+	})
+}

@@ -1,0 +1,102 @@
+package publisher
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+
+	"github.com/flowpub/flowpub/decoder"
+)
+
+// Bounds of the parts of a record in bytes, each field with its tag.
+const (
+	maxKeySize       = len("2001:0db8:0000:0000:0000:0000:0000:0001")
+	maxConstantsSize = 19 + 2*10 + 4*7 + 4*4 + 2*5
+	maxFieldsSize    = 3*18 + 2*9 + 2*11 + 2*4 + 3*3 + 3*6 + 5*7 + 2*4
+	maxFramingSize   = 2 + 1 + 10 + 5 + 1 + 2 + 1
+
+	// maxRecordSize is the room that appendRecord wants behind its slice.
+	maxRecordSize = maxFramingSize + maxKeySize + maxConstantsSize + maxFieldsSize
+)
+
+// packetEncoder encodes the records of one packet. What is equal on all of
+// them is encoded once, by reset. The zero value is of no use before that. It
+// may live on the stack and never allocates; it keeps the packet until the next
+// reset.
+type packetEncoder struct {
+	packet *decoder.ExportPacket
+	// timestamp is the receive time in Unix milliseconds, what Kafka's record
+	// timestamp should be.
+	timestamp int64
+
+	// template[:size] is the key with its length, two bytes for the value's
+	// length, and the constants of the value from valueStart on.
+	template         [1 + maxKeySize + 2 + maxConstantsSize]byte
+	size, valueStart uint8
+	// short: the template leaves the window room enough, and with any record
+	// the lengths have two bytes.
+	short bool
+}
+
+// reset prepares e for the records of p, received from an exporter at a time.
+func (e *packetEncoder) reset(from netip.AddrPort, received decoder.UnixNano, p *decoder.ExportPacket) {
+	from = netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port())
+	e.packet = p
+	e.timestamp = int64(received / 1e6)
+	key := from.Addr().AppendTo(e.template[1:1])
+	e.template[0] = byte(len(key) << 1)
+	e.valueStart = uint8(1 + len(key) + 2)
+	b := appendConstants(e.template[:e.valueStart], from, received, p)
+	e.size = uint8(len(b))
+	e.short = e.size <= maxTemplateSize && e.size-e.valueStart >= minTwoByteVarint-minCommonSize
+}
+
+// key is the exporter's address as text. It is valid until the next reset.
+func (e *packetEncoder) key() []byte { return e.template[1 : e.valueStart-2] }
+
+// appendValue appends the flow.v1.FlowRecord of the packet's record at index.
+func (e *packetEncoder) appendValue(b []byte, index int) []byte {
+	b = append(b, e.template[e.valueStart:e.size]...)
+	return appendFields(b, e.packet, index)
+}
+
+// appendRecord appends the Kafka record of the packet's record at index, with
+// its timestamp in milliseconds and its offset given as differences to those of
+// the batch. There must be room for maxRecordSize bytes behind len(b); bytes
+// up to there may be overwritten.
+func (e *packetEncoder) appendRecord(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
+	r := &e.packet.Records[index]
+	timestamp := zigzag(timestampDelta)
+	if !e.short || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
+		var value [maxConstantsSize + maxFieldsSize]byte
+		return appendFramed(b, e.key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
+	}
+	n := len(b)
+	w := (*[windowSize]byte)(b[n : n+windowSize])
+	i := uint8(3)
+	w[2] = 0
+	i = putVarint(w, i, timestamp)
+	i = putVarint(w, i, zigzag(int64(offsetDelta)))
+	value := i + e.valueStart
+	*(*[maxTemplateSize]byte)(w[i:]) = *(*[maxTemplateSize]byte)(e.template[:])
+	i = putFields(w, i+e.size, r, index, e.packet.Anomalies)
+	putLength(w, value-2, i-value)
+	w[i] = 0
+	putLength(w, 0, i-1)
+	return b[:n+int(i)+1]
+}
+
+// zigzag maps signed numbers to unsigned ones, small to small.
+func zigzag(v int64) uint64 { return uint64(v<<1 ^ v>>63) }
+
+// varintSize is the length of v as binary.AppendVarint writes it.
+func varintSize(v int64) int { return (bits.Len64(zigzag(v)|1) + 6) / 7 }
+
+// appendFramed appends the Kafka record of a key and a value.
+func appendFramed(b []byte, key, value []byte, timestampDelta int64, offsetDelta int) []byte {
+	n := varintSize(int64(len(key))) + len(key) + varintSize(int64(len(value))) + len(value) + 1
+	b = appendRecordHead(b, n, timestampDelta, offsetDelta)
+	b = append(binary.AppendVarint(b, int64(len(key))), key...)
+	b = append(binary.AppendVarint(b, int64(len(value))), value...)
+	return append(b, 0)
+}

@@ -1,0 +1,235 @@
+package publisher
+
+import (
+	"bytes"
+	"encoding/hex"
+	"math"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/flowpub/flowpub/decoder"
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+)
+
+// goldenPacket holds a small number in every field, so that its encoding can be
+// written down by hand.
+func goldenPacket() (netip.AddrPort, decoder.UnixNano, *decoder.ExportPacket) {
+	return netip.MustParseAddrPort("192.0.2.1:2055"), 0x1111111111111111, &decoder.ExportPacket{
+		Header: decoder.Header{
+			Format: decoder.FormatNetFlowV5, Count: 2, SystemUptime: 25, ExportSeconds: 1, ExportNanoseconds: 2,
+			FlowSequence: 300, EngineType: 21, EngineID: 22, SamplingMode: 2, SamplingInterval: 24,
+			Anomalies: decoder.AnomalyCountAbovePresent,
+		},
+		Records: []decoder.Record{{
+			SourceAddress:      netip.MustParseAddr("10.0.0.1"),
+			DestinationAddress: netip.MustParseAddr("10.0.0.2"),
+			NextHop:            netip.MustParseAddr("0.0.0.0"),
+			Packets:            6, Octets: 128, StartTime: 8, EndTime: 9, FirstUptime: 28, LastUptime: 29,
+			InputInterface: 10, OutputInterface: 11, SourceAS: 31, DestinationAS: 65535,
+			Anomalies: decoder.AnomalyStartAfterEnd, SourcePort: 3, DestinationPort: 443, Protocol: 17,
+			TCPFlags: 0xff, TOS: 13, SourcePrefixLength: 33, DestinationPrefixLength: 34,
+		}},
+	}
+}
+
+// goldenValue is goldenPacket's record by hand, after the encoding's rules: tag =
+// field number * 8 + wire type, numbers in groups of 7 bits.
+const goldenValue = `
+	d001 05                     26 format
+	8201 04 c0000201            16 exporter_address
+	d801 8710                   27 exporter_port: 2055 = 16 * 128 + 7
+	a801 15                     21 engine_type
+	b001 16                     22 engine_id
+	b801 02                     23 sampling_mode
+	c001 18                     24 sampling_interval
+	8901 1111111111111111       17 receive_time_ns
+	9101 02ca9a3b00000000       18 export_time_ns: 1,000,000,002
+	c801 19                     25 system_uptime_ms
+	9801 ac02                   19 flow_sequence: 300 = 2 * 128 + 44
+	a001 01                     20 record_count
+	9802 02                     35 header_count
+	f001 8101                   30 anomalies: 1 + 128 (record_index is 0)
+	e001 1c                     28 first_uptime_ms
+	41 0800000000000000          8 start_time_ns
+	e801 1d                     29 last_uptime_ms
+	49 0900000000000000          9 end_time_ns
+	30 06                        6 packets
+	38 8001                      7 octets: 128
+	60 ff01                     12 tcp_flags: 255 = 1 * 128 + 127
+	28 11                        5 protocol
+	68 0d                       13 tos
+	18 03                        3 source_port
+	20 bb03                      4 destination_port: 443 = 3 * 128 + 59
+	f801 1f                     31 source_as
+	8802 21                     33 source_prefix_length
+	0a 04 0a000001               1 source_address
+	50 0a                       10 input_interface
+	58 0b                       11 output_interface
+	72 04 00000000              14 next_hop
+	12 04 0a000002               2 destination_address
+	9002 22                     34 destination_prefix_length
+	8002 ffff03                 32 destination_as: 65535 = 3 * 16384 + 127 * 128 + 127
+`
+
+// bytesOf reads the hexadecimal digits of golden data: of each line what comes
+// before two spaces.
+func bytesOf(t *testing.T, golden string) []byte {
+	t.Helper()
+	var b []byte
+	for line := range strings.Lines(golden) {
+		digits, _, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		line, err := hex.DecodeString(strings.ReplaceAll(digits, " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(b, line...)
+	}
+	return b
+}
+
+func TestAppendValueGolden(t *testing.T) {
+	t.Parallel()
+	var e packetEncoder
+	e.reset(goldenPacket())
+	if got, want := e.appendValue(nil, 0), bytesOf(t, goldenValue); !bytes.Equal(got, want) {
+		t.Errorf("got\n%x, want\n%x", got, want)
+	}
+}
+
+// TestAppendRecordGolden frames the same value, which has 140 bytes.
+func TestAppendRecordGolden(t *testing.T) {
+	t.Parallel()
+	want := bytesOf(t, `
+		ba02          length 157: what follows
+		00            attributes
+		c801          timestamp delta 100
+		06            offset delta 3
+		12            key length 9
+		3139322e302e322e31
+		9802          value length 140`+goldenValue+`
+		00            no headers`)
+	var e packetEncoder
+	e.reset(goldenPacket())
+	for name, short := range map[string]bool{"common": true, "general": false} {
+		e.short = short
+		got := e.appendRecord(append(make([]byte, 0, 6+maxRecordSize), "before"...), 0, 100, 3)
+		if !bytes.Equal(got, append([]byte("before"), want...)) {
+			t.Errorf("%s path: got\n%x, want\n%x", name, got[6:], want)
+		}
+	}
+	if got := appendFramed(nil, []byte("192.0.2.1"), bytesOf(t, goldenValue), 100, 3); !bytes.Equal(got, want) {
+		t.Errorf("appendFramed: got\n%x, want\n%x", got, want)
+	}
+}
+
+func TestKey(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		from    netip.Addr
+		key     string
+		address []byte
+	}{
+		"IPv4":        {netip.MustParseAddr("192.0.2.1"), "192.0.2.1", []byte{192, 0, 2, 1}},
+		"IPv4-mapped": {netip.MustParseAddr("::ffff:192.0.2.1"), "192.0.2.1", []byte{192, 0, 2, 1}},
+		"IPv6":        {netip.MustParseAddr("2001:db8::1"), "2001:db8::1", []byte("\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01")},
+		"zone":        {netip.MustParseAddr("fe80::1%eth0"), "fe80::1", []byte("\xfe\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01")},
+		"longest": {netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666"), "2001:db8:1111:2222:3333:4444:5555:6666",
+			[]byte("\x20\x01\x0d\xb8\x11\x11\x22\x22\x33\x33\x44\x44\x55\x55\x66\x66")},
+		"none": {netip.Addr{}, "", nil},
+	}
+	for name, tt := range tests {
+		var e packetEncoder
+		e.reset(netip.AddrPortFrom(tt.from, 1), testTime, testPacket(1, 1))
+		if got := string(e.key()); got != tt.key {
+			t.Errorf("%s: key is %q, want %q", name, got, tt.key)
+		}
+		var m flowv1.FlowRecord
+		if err := proto.Unmarshal(e.appendValue(nil, 0), &m); err != nil || !bytes.Equal(m.GetExporterAddress(), tt.address) {
+			t.Errorf("%s: exporter address is %x, %v; want %x", name, m.GetExporterAddress(), err, tt.address)
+		}
+	}
+}
+
+func TestResetTimestamp(t *testing.T) {
+	t.Parallel()
+	var e packetEncoder
+	e.reset(testExporter(1), 1_767_225_600_123_999_999, testPacket(1, 1))
+	if want := int64(1_767_225_600_123); e.timestamp != want {
+		t.Errorf("timestamp is %d ms, want %d", e.timestamp, want)
+	}
+}
+
+// largestPacket has the largest value in every field that differs between
+// records and in every field of the packet.
+func largestPacket() (netip.AddrPort, decoder.UnixNano, *decoder.ExportPacket) {
+	address := netip.MustParseAddr("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+	p := &decoder.ExportPacket{
+		Header: decoder.Header{
+			Format: math.MaxUint8, Count: math.MaxUint32, SystemUptime: math.MaxUint32, ExportSeconds: math.MaxUint32,
+			ExportNanoseconds: math.MaxUint32, FlowSequence: math.MaxUint32, EngineType: math.MaxUint8,
+			EngineID: math.MaxUint8, SamplingMode: math.MaxUint8, SamplingInterval: math.MaxUint16, Anomalies: math.MaxUint32,
+		},
+		Records: make([]decoder.Record, 2000),
+	}
+	for i := range p.Records {
+		p.Records[i] = decoder.Record{
+			SourceAddress: address, DestinationAddress: address, NextHop: address,
+			Packets: math.MaxUint64, Octets: math.MaxUint64, StartTime: math.MaxUint64, EndTime: math.MaxUint64,
+			FirstUptime: math.MaxUint32, LastUptime: math.MaxUint32, InputInterface: math.MaxUint32,
+			OutputInterface: math.MaxUint32, SourceAS: math.MaxUint32, DestinationAS: math.MaxUint32,
+			Anomalies: math.MaxUint32, SourcePort: math.MaxUint16, DestinationPort: math.MaxUint16,
+			Protocol: math.MaxUint8, TCPFlags: math.MaxUint8, TOS: math.MaxUint8,
+			SourcePrefixLength: math.MaxUint8, DestinationPrefixLength: math.MaxUint8,
+		}
+	}
+	return netip.AddrPortFrom(address, math.MaxUint16), math.MaxUint64, p
+}
+
+// TestMaxRecordSize: the largest record fits, and not by far: a record count and
+// an index of 2000 take two bytes where the bound has five.
+func TestMaxRecordSize(t *testing.T) {
+	t.Parallel()
+	var e packetEncoder
+	e.reset(largestPacket())
+	got := len(e.appendRecord(make([]byte, 0, maxRecordSize), 1999, math.MinInt64, math.MaxInt32))
+	if got != maxRecordSize-2*3 {
+		t.Errorf("largest record has %d bytes, want %d", got, maxRecordSize-2*3)
+	}
+}
+
+// TestAppendRecordRoom: with the room it asks for appendRecord stays in place,
+// and it touches nothing beyond.
+func TestAppendRecordRoom(t *testing.T) {
+	t.Parallel()
+	for name, packet := range map[string]*decoder.ExportPacket{"common": testPacket(1, 30), "empty": {Records: make([]decoder.Record, 1)}} {
+		buf := bytes.Repeat([]byte{0xee}, maxRecordSize+16)
+		var e packetEncoder
+		e.reset(testExporter(1), testTime, packet)
+		got := e.appendRecord(buf[:0:maxRecordSize], len(packet.Records)-1, 1, 1)
+		if &got[0] != &buf[0] || !bytes.Equal(buf[maxRecordSize:], bytes.Repeat([]byte{0xee}, 16)) {
+			t.Errorf("%s: the record was moved, or bytes behind its room written", name)
+		}
+	}
+}
+
+func TestEncodeAllocations(t *testing.T) {
+	common := testPacket(1, 30)
+	from, received, general := largestPacket()
+	buf := make([]byte, 0, len(general.Records)*maxRecordSize)
+	n := testing.AllocsPerRun(10, func() {
+		for _, p := range []*decoder.ExportPacket{common, general} {
+			var e packetEncoder
+			e.reset(from, received, p)
+			b := buf
+			for i := range p.Records {
+				b = e.appendRecord(b, i, 1, i)
+			}
+		}
+	})
+	if n > 0 {
+		t.Errorf("encoding allocates %v times", n)
+	}
+}
