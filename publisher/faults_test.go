@@ -318,13 +318,24 @@ func TestPartitionsAreAdded(t *testing.T) {
 	p := startPublisher(t, broker.ListenAddrs(), nil)
 	n := publish(t, p, 0, 320, 30)
 	eventually(t, 10*time.Second, "the first records are delivered", func() bool { return p.Stats().Delivered == n })
-	stuck := broker.Fault(produceFault(kerr.NotEnoughReplicas, -1))
+	stuck := broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{0, 1}, Err: kerr.NotEnoughReplicas, Count: -1,
+	})
 	n += publish(t, p, 320, 640, 30)
 	addPartitions(t, broker, 7)
 	p.cluster.refreshSoon()
 	eventually(t, 10*time.Second, "the new partitions are known", func() bool { return p.Stats().Partitions == 7 })
 	n += publish(t, p, 640, 1280, 30)
 	checkLedger(t, p.Stats())
+	failed := p.Stats().ProduceErrors["not_enough_replicas"]
+	eventually(t, 20*time.Second, "the old partitions fail again", func() bool {
+		return p.Stats().ProduceErrors["not_enough_replicas"] > failed+2
+	})
+	for number := int32(2); number < 7; number++ {
+		if ahead := broker.PartitionInfo(testTopic, number).HighWatermark; ahead > 0 {
+			t.Errorf("partition %d has %d records that should wait for older ones", number, ahead)
+		}
+	}
 	stuck.Remove()
 	eventually(t, 20*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == n })
 	n += publish(t, p, 1280, 1600, 30)
