@@ -161,7 +161,7 @@ func (z *compressor) compressLZ4(dst, src []byte) ([]byte, error) {
 			return dst, fmt.Errorf("publisher: LZ4: %w", err)
 		}
 		length := uint32(n)
-		if err != nil || n == 0 || n >= len(block) {
+		if err != nil || n == 0 { // it would not be smaller
 			n = copy(dst[start:], block)
 			length = uint32(n) | lz4Stored
 		}

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"net/netip"
@@ -231,5 +232,142 @@ func TestEncodeAllocations(t *testing.T) {
 	})
 	if n > 0 {
 		t.Errorf("encoding allocates %v times", n)
+	}
+}
+
+// borders are values next to those at which a varint gets longer, and the one
+// at which the common path ends.
+func borders() []uint64 {
+	values := []uint64{0, math.MaxUint64, 0x0123_4567_89ab_cdef, 1<<48 - 1, 1 << 49}
+	for bit := 7; bit < 64; bit += 7 {
+		values = append(values, 1<<bit-1, 1<<bit)
+	}
+	for _, bits := range []int{8, 16, 32} {
+		values = append(values, 1<<bits-1)
+	}
+	return values
+}
+
+// TestAppendRecordPaths takes a packet as routers send them and puts border
+// values into one place after the other: both paths must agree with each other
+// and with generated code.
+func TestAppendRecordPaths(t *testing.T) {
+	t.Parallel()
+	fields := map[string]func(p *decoder.ExportPacket, r *decoder.Record, v uint64){
+		"none":      func(*decoder.ExportPacket, *decoder.Record, uint64) {},
+		"format":    func(p *decoder.ExportPacket, _ *decoder.Record, v uint64) { p.Format = decoder.Format(v) },
+		"count":     func(p *decoder.ExportPacket, _ *decoder.Record, v uint64) { p.Count = uint32(v) },
+		"sequence":  func(p *decoder.ExportPacket, _ *decoder.Record, v uint64) { p.FlowSequence = uint32(v) },
+		"sampling":  func(p *decoder.ExportPacket, _ *decoder.Record, v uint64) { p.SamplingInterval = uint16(v) },
+		"no header": func(p *decoder.ExportPacket, _ *decoder.Record, _ uint64) { p.Header = decoder.Header{} },
+		"full header": func(p *decoder.ExportPacket, _ *decoder.Record, _ uint64) {
+			_, _, full := largestPacket()
+			p.Header = full.Header
+		},
+		"anomalies":                 func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.Anomalies = decoder.Anomalies(v) },
+		"source address":            func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.SourceAddress = borderAddress(v) },
+		"destination address":       func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.DestinationAddress = borderAddress(v) },
+		"next hop":                  func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.NextHop = borderAddress(v) },
+		"packets":                   func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.Packets = v },
+		"octets":                    func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.Octets = v },
+		"both counters":             func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.Packets, r.Octets = v, v },
+		"start":                     func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.StartTime = decoder.UnixNano(v) },
+		"end":                       func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.EndTime = decoder.UnixNano(v) },
+		"first uptime":              func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.FirstUptime = decoder.Uptime(v) },
+		"last uptime":               func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.LastUptime = decoder.Uptime(v) },
+		"input":                     func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.InputInterface = uint32(v) },
+		"output":                    func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.OutputInterface = uint32(v) },
+		"source AS":                 func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.SourceAS = uint32(v) },
+		"destination AS":            func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.DestinationAS = uint32(v) },
+		"source port":               func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.SourcePort = uint16(v) },
+		"destination port":          func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.DestinationPort = uint16(v) },
+		"protocol":                  func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.Protocol = uint8(v) },
+		"TCP flags":                 func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.TCPFlags = uint8(v) },
+		"TOS":                       func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.TOS = uint8(v) },
+		"source prefix length":      func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.SourcePrefixLength = uint8(v) },
+		"destination prefix length": func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.DestinationPrefixLength = uint8(v) },
+		"the least": func(p *decoder.ExportPacket, r *decoder.Record, _ uint64) {
+			p.Header = decoder.Header{}
+			*r = decoder.Record{
+				SourceAddress: r.SourceAddress, DestinationAddress: r.DestinationAddress, NextHop: r.NextHop,
+				StartTime: r.StartTime, EndTime: r.EndTime,
+			}
+		},
+		"all numbers": func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) {
+			addresses := *r
+			_, _, full := largestPacket()
+			*r = full.Records[0]
+			r.SourceAddress, r.DestinationAddress, r.NextHop = addresses.SourceAddress, addresses.DestinationAddress, addresses.NextHop
+			r.Packets, r.Octets = v>>15, v>>15
+		},
+	}
+	exporters := []netip.AddrPort{
+		testExporter(1), {}, netip.MustParseAddrPort("[2001:db8::1]:65535"),
+		netip.MustParseAddrPort("[2001:db8:1111:2222:3333:4444:5555:6666]:65535"),
+	}
+	for name, set := range fields {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i, v := range borders() {
+				for _, from := range exporters {
+					received := testTime * decoder.UnixNano(i%2)
+					p := testPacket(uint64(i), 2)
+					set(p, &p.Records[1], v)
+					var e packetEncoder
+					e.reset(from, received, p)
+					value := e.appendValue(nil, 1)
+					checkValue(t, value, testMessage(from, received, p, 1))
+					want := appendFramed(nil, e.key(), value, 5, 5)
+					if got := e.appendRecord(make([]byte, 0, maxRecordSize), 1, 5, 5); !bytes.Equal(got, want) {
+						t.Fatalf("%#x from %v: got\n%x, want\n%x", v, from, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// borderAddress returns no address, an IPv6 or an IPv4 address.
+func borderAddress(v uint64) netip.Addr {
+	switch {
+	case v == 0:
+		return netip.Addr{}
+	case v>>32 != 0:
+		return netip.AddrFrom16([16]byte{0: 0x20, 15: byte(v)})
+	default:
+		return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+	}
+}
+
+// TestAppendRecordDeltas does the same for timestamp and offset.
+func TestAppendRecordDeltas(t *testing.T) {
+	t.Parallel()
+	var e packetEncoder
+	e.reset(testExporter(1), testTime, testPacket(1, 30))
+	e.packet.Records[29].SourceAddress = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	for _, v := range borders() {
+		for _, timestamp := range []int64{int64(v), -int64(v), int64(v >> 1)} {
+			for _, offset := range []int{0, 1, 63, 64, 1<<13 - 1, 1 << 13, 1<<20 - 1, 1 << 20, math.MaxInt32} {
+				want := appendFramed(nil, e.key(), e.appendValue(nil, 29), timestamp, offset)
+				got := e.appendRecord(make([]byte, 0, maxRecordSize), 29, timestamp, offset)
+				if !bytes.Equal(got, want) {
+					t.Fatalf("deltas %d and %d: got\n%x, want\n%x", timestamp, offset, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestPutVarint compares with the standard library, for all that varint fields can
+// hold on the common path.
+func TestPutVarint(t *testing.T) {
+	t.Parallel()
+	for _, v := range borders() {
+		v &= 1<<49 - 1
+		var w [windowSize]byte
+		n := putVarint(&w, 0, v)
+		if want := binary.AppendUvarint(nil, v); !bytes.Equal(w[:n], want) {
+			t.Errorf("%#x is written as % x, want % x", v, w[:n], want)
+		}
 	}
 }
