@@ -1,0 +1,74 @@
+package tail
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+)
+
+// flow is a decoded message: the record, and its addresses as such. An address
+// that the record does not carry is invalid.
+type flow struct {
+	record                                 flowv1.FlowRecord
+	exporter, source, destination, nextHop netip.Addr
+}
+
+// decode replaces f with the flow record in value. What parses as a message but
+// has no exporter, or addresses that are none, is not a flow record: protobuf
+// alone would take the empty message for one.
+func (f *flow) decode(value []byte) error {
+	if err := proto.Unmarshal(value, &f.record); err != nil {
+		return fmt.Errorf("tail: not a flow record: %w", err)
+	}
+	if len(f.record.GetExporterAddress()) == 0 {
+		return errors.New("tail: not a flow record: it names no exporter")
+	}
+	for _, address := range []struct {
+		name  string
+		bytes []byte
+		addr  *netip.Addr
+	}{
+		{"exporter_address", f.record.GetExporterAddress(), &f.exporter},
+		{"source_address", f.record.GetSourceAddress(), &f.source},
+		{"destination_address", f.record.GetDestinationAddress(), &f.destination},
+		{"next_hop", f.record.GetNextHop(), &f.nextHop},
+	} {
+		addr, ok := netip.AddrFromSlice(address.bytes)
+		if !ok && len(address.bytes) > 0 {
+			return fmt.Errorf("tail: not a flow record: %s has %d bytes", address.name, len(address.bytes))
+		}
+		*address.addr = addr
+	}
+	return nil
+}
+
+// duration is the time from the flow's first packet to its last, in seconds.
+// ok is false when one of them is unset or they are the wrong way round.
+func (f *flow) duration() (seconds float64, ok bool) {
+	start, end := f.record.GetStartTimeNs(), f.record.GetEndTimeNs()
+	if start == 0 || end == 0 || end < start {
+		return 0, false
+	}
+	return float64(end-start) / float64(time.Second), true
+}
+
+// bitRate is the flow's layer 3 bits a second over its duration, as exported,
+// not scaled by the sampling interval. ok is false when it has none.
+func (f *flow) bitRate() (bitsPerSecond float64, ok bool) {
+	seconds, ok := f.duration()
+	if !ok || seconds == 0 {
+		return 0, false
+	}
+	return float64(f.record.GetOctets()) * 8 / seconds, true
+}
+
+// unixTime returns the time that a field of a record holds.
+func unixTime(nanoseconds uint64) time.Time {
+	const second = uint64(time.Second)
+	return time.Unix(int64(nanoseconds/second), int64(nanoseconds%second)).UTC()
+}

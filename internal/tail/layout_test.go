@@ -1,0 +1,314 @@
+package tail
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+)
+
+// Moments of the test flows. 1,700,000,000 s is 2023-11-14 22:13:20 UTC.
+const (
+	start  = 1_700_000_000_123_000_000
+	end    = start + 2_500_000_000 // 2.5 s later
+	export = 1_700_000_003_000_000_001
+)
+
+// web is a TCP flow of two and a half seconds: 250,000 octets in 2.5 s are
+// 800,000 bit/s.
+func web() *flowv1.FlowRecord {
+	return &flowv1.FlowRecord{
+		SourceAddress: []byte{192, 0, 2, 17}, DestinationAddress: []byte{198, 51, 100, 4}, NextHop: []byte{203, 0, 113, 1},
+		SourcePort: 49152, DestinationPort: 443, Protocol: 6, TcpFlags: 0x1b, Tos: 8,
+		Packets: 180, Octets: 250_000, StartTimeNs: start, EndTimeNs: end,
+		InputInterface: 3, OutputInterface: 7, SourceAs: 64496, DestinationAs: 64511,
+		SourcePrefixLength: 24, DestinationPrefixLength: 19,
+		ExporterAddress: []byte{10, 0, 0, 1}, ExporterPort: 50001, ReceiveTimeNs: export + 1_000_000, ExportTimeNs: export,
+		FlowSequence: 4_000_000_000, RecordIndex: 2, RecordCount: 30, HeaderCount: 31, EngineType: 1, EngineId: 9,
+		SamplingMode: 1, SamplingInterval: 100, SystemUptimeMs: 86_400_000, FirstUptimeMs: 86_397_123, LastUptimeMs: 86_399_623,
+		Format: flowv1.ExportFormat_EXPORT_FORMAT_NETFLOW_V5, Anomalies: 1,
+	}
+}
+
+// bare is a record with nothing but its exporter, as another export format may
+// have it.
+func bare() *flowv1.FlowRecord {
+	return &flowv1.FlowRecord{ExporterAddress: []byte{10, 0, 0, 1}}
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	header := "START (UTC)              SECONDS EXPORTER        PROTO  SOURCE                DESTINATION           FLAGS     PACKETS     OCTETS  BIT/S ANOMALIES\n"
+	if got := layoutOf(FormatTable).header; got != header {
+		t.Errorf("header is\n%swant\n%s", got, header)
+	}
+	tests := []struct {
+		name   string
+		record *flowv1.FlowRecord
+		want   string
+	}{
+		{
+			"TCP", web(),
+			"2023-11-14 22:13:20.123    2.500 10.0.0.1        TCP    192.0.2.17:49152      198.51.100.4:443      ...AP.SF      180     250000   800k count_above_present\n",
+		},
+		{
+			"UDP without flags, of no duration", &flowv1.FlowRecord{
+				ExporterAddress: []byte{10, 0, 0, 1}, SourceAddress: []byte{192, 0, 2, 17}, DestinationAddress: []byte{192, 0, 2, 53},
+				SourcePort: 5353, DestinationPort: 53, Protocol: 17, Packets: 1, Octets: 76, StartTimeNs: start, EndTimeNs: start,
+			},
+			"2023-11-14 22:13:20.123    0.000 10.0.0.1        UDP    192.0.2.17:5353       192.0.2.53:53         -               1         76      -\n",
+		},
+		{
+			"longer values than their columns", &flowv1.FlowRecord{
+				ExporterAddress: []byte{0x20, 0x01, 0x0d, 0xb8, 15: 1},
+				SourceAddress:   []byte{0x20, 0x01, 0x0d, 0xb8, 15: 2}, DestinationAddress: []byte{0x20, 0x01, 0x0d, 0xb8, 15: 3},
+				DestinationPort: 32768, Protocol: 58, Packets: 1 << 40, Octets: 1 << 41, StartTimeNs: start, EndTimeNs: start + 10_000_000_000_000,
+			},
+			"2023-11-14 22:13:20.123 10000.000 2001:db8::1     ICMPv6 [2001:db8::2]:0       [2001:db8::3]:32768   -        1099511627776 2199023255552  1.76G\n",
+		},
+		{
+			"start after end, flags without TCP, a bit of no name", &flowv1.FlowRecord{
+				ExporterAddress: []byte{10, 0, 0, 1}, SourceAddress: []byte{0, 0, 0, 0}, DestinationAddress: []byte{255, 255, 255, 255},
+				Protocol: 253, TcpFlags: 0x80, StartTimeNs: end, EndTimeNs: start, Anomalies: 128 | 1<<30,
+			},
+			"2023-11-14 22:13:22.623        - 10.0.0.1        253    0.0.0.0:0             255.255.255.255:0     C.......        0          0      - start_after_end,1073741824\n",
+		},
+		{
+			"TCP without flags", &flowv1.FlowRecord{ExporterAddress: []byte{10, 0, 0, 1}, Protocol: 6},
+			"-                              - 10.0.0.1        TCP    -                     -                     ........        0          0      -\n",
+		},
+		{
+			"nothing but the exporter", bare(),
+			"-                              - 10.0.0.1        0      -                     -                     -               0          0      -\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := string(appendTableRow(nil, decoded(t, tt.record))); got != tt.want {
+				t.Errorf("got\n%swant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		record *flowv1.FlowRecord
+		want   string
+	}{
+		{
+			"every field", web(),
+			`{"startTime":"2023-11-14T22:13:20.123Z","endTime":"2023-11-14T22:13:22.623Z","durationSeconds":2.5,` +
+				`"exporterAddress":"10.0.0.1","exporterPort":50001,"protocol":6,"protocolName":"TCP",` +
+				`"sourceAddress":"192.0.2.17","sourcePort":49152,"destinationAddress":"198.51.100.4","destinationPort":443,` +
+				`"tcpFlags":27,"tcpFlagLetters":"...AP.SF","packets":180,"octets":250000,"bitsPerSecond":800000,` +
+				`"inputInterface":3,"outputInterface":7,"nextHop":"203.0.113.1","tos":8,"sourceAs":64496,"destinationAs":64511,` +
+				`"sourcePrefixLength":24,"destinationPrefixLength":19,"samplingMode":1,"samplingInterval":100,` +
+				`"receiveTime":"2023-11-14T22:13:23.001000001Z","exportTime":"2023-11-14T22:13:23.000000001Z",` +
+				`"flowSequence":4000000000,"recordIndex":2,"recordCount":30,"headerCount":31,"engineType":1,"engineId":9,` +
+				`"systemUptimeMs":86400000,"firstUptimeMs":86397123,"lastUptimeMs":86399623,` +
+				`"format":"EXPORT_FORMAT_NETFLOW_V5","anomalies":1}` + "\n",
+		},
+		{
+			"nothing but the exporter", bare(),
+			`{"startTime":null,"endTime":null,"durationSeconds":null,` +
+				`"exporterAddress":"10.0.0.1","exporterPort":0,"protocol":0,"protocolName":"0",` +
+				`"sourceAddress":null,"sourcePort":0,"destinationAddress":null,"destinationPort":0,` +
+				`"tcpFlags":0,"tcpFlagLetters":"........","packets":0,"octets":0,"bitsPerSecond":null,` +
+				`"inputInterface":0,"outputInterface":0,"nextHop":null,"tos":0,"sourceAs":0,"destinationAs":0,` +
+				`"sourcePrefixLength":0,"destinationPrefixLength":0,"samplingMode":0,"samplingInterval":0,` +
+				`"receiveTime":null,"exportTime":null,` +
+				`"flowSequence":0,"recordIndex":0,"recordCount":0,"headerCount":0,"engineType":0,"engineId":0,` +
+				`"systemUptimeMs":0,"firstUptimeMs":0,"lastUptimeMs":0,` +
+				`"format":"EXPORT_FORMAT_UNSPECIFIED","anomalies":0}` + "\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := string(appendJSON(nil, decoded(t, tt.record))); got != tt.want {
+				t.Errorf("got\n%swant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestCSV(t *testing.T) {
+	t.Parallel()
+	want := "startTime,endTime,durationSeconds,exporterAddress,exporterPort,protocol,protocolName," +
+		"sourceAddress,sourcePort,destinationAddress,destinationPort,tcpFlags,tcpFlagLetters,packets,octets,bitsPerSecond," +
+		"inputInterface,outputInterface,nextHop,tos,sourceAs,destinationAs,sourcePrefixLength,destinationPrefixLength," +
+		"samplingMode,samplingInterval,receiveTime,exportTime,flowSequence,recordIndex,recordCount,headerCount," +
+		"engineType,engineId,systemUptimeMs,firstUptimeMs,lastUptimeMs,format,anomalies\n" +
+		"2023-11-14T22:13:20.123Z,2023-11-14T22:13:22.623Z,2.5,10.0.0.1,50001,6,TCP," +
+		"192.0.2.17,49152,198.51.100.4,443,27,...AP.SF,180,250000,800000," +
+		"3,7,203.0.113.1,8,64496,64511,24,19,1,100,2023-11-14T22:13:23.001000001Z,2023-11-14T22:13:23.000000001Z," +
+		"4000000000,2,30,31,1,9,86400000,86397123,86399623,EXPORT_FORMAT_NETFLOW_V5,1\n" +
+		",,,10.0.0.1,0,0,0,,0,,0,0,........,0,0,,0,0,,0,0,0,0,0,0,0,,,0,0,0,0,0,0,0,0,0,EXPORT_FORMAT_UNSPECIFIED,0\n"
+	layout := layoutOf(FormatCSV)
+	got := layout.append([]byte(layout.header), decoded(t, web()))
+	got = layout.append(got, decoded(t, bare()))
+	if string(got) != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// A field that is added to the record must be printed too.
+func TestFieldsAreComplete(t *testing.T) {
+	t.Parallel()
+	printed := make(map[string]bool)
+	for _, f := range fields {
+		if printed[f.name] {
+			t.Errorf("%s is printed twice", f.name)
+		}
+		printed[f.name] = true
+	}
+	described := (*flowv1.FlowRecord)(nil).ProtoReflect().Descriptor().Fields()
+	for i := range described.Len() {
+		if name := strings.TrimSuffix(described.Get(i).JSONName(), "Ns"); !printed[name] {
+			t.Errorf("%s is not printed", name)
+		}
+	}
+}
+
+func TestAppendSI(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		number float64
+		want   string
+	}{
+		{0, "0"},
+		{0.4, "0"},
+		{999.4, "999"},
+		{999.5, "1.00k"},
+		{1234, "1.23k"},
+		{9994, "9.99k"},
+		{9996, "10.0k"},
+		{99_940, "99.9k"},
+		{99_960, "100k"},
+		{999_499, "999k"},
+		{999_500, "1.00M"},
+		{45_600_000, "45.6M"},
+		{789e9, "789G"},
+		{1e12, "1.00T"},
+		{1e27, "1000Y"},
+	}
+	for _, tt := range tests {
+		if got := string(appendSI(nil, tt.number)); got != tt.want {
+			t.Errorf("%v is printed as %s, want %s", tt.number, got, tt.want)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		value []byte
+		want  string // part of the error
+	}{
+		{"no value", nil, "names no exporter"},
+		{"no protobuf", []byte("hello"), "not a flow record"},
+		{"cut short", mustMarshal(t, web())[:20], "not a flow record"},
+		{"no exporter", mustMarshal(t, &flowv1.FlowRecord{SourceAddress: []byte{1, 2, 3, 4}}), "names no exporter"},
+		{"exporter of 3 bytes", mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3}}), "exporter_address has 3 bytes"},
+		{
+			"next hop of 5 bytes",
+			mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3, 4}, NextHop: make([]byte, 5)}),
+			"next_hop has 5 bytes",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var f flow
+			if err := f.decode(tt.value); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error is %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// A flow decoded into again keeps nothing of the one before.
+func TestDecodeReplaces(t *testing.T) {
+	t.Parallel()
+	f := decoded(t, web())
+	if err := f.decode(mustMarshal(t, bare())); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(appendCSV(nil, f)), string(appendCSV(nil, decoded(t, bare()))); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// FuzzLayouts: whatever a message holds, if it is printed, then as one line that
+// readers of the format understand.
+func FuzzLayouts(f *testing.F) {
+	f.Add(mustMarshal(f, web()))
+	f.Add(mustMarshal(f, bare()))
+	f.Add([]byte("hello"))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		var decoded flow
+		if decoded.decode(value) != nil {
+			return
+		}
+		var object map[string]any
+		line := appendJSON(nil, &decoded)
+		if err := json.Unmarshal(line, &object); err != nil || len(object) != len(fields) {
+			t.Errorf("%d fields, error %v: %s", len(object), err, line)
+		}
+		table, err := csv.NewReader(strings.NewReader(csvHeader() + string(appendCSV(nil, &decoded)))).ReadAll()
+		if err != nil || len(table) != 2 || len(table[1]) != len(fields) {
+			t.Fatalf("%q, error %v", table, err)
+		}
+		compareJSONWithCSV(t, object, table[1])
+		if row := string(appendTableRow(nil, &decoded)); strings.Index(row, "\n") != len(row)-1 || len(row) < 2 {
+			t.Errorf("not a line: %q", row)
+		}
+	})
+}
+
+func compareJSONWithCSV(t *testing.T, object map[string]any, values []string) {
+	t.Helper()
+	for i, value := range values {
+		var want any
+		switch {
+		case value == "":
+		case fields[i].quoted:
+			want = value
+		default:
+			if err := json.Unmarshal([]byte(value), &want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := object[fields[i].name]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %v as JSON and %v as CSV", fields[i].name, got, want)
+		}
+	}
+}
+
+func decoded(tb testing.TB, record *flowv1.FlowRecord) *flow {
+	tb.Helper()
+	f := new(flow)
+	if err := f.decode(mustMarshal(tb, record)); err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}
+
+func mustMarshal(tb testing.TB, record *flowv1.FlowRecord) []byte {
+	tb.Helper()
+	b, err := proto.Marshal(record)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,420 @@
+package tail
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/flowpub/flowpub/internal/broker"
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+)
+
+func Example() {
+	b, err := broker.Start(broker.Config{Topic: "flows", Partitions: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer b.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	summary, err := Run(ctx, Config{Brokers: []string{b.Addr()}, Topic: "flows", From: FromStart, Format: FormatTable, Out: io.Discard})
+	fmt.Println(summary.Printed, err)
+	// Output: 0 <nil>
+}
+
+func TestRunFromStart(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	for partition := range partitions {
+		produce(t, b, partition, numbered(partition), numbered(partition+10))
+	}
+	var out bytes.Buffer
+	summary := runToEnd(t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 2 * partitions, Format: FormatCSV, Out: &out})
+	if summary.Printed != 2*partitions {
+		t.Errorf("printed %d flows, want %d", summary.Printed, 2*partitions)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 1+2*partitions || !strings.HasPrefix(lines[0], "startTime,") {
+		t.Fatalf("want a header and %d lines:\n%s", 2*partitions, out.String())
+	}
+	for partition := range partitions {
+		first, second := lineOf(lines, partition), lineOf(lines, partition+10)
+		if first == 0 || second == 0 || second < first {
+			t.Errorf("the records of partition %d are in lines %d and %d:\n%s", partition, first, second, out.String())
+		}
+	}
+}
+
+func TestRunFromEnd(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	for partition := range partitions {
+		produce(t, b, partition, numbered(partition))
+	}
+	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromEnd, Limit: partitions})
+	// The header says that the ends are known.
+	if header := readLine(t, lines); !strings.HasPrefix(header, "START") {
+		t.Fatalf("the first line is no header: %q", header)
+	}
+	for partition := range partitions {
+		produce(t, b, partition, numbered(partition+10))
+		// Read before the next is produced: it has to be flushed at once.
+		if line := readLine(t, lines); lineOf([]string{line}, partition+10) == 0 {
+			t.Errorf("want the flow with port %d, got %q", 1000+partition+10, line)
+		}
+	}
+	if result := <-ended; result.err != nil || result.Printed != partitions {
+		t.Errorf("printed %d flows, error %v; want %d", result.Printed, result.err, partitions)
+	}
+}
+
+// A record is waited for however long nothing comes.
+func TestRunWaits(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 1})
+	readLine(t, lines)
+	<-time.After(2 * fetchWait) // several fetches come back empty
+	produce(t, b, 0, numbered(1))
+	if line := readLine(t, lines); lineOf([]string{line}, 1) == 0 {
+		t.Errorf("want the flow with port 1001, got %q", line)
+	}
+	<-ended
+}
+
+func TestRunSkipsWhatIsNotAFlow(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	produce(t, b, 0, []byte("hello"), nil, numbered(1), []byte{0xff}, numbered(2))
+	var out, log bytes.Buffer
+	summary := runToEnd(t, Config{
+		Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 2, Out: &out,
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if summary.Printed != 2 || summary.Undecodable != 3 {
+		t.Errorf("printed %d flows and met %d other messages, want 2 and 3", summary.Printed, summary.Undecodable)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "topic=flows partition=0 offset=0") {
+		t.Errorf("want the first such message logged, and no more:\n%s", got)
+	}
+}
+
+func TestRunFilters(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	produce(t, b, 0, numbered(1), numbered(2), numbered(3))
+	var out bytes.Buffer
+	summary := runToEnd(t, Config{
+		Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 1, Out: &out, Filter: Filter{Ports: Ports{1002}},
+	})
+	if summary.Printed != 1 || !strings.Contains(out.String(), ":1002 ") {
+		t.Errorf("want the flow with port 1002:\n%s", out.String())
+	}
+}
+
+func TestRunPaces(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	// All of them come at once, and the last one only is wanted after a pause.
+	var values [][]byte
+	for i := range 100 {
+		values = append(values, numbered(i))
+	}
+	produce(t, b, 0, values...)
+	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 2, MaxPerSecond: 1})
+	readLine(t, lines)
+	readLine(t, lines)
+	<-time.After(time.Second)
+	produce(t, b, 0, numbered(1), numbered(2))
+	result := <-ended
+	if result.Printed != 2 || result.PassedOver < 98 {
+		t.Errorf("printed %d flows and passed over %d, want 2 and all of the first 100 but one", result.Printed, result.PassedOver)
+	}
+}
+
+func TestRunFindsAddedPartitions(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	reader, writer := pipe(t)
+	cfg := Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromEnd, Limit: 1, Out: writer, Logger: slog.New(slog.DiscardHandler)}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := follow(t.Context(), cfg, 20*time.Millisecond)
+		ended <- err
+	}()
+	lines := bufio.NewReader(reader)
+	readLine(t, lines)
+	addPartition(t, b)
+	produce(t, b, partitions, numbered(7))
+	if line := readLine(t, lines); lineOf([]string{line}, 7) == 0 {
+		t.Errorf("want the flow with port 1007, got %q", line)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	produce(t, b, 0, numbered(1))
+	ctx, cancel := context.WithCancel(t.Context())
+	lines, ended := runPipedIn(ctx, t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart})
+	readLine(t, lines)
+	readLine(t, lines)
+	cancel()
+	if result := <-ended; result.err != nil || result.Printed != 1 {
+		t.Errorf("printed %d flows, error %v; want 1 and none", result.Printed, result.err)
+	}
+}
+
+func TestRunEndsBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Run(ctx, Config{Brokers: []string{"127.0.0.1:1"}, Topic: topic, Out: io.Discard}); err != nil {
+		t.Errorf("error is %v, want none", err)
+	}
+}
+
+// Whoever reads the output has seen enough: head, or a pager that was left.
+func TestRunEndsWithItsReader(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	produce(t, b, 0, numbered(1))
+	reader, writer := pipe(t)
+	reader.Close()
+	summary, err := Run(t.Context(), Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Out: writer})
+	if err != nil {
+		t.Errorf("after %+v: error is %v, want none", summary, err)
+	}
+}
+
+func TestRunFailsWithItsOutput(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	_, err := Run(t.Context(), Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Out: fullDisk{}})
+	if !errors.Is(err, errFull) {
+		t.Errorf("error is %v, want %v", err, errFull)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	good := Config{Brokers: []string{b.Addr()}, Topic: topic, Out: io.Discard}
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   []string // parts of the error
+	}{
+		{"nothing set", func(c *Config) { *c = Config{} }, []string{"no brokers", "no topic", "nothing to print to"}},
+		{"broker without port", func(c *Config) { c.Brokers = []string{"localhost"} }, []string{`broker "localhost": write it as host:port`}},
+		{"negative limit", func(c *Config) { c.Limit = -1 }, []string{"limit is -1 flows"}},
+		{"negative pace", func(c *Config) { c.MaxPerSecond = -5 }, []string{"pace is -5 flows a second"}},
+		{"no such topic", func(c *Config) { c.Topic = "flow" }, []string{`topic "flow" does not exist at ` + b.Addr(), "create it"}},
+		{"nobody there", func(c *Config) { c.Brokers = []string{"127.0.0.1:1"} }, []string{"no broker answers at 127.0.0.1:", "refused"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := good
+			tt.change(&cfg)
+			_, err := Run(t.Context(), cfg)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error %q lacks %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestPace(t *testing.T) {
+	t.Parallel()
+	for _, perSecond := range []int{1, 3, 7, 25, 1000} {
+		t.Run(fmt.Sprint(perSecond), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				// Ten seconds with a flow each millisecond, plus the first group.
+				p := pace{perSecond: perSecond}
+				passed := 0
+				for range 10_000 {
+					if p.allow(time.Now()) {
+						passed++
+					}
+					<-time.After(time.Millisecond)
+				}
+				if low, high := 9*perSecond, 11*perSecond; passed < low || passed > high {
+					t.Errorf("%d flows passed in 10 s, want %d to %d", passed, low, high)
+				}
+			})
+		})
+	}
+}
+
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		summary Summary
+		want    string
+	}{
+		{Summary{}, "0 flows printed in 0.0 s"},
+		{Summary{Printed: 50, Took: 2500 * time.Millisecond}, "50 flows printed in 2.5 s: 20.0 flows/s"},
+		{Summary{Printed: 50, PassedOver: 150, Took: 4 * time.Second}, "50 flows printed in 4.0 s, 150 more passed over: 50.0 flows/s"},
+	}
+	for _, tt := range tests {
+		if got := tt.summary.String(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}
+
+const (
+	topic      = "flows"
+	partitions = 3
+)
+
+var errFull = errors.New("no space left on device")
+
+// fullDisk refuses every write.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
+// numbered is a record that is known by its source port: 1000 + number.
+func numbered(number int) []byte {
+	value, err := proto.Marshal(&flowv1.FlowRecord{
+		ExporterAddress: []byte{10, 0, 0, 1}, SourceAddress: []byte{192, 0, 2, 1}, DestinationAddress: []byte{192, 0, 2, 2},
+		SourcePort: uint32(1000 + number), Protocol: 17,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// lineOf returns the number of the line with that record, counted from 1.
+func lineOf(lines []string, number int) int {
+	port := fmt.Sprint(1000 + number)
+	for i, line := range lines {
+		if strings.Contains(line, ":"+port+" ") || strings.Contains(line, ","+port+",") {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func startBroker(t *testing.T) *broker.Broker {
+	t.Helper()
+	b, err := broker.Start(broker.Config{Topic: topic, Partitions: partitions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// produce sends values to a partition in one batch; nil stands for no value.
+func produce(t *testing.T, b *broker.Broker, partition int, values ...[]byte) {
+	t.Helper()
+	var records []kafka.Record
+	for _, value := range values {
+		records = append(records, kafka.Record{Value: kafka.NewBytes(value)})
+	}
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: transport, Timeout: 10 * time.Second}
+	res, err := client.Produce(t.Context(), &kafka.ProduceRequest{
+		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+	})
+	if err != nil || res.Error != nil {
+		t.Fatal(err, res)
+	}
+}
+
+func addPartition(t *testing.T, b *broker.Broker) {
+	t.Helper()
+	client := kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: &kafka.Transport{}, Timeout: 10 * time.Second}
+	res, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{
+		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: partitions + 1}},
+	})
+	if err != nil || res.Errors[topic] != nil {
+		t.Fatal(err, res)
+	}
+}
+
+func runToEnd(t *testing.T, cfg Config) Summary {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	summary, err := Run(ctx, cfg)
+	if err != nil || ctx.Err() != nil {
+		t.Fatalf("error %v, time-out %v, after %+v", err, ctx.Err(), summary)
+	}
+	return summary
+}
+
+type result struct {
+	Summary
+	err error
+}
+
+// runPiped runs in the background with its output to be read.
+func runPiped(t *testing.T, cfg Config) (*bufio.Reader, <-chan result) {
+	t.Helper()
+	return runPipedIn(t.Context(), t, cfg)
+}
+
+func runPipedIn(ctx context.Context, t *testing.T, cfg Config) (*bufio.Reader, <-chan result) {
+	t.Helper()
+	reader, writer := pipe(t)
+	cfg.Out = writer
+	ended := make(chan result, 1)
+	go func() {
+		summary, err := Run(ctx, cfg)
+		writer.Close()
+		ended <- result{summary, err}
+	}()
+	return bufio.NewReader(reader), ended
+}
+
+// pipe is one of the system's, which holds what these tests print whether or
+// not it is read.
+func pipe(t *testing.T) (reader, writer *os.File) {
+	t.Helper()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		reader.Close()
+		writer.Close()
+	})
+	return reader, writer
+}
+
+func readLine(t *testing.T, from *bufio.Reader) string {
+	t.Helper()
+	line, err := from.ReadString('\n')
+	if err != nil {
+		t.Fatalf("reading a line: %q, %v", line, err)
+	}
+	return line
+}
