@@ -47,19 +47,19 @@ func putFields(w *[windowSize]byte, i uint8, r *decoder.Record, index int, anoma
 	i = putFixed64(w, i, fieldEndTime, uint64(r.EndTime))
 	i = putUint1(w, i, fieldPackets, r.Packets)
 	i = putUint1(w, i, fieldOctets, r.Octets)
-	i = putUint1(w, i, fieldTCPFlags, uint64(r.TCPFlags))
-	i = putUint1(w, i, fieldProtocol, uint64(r.Protocol))
-	i = putUint1(w, i, fieldTOS, uint64(r.TOS))
+	i = putByte1(w, i, fieldTCPFlags, r.TCPFlags)
+	i = putByte1(w, i, fieldProtocol, r.Protocol)
+	i = putByte1(w, i, fieldTOS, r.TOS)
 	i = putUint1(w, i, fieldSourcePort, uint64(r.SourcePort))
 	i = putUint1(w, i, fieldDestinationPort, uint64(r.DestinationPort))
 	i = putUint2(w, i, fieldSourceAS, uint64(r.SourceAS))
-	i = putUint2(w, i, fieldSourcePrefixLength, uint64(r.SourcePrefixLength))
+	i = putByte2(w, i, fieldSourcePrefixLength, r.SourcePrefixLength)
 	i = putAddress(w, i, fieldSourceAddress, r.SourceAddress.As4())
 	i = putUint1(w, i, fieldInputInterface, uint64(r.InputInterface))
 	i = putUint1(w, i, fieldOutputInterface, uint64(r.OutputInterface))
 	i = putAddress(w, i, fieldNextHop, r.NextHop.As4())
 	i = putAddress(w, i, fieldDestinationAddress, r.DestinationAddress.As4())
-	i = putUint2(w, i, fieldDestinationPrefixLength, uint64(r.DestinationPrefixLength))
+	i = putByte2(w, i, fieldDestinationPrefixLength, r.DestinationPrefixLength)
 	return putUint2(w, i, fieldDestinationAS, uint64(r.DestinationAS))
 }
 
@@ -76,6 +76,21 @@ func putUint2(w *[windowSize]byte, i uint8, field, v uint64) uint8 {
 	n := bits.Len64(v) & 63
 	binary.LittleEndian.PutUint64(w[i:], field<<3&0x7f|0x80|field>>4<<8|(spread(v)|continuation[n])<<16)
 	return i + sizes2[n]
+}
+
+// putByte1 is putUint1 for a value of 8 bits, whose highest is the continuation
+// bit of the varint's first byte and all of the second.
+func putByte1(w *[windowSize]byte, i uint8, field uint64, v uint8) uint8 {
+	x := uint64(v) | uint64(v)>>7<<8
+	binary.LittleEndian.PutUint64(w[i:], field<<3|x<<8)
+	return i + sizes1[bits.Len8(v)]
+}
+
+// putByte2 does it with a tag of two bytes.
+func putByte2(w *[windowSize]byte, i uint8, field uint64, v uint8) uint8 {
+	x := uint64(v) | uint64(v)>>7<<8
+	binary.LittleEndian.PutUint64(w[i:], field<<3&0x7f|0x80|field>>4<<8|x<<16)
+	return i + sizes2[bits.Len8(v)]
 }
 
 // putFixed64 writes a fixed64 field with a tag of one byte.
@@ -105,11 +120,13 @@ func putLength(w *[windowSize]byte, i, length uint8) {
 }
 
 // spread moves the groups of 7 bits in v, which is below 2^56, to bytes of their
-// own, half of them at a time.
+// own: first the upper half of v by 4 bits, then the upper half of each half by
+// 2, then that of each quarter by 1. Adding a part 3 times, or once, to itself
+// is to move it by 2 bits, or by 1.
 func spread(v uint64) uint64 {
-	v = v&0x0000_0000_0fff_ffff | v&0x00ff_ffff_f000_0000<<4
-	v = v&0x0000_3fff_0000_3fff | v&0x0fff_c000_0fff_c000<<2
-	return v&0x007f_007f_007f_007f | v&0x3f80_3f80_3f80_3f80<<1
+	v = v&0x0000_0000_0fff_ffff | v>>28<<32
+	v += v & 0x0fff_c000_0fff_c000 * 3
+	return v + v&0x3f80_3f80_3f80_3f80
 }
 
 // continuation and the sizes are indexed by the bits of a varint's value: the
