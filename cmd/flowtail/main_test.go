@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/flowpub/flowpub/internal/broker"
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+)
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		args []string
+		want []string // parts of what is said, one a line but the last
+	}{
+		{"unknown flag", []string{"-tpoic", "x"}, []string{"-tpoic"}},
+		{"argument", []string{"-n", "1", "flows"}, []string{`argument "flows": there are only flags`}},
+		{"broker without port", []string{"-brokers", "a:1, b"}, []string{`-brokers: "b" is no address: give host:port`}},
+		{"no topic", []string{"-topic", ""}, []string{`-topic "": give the name`}},
+		{"position", []string{"-from", "now"}, []string{`"now" for flag -from`, "use start or end"}},
+		{"limit", []string{"-n", "ten"}, []string{`"ten" for flag -n`}},
+		{"two at once", []string{"-n", "-1", "-pace", "-2"}, []string{"flowtail: -n -1: give", "flowtail: -pace -2: give"}},
+		{"format", []string{"-format", "xml"}, []string{`"xml" for flag -format`, "use table, json or csv"}},
+		{"exporter", []string{"-exporter", "router"}, []string{`"router" for flag -exporter`, "write it as 192.0.2.1"}},
+		{"address", []string{"-address", "10.0.0.0/33"}, []string{`"10.0.0.0/33" for flag -address`, "write it as"}},
+		{"port", []string{"-port", "https"}, []string{`"https" for flag -port`, "0 to 65535"}},
+		{"protocol", []string{"-protocol", "http"}, []string{`"http" for flag -protocol`, "use a name such as TCP"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			status, stdout, stderr := runWith(t, tt.args...)
+			if status != 2 || stdout != "" || !strings.HasSuffix(stderr, "\nRun flowtail -h for all flags.\n") {
+				t.Errorf("exit status %d, standard output %q, standard error:\n%s", status, stdout, stderr)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(stderr, part) {
+					t.Errorf("%q is missing in:\n%s", part, stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := runWith(t, "-h")
+	if status != 0 || stderr != "" {
+		t.Errorf("exit status %d, standard error %q", status, stderr)
+	}
+	for _, flag := range []string{
+		"-brokers", "-topic", "-from", "-n ", "-pace", "-format", "-exporter", "-address", "-port", "-protocol", "-version", "Examples:",
+	} {
+		if !strings.Contains(stdout, "  "+flag) && !strings.Contains(stdout, "\n"+flag) {
+			t.Errorf("%s is not explained", flag)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	if status, stdout, _ := runWith(t, "-version"); status != 0 || stdout != "flowtail unknown\n" {
+		t.Errorf("exit status %d, %q", status, stdout)
+	}
+}
+
+func TestNoBroker(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := runWith(t, "-brokers", "127.0.0.1:1")
+	if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "flowtail: tail: no broker answers at 127.0.0.1:1: ") {
+		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
+	}
+}
+
+func TestFlows(t *testing.T) {
+	t.Parallel()
+	b, err := broker.Start(broker.Config{Topic: "netflow", Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	produce(t, b, record(t, 17, 53), []byte("hello"), record(t, 6, 443), record(t, 17, 123))
+
+	tests := []struct {
+		name   string
+		args   []string
+		stdout []string // the beginning of each line
+		stderr []string // parts
+	}{
+		{
+			"table", []string{"-n", "3"},
+			[]string{"START (UTC)", "-                              - 10.0.0.1        UDP ", "-  ", "-  "},
+			[]string{"3 flows printed in ", "flowtail: messages left out, not being flow records: 1\n"},
+		},
+		{"JSON", []string{"-n", "1", "-format", "json"}, []string{`{"startTime":null,`}, nil},
+		{
+			"CSV, filtered", []string{"-n", "1", "-format", "csv", "-port", "123", "-protocol", "udp", "-exporter", "10.0.0.0/8", "-address", "192.0.2.1"},
+			[]string{"startTime,endTime,", ",,,10.0.0.1,0,17,UDP,192.0.2.1,123,"},
+			[]string{"not being flow records: 1"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			status, stdout, stderr := runWith(t, append([]string{"-brokers", b.Addr(), "-topic", "netflow", "-from", "start"}, tt.args...)...)
+			lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+			if status != 0 || len(lines) != len(tt.stdout) {
+				t.Fatalf("exit status %d, %q, %q", status, stdout, stderr)
+			}
+			for i, begin := range tt.stdout {
+				if !strings.HasPrefix(lines[i], begin) {
+					t.Errorf("line %d is %q, want it to begin %q", i+1, lines[i], begin)
+				}
+			}
+			for _, part := range tt.stderr {
+				if !strings.Contains(stderr, part) {
+					t.Errorf("%q is missing in:\n%s", part, stderr)
+				}
+			}
+			if tt.stderr == nil && stderr != "" {
+				t.Errorf("standard error is %q, want nothing", stderr)
+			}
+		})
+	}
+}
+
+func runWith(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var out, err bytes.Buffer
+	status = run(ctx, args, &out, &err)
+	if ctx.Err() != nil {
+		t.Fatalf("%q did not end; it printed %q and %q", args, out.String(), err.String())
+	}
+	return status, out.String(), err.String()
+}
+
+func record(t *testing.T, protocol, port uint32) []byte {
+	t.Helper()
+	value, err := proto.Marshal(&flowv1.FlowRecord{
+		ExporterAddress: []byte{10, 0, 0, 1}, SourceAddress: []byte{192, 0, 2, 1}, DestinationAddress: []byte{192, 0, 2, 2},
+		Protocol: protocol, SourcePort: port,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func produce(t *testing.T, b *broker.Broker, values ...[]byte) {
+	t.Helper()
+	var records []kafka.Record
+	for _, value := range values {
+		records = append(records, kafka.Record{Value: kafka.NewBytes(value)})
+	}
+	client := kafka.Client{Addr: kafka.TCP(b.Addr()), Timeout: 10 * time.Second}
+	res, err := client.Produce(t.Context(), &kafka.ProduceRequest{
+		Topic: "netflow", RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+	})
+	if err != nil || res.Error != nil {
+		t.Fatal(err, res)
+	}
+}

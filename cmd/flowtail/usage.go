@@ -1,0 +1,41 @@
+package main
+
+// usage is what flowtail -h prints.
+const usage = `Flowtail reads flow records from a Kafka topic and prints them.
+
+    flowtail [flags]
+
+It reads all partitions, those included that are added later, and commits
+nothing. Ctrl-C ends it. Flows go to standard output, all else to standard error.
+
+Flags:
+  -brokers host:port,...   brokers of the cluster (127.0.0.1:9092)
+  -topic name              topic that holds the flow records (flows)
+  -from start|end          begin with the oldest record, or with the next (end)
+  -n number                end after so many flows; 0: never (0)
+  -pace number             print so many flows a second at most and pass over the
+                           others; 0: print all (0)
+  -format table|json|csv   how to print flows: a table to read, or one JSON object
+                           or CSV line each with all fields (table)
+  -exporter address,...    only flows from these exporters
+  -address address,...     only flows from or to these addresses
+  -port number,...         only flows from or to these transport ports
+  -protocol name,...       only flows of these IP protocols, by name or number
+  -version                 print the version
+  -h                       print this
+
+Addresses can be ranges, such as 192.0.2.0/24 or 2001:db8::/32. A flow has to match
+something in each list given.
+
+Counters and rates are as the exporter sent them, not scaled by its sampling
+interval. A rate is over the flow's duration. Flags are those of TCP: CWR, ECE,
+URG, ACK, PSH, RST, SYN, FIN. Ports of ICMP are as exported: most exporters put
+type * 256 + code in the destination's.
+
+Examples:
+  flowtail                                       flows as they come
+  flowtail -from start -n 20                     the oldest ones
+  flowtail -address 192.0.2.0/24 -protocol udp -port 53,853
+  flowtail -format json | jq -r .sourceAddress
+  flowtail -from start -format csv > flows.csv
+`
