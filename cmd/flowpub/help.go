@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/flowpub/flowpub/internal/config"
+)
+
+const helpIntroduction = `flowpub collects NetFlow version 5 over UDP and publishes every flow record to a
+Kafka topic. SIGTERM or SIGINT ends it in order, a second one at once.
+
+Usage: flowpub [-h | -version]
+
+Environment variables, each with what a value looks like and its default:
+
+`
+
+const helpNotes = `
+A size is a number and a unit: B, KiB, MiB, GiB, TiB (powers of 1,024), kB, MB,
+GB, TB (powers of 1,000). A duration is a number and a unit: ns, us, ms, s, m, h.
+A variable that is set to nothing has its default.
+
+Exit status: 0 when everything decoded was delivered or dropped for a counted
+reason, 1 on a fatal error or when flows were given up at shutdown, 2 when the
+configuration is wrong.
+`
+
+// printHelp explains every variable.
+func printHelp(w io.Writer) {
+	fmt.Fprint(w, helpIntroduction)
+	for _, v := range config.Variables() {
+		fmt.Fprintf(w, "  %s\n        %s\n        value: %s; default: %s\n", v.Name, v.Help, v.Unit, v.Default)
+	}
+	fmt.Fprint(w, helpNotes)
+}

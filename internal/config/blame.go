@@ -1,0 +1,117 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/flowpub/flowpub/collector"
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// cure gives a configuration a value that is right, in place of what a variable
+// said.
+type cure struct {
+	variable string
+	apply    func(*collector.Config)
+}
+
+// blame lets collector and publisher, whose the rules are, judge cfg, and finds
+// for each of their complaints the variable it is about: the first one whose
+// cure ends the complaint. It returns the complaints that no cure ends.
+//
+// Variables that are mistaken already are cured before.
+func blame(cfg collector.Config, found *mistakes) []string {
+	for _, c := range cures() {
+		if found.made(Prefix + c.variable) {
+			c.apply(&cfg)
+		}
+	}
+	left := complaints(&cfg)
+	for _, c := range cures() {
+		cured := cfg
+		c.apply(&cured)
+		after := complaints(&cured)
+		ended := slices.DeleteFunc(slices.Clone(left), func(text string) bool { return slices.Contains(after, text) })
+		if len(ended) > 0 {
+			found.add(Prefix+c.variable, strings.Join(ended, "; "))
+			// Of some things the packages tell the first mistake only.
+			cfg, left = cured, after
+		}
+	}
+	return left
+}
+
+// complaints returns what the packages say against a configuration, without
+// their names: what the user knows is the variable.
+func complaints(cfg *collector.Config) []string {
+	err := cfg.Validate()
+	if err == nil {
+		return nil
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = withoutPackage(lines[i])
+	}
+	return lines
+}
+
+// cures are for the variables that collector or publisher may refuse. Where a
+// rule is about several, the one that is most likely to be changed comes first:
+// the sum of all memory is about the buffer, the share of each socket is about
+// the receive buffer.
+func cures() []cure {
+	right := publisher.DefaultConfig()
+	return append([]cure{
+		{"KAFKA_BUFFER_BYTES", func(c *collector.Config) { c.Publisher.BufferBytes = publisher.MinBufferBytes }},
+		{"RECEIVE_BUFFER", func(c *collector.Config) { c.ReceiveBuffer = c.Sockets * collector.MinSocketBuffer }},
+		{"SOCKETS", func(c *collector.Config) { c.Sockets = 1 }},
+		{"LISTEN", func(c *collector.Config) { c.Listen = []string{":2055"} }},
+		{"EXPORTERS_ALLOW", func(c *collector.Config) { c.ExportersAllow = nil }},
+		{"HTTP_PPROF", func(c *collector.Config) { c.HTTPPProf = false }},
+		{"HTTP_LISTEN", func(c *collector.Config) { c.HTTPListen = ":8080" }},
+		{"DRAIN_LINGER", func(c *collector.Config) { c.DrainLinger = 0 }},
+		{"SHUTDOWN_TIMEOUT", func(c *collector.Config) { c.ShutdownTimeout = collector.MaxShutdownTimeout }},
+		{"KAFKA_BROKERS", func(c *collector.Config) { c.Publisher.Brokers = []string{"localhost:9092"} }},
+		{"KAFKA_TOPIC", func(c *collector.Config) { c.Publisher.Topic = right.Topic }},
+		{"KAFKA_CLIENT_ID", func(c *collector.Config) { c.Publisher.ClientID = right.ClientID }},
+		{"KAFKA_LINGER", func(c *collector.Config) { c.Publisher.Linger = right.Linger }},
+		{"KAFKA_BATCH_BYTES", func(c *collector.Config) { c.Publisher.BatchBytes = right.BatchBytes }},
+		{"KAFKA_IDEMPOTENT", func(c *collector.Config) { c.Publisher.Idempotent = false }},
+		{"KAFKA_ACKS", func(c *collector.Config) { c.Publisher.Acks = right.Acks }},
+	}, securityCures()...)
+}
+
+// securityCures change copies: what cfg points to is shared by its copies.
+func securityCures() []cure {
+	changeTLS := func(change func(*publisher.TLSConfig)) func(*collector.Config) {
+		return func(c *collector.Config) {
+			if c.Publisher.TLS != nil {
+				changed := *c.Publisher.TLS
+				change(&changed)
+				c.Publisher.TLS = &changed
+			}
+		}
+	}
+	changeSASL := func(change func(*publisher.SASLConfig)) func(*collector.Config) {
+		return func(c *collector.Config) {
+			if c.Publisher.SASL != nil {
+				changed := *c.Publisher.SASL
+				change(&changed)
+				c.Publisher.SASL = &changed
+			}
+		}
+	}
+	noCertificate := changeTLS(func(t *publisher.TLSConfig) { t.CertFile, t.KeyFile = "", "" })
+	return []cure{
+		{"KAFKA_TLS_CA_FILE", changeTLS(func(t *publisher.TLSConfig) { t.CAFile = "" })},
+		{"KAFKA_TLS_CERT_FILE", noCertificate},
+		{"KAFKA_TLS_KEY_FILE", noCertificate},
+		{"KAFKA_SASL_USERNAME", changeSASL(func(s *publisher.SASLConfig) { s.Username = "flowpub" })},
+		{"KAFKA_SASL_PASSWORD", changeSASL(func(s *publisher.SASLConfig) {
+			if s.PasswordFile != "" {
+				s.Password = ""
+			}
+		})},
+		{"KAFKA_SASL_PASSWORD_FILE", changeSASL(func(s *publisher.SASLConfig) { s.Password, s.PasswordFile = "cured", "" })},
+	}
+}

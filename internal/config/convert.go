@@ -1,0 +1,62 @@
+package config
+
+import (
+	"log/slog"
+
+	"github.com/flowpub/flowpub/collector"
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// config turns the settings into what the packages take.
+func (s *settings) config() Config {
+	return Config{
+		Collector: collector.Config{
+			Listen:          s.Listen,
+			Sockets:         int(s.Sockets),
+			ReceiveBuffer:   int(s.ReceiveBuffer),
+			ExportersAllow:  s.ExportersAllow,
+			HTTPListen:      string(s.HTTPListen),
+			HTTPPProf:       bool(s.HTTPPProf),
+			DrainLinger:     s.DrainLinger.std(),
+			ShutdownTimeout: s.ShutdownTimeout.std(),
+			Publisher:       s.publisher(),
+		},
+		Log: LogConfig{Level: slog.Level(s.LogLevel), Format: s.LogFormat},
+	}
+}
+
+func (s *settings) publisher() publisher.Config {
+	cfg := publisher.DefaultConfig()
+	cfg.Brokers = s.Brokers
+	cfg.Topic = s.Topic
+	cfg.ClientID = s.ClientID
+	cfg.Compression = s.Compression
+	cfg.Linger = s.Linger.std()
+	cfg.BatchBytes = int(s.BatchBytes)
+	cfg.BufferBytes = int(s.BufferBytes)
+	cfg.Partitioner = s.Partitioner
+	cfg.Acks = s.Acks
+	cfg.Idempotent = s.Acks == publisher.AcksAll
+	if s.Idempotent != nil {
+		cfg.Idempotent = bool(*s.Idempotent)
+		cfg.IdempotentRequired = cfg.Idempotent
+	}
+	if s.TLS {
+		cfg.TLS = &publisher.TLSConfig{
+			CAFile:     s.TLSCAFile,
+			CertFile:   s.TLSCertFile,
+			KeyFile:    s.TLSKeyFile,
+			ServerName: s.TLSServerName,
+			Insecure:   bool(s.TLSInsecure),
+		}
+	}
+	if s.SASLMechanism != "" {
+		cfg.SASL = &publisher.SASLConfig{
+			Mechanism:    string(s.SASLMechanism),
+			Username:     s.SASLUsername,
+			Password:     s.SASLPassword,
+			PasswordFile: s.SASLPasswordFile,
+		}
+	}
+	return cfg
+}

@@ -1,0 +1,219 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	const pemKey = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n"
+	missing := t.TempDir() + "/missing"
+	tests := []struct {
+		name    string
+		environ []string
+		want    []string // beginnings of the lines, in order
+	}{
+		{"address without port", []string{"FLOWPUB_LISTEN=192.0.2.1"}, []string{
+			`FLOWPUB_LISTEN is "192.0.2.1": "192.0.2.1" is not host:port: add the port`,
+		}},
+		{"address without brackets", []string{"FLOWPUB_LISTEN=2001:db8::1"}, []string{
+			`FLOWPUB_LISTEN is "2001:db8::1": "2001:db8::1" is not host:port: put the IPv6 address in brackets and add the port`,
+		}},
+		{"address with a scheme", []string{"FLOWPUB_LISTEN=udp://:2055"}, []string{
+			`FLOWPUB_LISTEN is "udp://:2055": "udp://:2055" is not host:port: leave out what stands before the host`,
+		}},
+		{"two wrong addresses of three", []string{"FLOWPUB_LISTEN=:1,x,:70000"}, []string{
+			`FLOWPUB_LISTEN is ":1,x,:70000": "x" is not host:port: add the port, as in :2055 or 192.0.2.1:2055; ` +
+				`":70000" is not host:port: write the port as a number from 0 to 65535`,
+		}},
+		{"comma at the end", []string{"FLOWPUB_LISTEN=:2055,"}, []string{
+			`FLOWPUB_LISTEN is ":2055,": "" is not host:port: fill or remove the empty entry`,
+		}},
+		{"address twice", []string{"FLOWPUB_LISTEN=:2055,:2055"}, []string{`FLOWPUB_LISTEN is ":2055,:2055": `}},
+		{"no socket", []string{"FLOWPUB_SOCKETS=0"}, []string{`FLOWPUB_SOCKETS is "0": it must be a whole number from 1`}},
+		{"too many sockets", []string{"FLOWPUB_SOCKETS=100000"}, []string{`FLOWPUB_SOCKETS is "100000": `}},
+		{"receive buffer too small for its sockets", []string{"FLOWPUB_SOCKETS=64", "FLOWPUB_RECEIVE_BUFFER=1MiB"}, []string{
+			`FLOWPUB_RECEIVE_BUFFER is "1MiB": `,
+		}},
+		{"size without a unit that is known", []string{"FLOWPUB_RECEIVE_BUFFER=32M"}, []string{
+			`FLOWPUB_RECEIVE_BUFFER is "32M": unit "M" is not known: write 32MiB`,
+		}},
+		{"network without length", []string{"FLOWPUB_EXPORTERS_ALLOW=192.0.2.1"}, []string{
+			`FLOWPUB_EXPORTERS_ALLOW is "192.0.2.1": "192.0.2.1" has no prefix length: write 192.0.2.1/32`,
+		}},
+		{"network with more bits", []string{"FLOWPUB_EXPORTERS_ALLOW=192.0.2.1/24"}, []string{
+			`FLOWPUB_EXPORTERS_ALLOW is "192.0.2.1/24": "192.0.2.1/24" has bits beyond its prefix length: write 192.0.2.0/24`,
+		}},
+		{"network that is none", []string{"FLOWPUB_EXPORTERS_ALLOW=router1"}, []string{
+			`FLOWPUB_EXPORTERS_ALLOW is "router1": "router1" is not a network: write it as 192.0.2.0/24`,
+		}},
+		{"IPv4 network as IPv6", []string{"FLOWPUB_EXPORTERS_ALLOW=::ffff:192.0.2.0/120"}, []string{
+			`FLOWPUB_EXPORTERS_ALLOW is "::ffff:192.0.2.0/120": "::ffff:192.0.2.0/120" would match nothing`,
+		}},
+		{"HTTP without port", []string{"FLOWPUB_HTTP_LISTEN=localhost"}, []string{`FLOWPUB_HTTP_LISTEN is "localhost": `}},
+		{"profiler without HTTP", []string{"FLOWPUB_HTTP_LISTEN=", "FLOWPUB_HTTP_PPROF=true"}, []string{`FLOWPUB_HTTP_PPROF is "true": `}},
+		{"neither true nor false", []string{"FLOWPUB_HTTP_PPROF=yes"}, []string{`FLOWPUB_HTTP_PPROF is "yes": it must be true or false`}},
+		{"duration without unit", []string{"FLOWPUB_DRAIN_LINGER=8"}, []string{
+			`FLOWPUB_DRAIN_LINGER is "8": a duration needs a unit: write it as 8ms or 8s`,
+		}},
+		{"negative duration", []string{"FLOWPUB_DRAIN_LINGER=-8s"}, []string{`FLOWPUB_DRAIN_LINGER is "-8s": a duration must not be negative`}},
+		{"no time to shut down", []string{"FLOWPUB_SHUTDOWN_TIMEOUT=0s"}, []string{`FLOWPUB_SHUTDOWN_TIMEOUT is "0s": `}},
+		{"level", []string{"FLOWPUB_LOG_LEVEL=verbose"}, []string{
+			`FLOWPUB_LOG_LEVEL is "verbose": it must be debug, info, warn or error`,
+		}},
+		{"format", []string{"FLOWPUB_LOG_FORMAT=xml"}, []string{`FLOWPUB_LOG_FORMAT is "xml": it must be text or json`}},
+		{"no brokers", []string{"FLOWPUB_KAFKA_BROKERS="}, []string{
+			`FLOWPUB_KAFKA_BROKERS is not set: it is required, as host:port, comma-separated`,
+		}},
+		{"broker without port", []string{"FLOWPUB_KAFKA_BROKERS=kafka"}, []string{
+			`FLOWPUB_KAFKA_BROKERS is "kafka": "kafka" is not host:port: add the port, as in kafka:9092`,
+		}},
+		{"broker without host", []string{"FLOWPUB_KAFKA_BROKERS=:9092"}, []string{
+			`FLOWPUB_KAFKA_BROKERS is ":9092": ":9092" is not host:port: add the host, as in kafka:9092`,
+		}},
+		{"broker with port 0", []string{"FLOWPUB_KAFKA_BROKERS=kafka:0"}, []string{
+			`FLOWPUB_KAFKA_BROKERS is "kafka:0": "kafka:0" is not host:port: write the port as a number from 1 to 65535`,
+		}},
+		{"broker with a scheme", []string{"FLOWPUB_KAFKA_BROKERS=SSL://kafka:9092"}, []string{
+			`FLOWPUB_KAFKA_BROKERS is "SSL://kafka:9092": "SSL://kafka:9092" is not host:port: leave out what stands before the host`,
+		}},
+		{"broker with a password", []string{"FLOWPUB_KAFKA_BROKERS=alice:hunter2@kafka:9092"}, []string{
+			`FLOWPUB_KAFKA_BROKERS is set: credentials do not belong here: write host:port and set FLOWPUB_KAFKA_SASL_USERNAME`,
+		}},
+		{"codec", []string{"FLOWPUB_KAFKA_COMPRESSION=brotli"}, []string{
+			`FLOWPUB_KAFKA_COMPRESSION is "brotli": compression "brotli" is not known: use none, gzip, snappy, lz4 or zstd`,
+		}},
+		{"linger too long", []string{"FLOWPUB_KAFKA_LINGER=2m"}, []string{`FLOWPUB_KAFKA_LINGER is "2m": linger is 2m0s: `}},
+		{"batch too large", []string{"FLOWPUB_KAFKA_BATCH_BYTES=2MiB"}, []string{`FLOWPUB_KAFKA_BATCH_BYTES is "2MiB": batch size is 2097152 bytes: `}},
+		{"buffer too small", []string{"FLOWPUB_KAFKA_BUFFER_BYTES=1MiB"}, []string{`FLOWPUB_KAFKA_BUFFER_BYTES is "1MiB": buffer is 1048576 bytes: `}},
+		{"partitioner", []string{"FLOWPUB_KAFKA_PARTITIONER=random"}, []string{
+			`FLOWPUB_KAFKA_PARTITIONER is "random": partitioner "random" is not known: use murmur2, crc32 or fnv1a`,
+		}},
+		{"acks", []string{"FLOWPUB_KAFKA_ACKS=2"}, []string{`FLOWPUB_KAFKA_ACKS is "2": acks "2" is not known: use all, 1 or 0`}},
+		{"acks, and idempotent all the same", []string{"FLOWPUB_KAFKA_ACKS=2", "FLOWPUB_KAFKA_IDEMPOTENT=true"}, []string{
+			`FLOWPUB_KAFKA_ACKS is "2": `,
+		}},
+		{"idempotent without all acks", []string{"FLOWPUB_KAFKA_ACKS=1", "FLOWPUB_KAFKA_IDEMPOTENT=true"}, []string{
+			`FLOWPUB_KAFKA_IDEMPOTENT is "true": idempotent publishing needs acks=all, not acks=1`,
+		}},
+		{"TLS neither on nor off", []string{"FLOWPUB_KAFKA_TLS=on", "FLOWPUB_KAFKA_TLS_SERVER_NAME=kafka"}, []string{
+			`FLOWPUB_KAFKA_TLS is "on": it must be true or false`,
+		}},
+		{"settings of TLS without it", []string{
+			"FLOWPUB_KAFKA_TLS_CA_FILE=/ca", "FLOWPUB_KAFKA_TLS_CERT_FILE=/c", "FLOWPUB_KAFKA_TLS_KEY_FILE=/k",
+			"FLOWPUB_KAFKA_TLS_SERVER_NAME=kafka", "FLOWPUB_KAFKA_TLS_INSECURE=true",
+		}, []string{
+			`FLOWPUB_KAFKA_TLS_CA_FILE is "/ca": TLS is off: set FLOWPUB_KAFKA_TLS=true, or remove this`,
+			`FLOWPUB_KAFKA_TLS_CERT_FILE is "/c": TLS is off: `,
+			`FLOWPUB_KAFKA_TLS_KEY_FILE is "/k": TLS is off: `,
+			`FLOWPUB_KAFKA_TLS_SERVER_NAME is "kafka": TLS is off: `,
+			`FLOWPUB_KAFKA_TLS_INSECURE is "true": TLS is off: `,
+		}},
+		{"both files of TLS are missing", []string{
+			"FLOWPUB_KAFKA_TLS=true", "FLOWPUB_KAFKA_TLS_CA_FILE=" + missing,
+			"FLOWPUB_KAFKA_TLS_CERT_FILE=" + missing, "FLOWPUB_KAFKA_TLS_KEY_FILE=" + missing,
+		}, []string{
+			`FLOWPUB_KAFKA_TLS_CA_FILE is "` + missing + `": `,
+			`FLOWPUB_KAFKA_TLS_CERT_FILE is "` + missing + `": `,
+		}},
+		{"certificate without key", []string{"FLOWPUB_KAFKA_TLS=true", "FLOWPUB_KAFKA_TLS_CERT_FILE=/c"}, []string{
+			`FLOWPUB_KAFKA_TLS_CERT_FILE is "/c": a client certificate needs both its certificate file and its key file`,
+		}},
+		{"key in place of its file", []string{
+			"FLOWPUB_KAFKA_TLS=true", "FLOWPUB_KAFKA_TLS_CERT_FILE=/c", "FLOWPUB_KAFKA_TLS_KEY_FILE=" + pemKey,
+		}, []string{`FLOWPUB_KAFKA_TLS_KEY_FILE is set: it holds the contents of a file: write them to a file and name that`}},
+		{"mechanism", []string{"FLOWPUB_KAFKA_SASL_MECHANISM=gssapi", "FLOWPUB_KAFKA_SASL_USERNAME=alice"}, []string{
+			`FLOWPUB_KAFKA_SASL_MECHANISM is "gssapi": it must be plain, scram-sha-256 or scram-sha-512`,
+		}},
+		{"credentials without mechanism", []string{
+			"FLOWPUB_KAFKA_SASL_USERNAME=alice", "FLOWPUB_KAFKA_SASL_PASSWORD=hunter2", "FLOWPUB_KAFKA_SASL_PASSWORD_FILE=/p",
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_USERNAME is "alice": authentication is off: set FLOWPUB_KAFKA_SASL_MECHANISM, or remove this`,
+			`FLOWPUB_KAFKA_SASL_PASSWORD is set: authentication is off: `,
+			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is "/p": authentication is off: `,
+		}},
+		{"mechanism without credentials", []string{"FLOWPUB_KAFKA_SASL_MECHANISM=plain"}, []string{
+			`FLOWPUB_KAFKA_SASL_USERNAME is not set: SASL needs a user name`,
+			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is not set: SASL needs a password or a password file`,
+		}},
+		{"two passwords, one unreadable", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=scram-sha-256", "FLOWPUB_KAFKA_SASL_USERNAME=alice",
+			"FLOWPUB_KAFKA_SASL_PASSWORD=hunter2", "FLOWPUB_KAFKA_SASL_PASSWORD_FILE=" + missing,
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_PASSWORD is set: SASL takes a password or a password file, not both`,
+			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is "` + missing + `": `,
+		}},
+		{"unknown names, with what may be secrets", []string{
+			"FLOWPUB_LISTENER=hunter2", "FLOWPUB_KAFKA_SASL_PASWORD=hunter2", "FLOWPUB_PORT=2055", "FLOWPUB_kafka_topic=x",
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_PASWORD is not known: did you mean FLOWPUB_KAFKA_SASL_PASSWORD? Otherwise remove it`,
+			`FLOWPUB_LISTENER is not known: did you mean FLOWPUB_LISTEN? Otherwise remove it`,
+			`FLOWPUB_PORT is not known: did you mean `,
+			`FLOWPUB_kafka_topic is not known: did you mean `,
+		}},
+		{"what only resembles Kubernetes", []string{"FLOWPUB_PORT_2055_ICMP=1", "FLOWPUB_PORT_X_UDP=1", "FLOWPUB_SERVICE_HOSTS=1"}, []string{
+			`FLOWPUB_PORT_2055_ICMP is not known`, `FLOWPUB_PORT_X_UDP is not known`, `FLOWPUB_SERVICE_HOSTS is not known`,
+		}},
+		{"mistakes of every kind, in the order of the documentation", []string{
+			"FLOWPUB_X=1", "FLOWPUB_KAFKA_BATCH_BYTES=2MiB", "FLOWPUB_KAFKA_LINGER=100", "FLOWPUB_KAFKA_BROKERS=", "FLOWPUB_SOCKETS=none",
+		}, []string{
+			"FLOWPUB_SOCKETS is ", "FLOWPUB_KAFKA_BROKERS is not set", "FLOWPUB_KAFKA_LINGER is ", "FLOWPUB_KAFKA_BATCH_BYTES is ",
+			"FLOWPUB_X is not known",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Load(append([]string{"FLOWPUB_KAFKA_BROKERS=kafka:9092"}, tt.environ...))
+			if err == nil {
+				t.Fatal("no mistake was found")
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("a secret is shown:\n%v", err)
+			}
+			lines := strings.Split(err.Error(), "\n")
+			if len(lines) != len(tt.want) {
+				t.Fatalf("%d lines, want %d:\n%v", len(lines), len(tt.want), err)
+			}
+			for i, want := range tt.want {
+				if !strings.HasPrefix(lines[i], want) {
+					t.Errorf("line %d:\n got %s\nwant %s...", i+1, lines[i], want)
+				}
+			}
+		})
+	}
+}
+
+// A machine with little memory, or a rule that no variable is to blame for,
+// must not let a wrong configuration pass.
+func TestComplaintsThatNoVariableIsToBlameForStay(t *testing.T) {
+	t.Parallel()
+	cfg := defaults().Collector
+	cfg.Publisher.RequestTimeout = 0 // has no variable
+	left := blame(cfg, newMistakes(nil, nil))
+	if len(left) != 1 || !strings.HasPrefix(left[0], "request timeout is 0s") {
+		t.Errorf("complaints left: %q, want the one about the request timeout", left)
+	}
+}
+
+func TestEditDistance(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		from, to string
+		want     int
+	}{
+		{"", "", 0},
+		{"", "abc", 3},
+		{"abc", "", 3},
+		{"same", "same", 0},
+		{"kitten", "sitting", 3},
+		{"flaw", "lawn", 2},
+		{"PASWORD", "PASSWORD", 1},
+	}
+	for _, tt := range tests {
+		if got := editDistance(tt.from, tt.to); got != tt.want {
+			t.Errorf("editDistance(%q, %q) = %d, want %d", tt.from, tt.to, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package config
+
+import "github.com/flowpub/flowpub/publisher"
+
+// Prefix begins the name of every variable.
+const Prefix = "FLOWPUB_"
+
+// settings has a field for each variable. Tags:
+//
+//	env         name without Prefix; "notEmpty" marks a required variable
+//	envDefault  default value
+//	default     what the default is, where it is not a fixed value
+//	unit        what a value looks like
+//	help        meaning, in one line
+//	secret      "true" when the value must never be shown
+//
+// The names of the fields are unique, because errors of package env name the
+// field.
+type settings struct {
+	Listen         addresses `env:"LISTEN" envDefault:":2055" unit:"UDP host:port, comma-separated" help:"where to listen; no host means every address, IPv4 and IPv6"`
+	Sockets        count     `env:"SOCKETS" default:"min(GOMAXPROCS, 8)" unit:"number" help:"SO_REUSEPORT sockets for each address"`
+	ReceiveBuffer  ByteSize  `env:"RECEIVE_BUFFER" envDefault:"32MiB" unit:"size" help:"receive buffer of each address, shared by its sockets"`
+	ExportersAllow prefixes  `env:"EXPORTERS_ALLOW" default:"empty: all" unit:"CIDR, comma-separated" help:"exporters to listen to; datagrams of others are counted and dropped"`
+
+	HTTPListen address `env:"HTTP_LISTEN" envDefault:":8080" unit:"TCP host:port" help:"metrics and probes; empty means no HTTP at all"`
+	HTTPPProf  toggle  `env:"HTTP_PPROF" envDefault:"false" unit:"true or false" help:"add the Go profiler under /debug/pprof/"`
+
+	DrainLinger     Duration `env:"DRAIN_LINGER" envDefault:"0s" unit:"duration" help:"after SIGTERM: how long to go on reading while not ready"`
+	ShutdownTimeout Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" unit:"duration" help:"after that: longest wait for Kafka to take what is buffered"`
+
+	LogLevel  logLevel  `env:"LOG_LEVEL" envDefault:"info" unit:"debug, info, warn or error" help:"least important messages to log"`
+	LogFormat LogFormat `env:"LOG_FORMAT" envDefault:"text" unit:"text or json" help:"form of log lines"`
+
+	Brokers     brokers               `env:"KAFKA_BROKERS,notEmpty" default:"required" unit:"host:port, comma-separated" help:"brokers to ask first; the rest of the cluster is learned from them"`
+	Topic       string                `env:"KAFKA_TOPIC" envDefault:"flows" unit:"name" help:"topic that receives the flow records; it must exist"`
+	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`
+	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4 or zstd" help:"compression of record batches"`
+	Linger      Duration              `env:"KAFKA_LINGER" envDefault:"100ms" unit:"duration" help:"longest wait before an idle partition's batch is sent"`
+	BatchBytes  ByteSize              `env:"KAFKA_BATCH_BYTES" envDefault:"512KiB" unit:"size" help:"uncompressed size at which an idle partition's batch is sent at once"`
+	BufferBytes ByteSize              `env:"KAFKA_BUFFER_BYTES" default:"256MiB, or 40 % of the container's memory limit if less" unit:"size" help:"memory for flow records that Kafka has not acknowledged"`
+	Partitioner publisher.Partitioner `env:"KAFKA_PARTITIONER" envDefault:"murmur2" unit:"murmur2, crc32 or fnv1a" help:"how an exporter's address chooses its partition"`
+	Acks        publisher.Acks        `env:"KAFKA_ACKS" envDefault:"all" unit:"all, 1 or 0" help:"replicas that must have a batch before it counts as delivered"`
+	Idempotent  *toggle               `env:"KAFKA_IDEMPOTENT" default:"true when acks=all, else false" unit:"true or false" help:"let brokers recognise repeated batches"`
+
+	TLS           toggle `env:"KAFKA_TLS" envDefault:"false" unit:"true or false" help:"encrypt connections to brokers"`
+	TLSCAFile     string `env:"KAFKA_TLS_CA_FILE" default:"the system's authorities" unit:"PEM file" help:"authorities that may sign brokers' certificates"`
+	TLSCertFile   string `env:"KAFKA_TLS_CERT_FILE" default:"none" unit:"PEM file" help:"client certificate, for brokers that ask for one"`
+	TLSKeyFile    string `env:"KAFKA_TLS_KEY_FILE" default:"none" unit:"PEM file" help:"key of the client certificate"`
+	TLSServerName string `env:"KAFKA_TLS_SERVER_NAME" default:"each broker's host" unit:"name" help:"name expected in brokers' certificates"`
+	TLSInsecure   toggle `env:"KAFKA_TLS_INSECURE" envDefault:"false" unit:"true or false" help:"accept any certificate; for tests only"`
+
+	SASLMechanism    mechanism `env:"KAFKA_SASL_MECHANISM" default:"none" unit:"plain, scram-sha-256 or scram-sha-512" help:"how to authenticate to brokers"`
+	SASLUsername     string    `env:"KAFKA_SASL_USERNAME" default:"none" unit:"text" help:"user name"`
+	SASLPassword     string    `env:"KAFKA_SASL_PASSWORD" default:"none" unit:"text" secret:"true" help:"password; a file is safer"`
+	SASLPasswordFile string    `env:"KAFKA_SASL_PASSWORD_FILE" default:"none" unit:"file" help:"file that holds the password"`
+}

@@ -1,0 +1,45 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Variable describes an environment variable.
+type Variable struct {
+	// Name is the whole name, with Prefix.
+	Name string
+	// Default is the value that applies when the variable is unset or empty,
+	// or words that say what applies; "required" when nothing does.
+	Default string
+	// Unit tells what a value looks like.
+	Unit string
+	// Help is the meaning in one line.
+	Help string
+	// Secret values must not be shown.
+	Secret bool
+
+	// field is the variable's field in settings.
+	field string
+}
+
+// Variables returns all variables in the order in which they are documented.
+func Variables() []Variable {
+	var all []Variable
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
+		name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+		value, fixed := field.Tag.Lookup("envDefault")
+		if !fixed {
+			value = field.Tag.Get("default")
+		}
+		all = append(all, Variable{
+			Name:    Prefix + name,
+			Default: value,
+			Unit:    field.Tag.Get("unit"),
+			Help:    field.Tag.Get("help"),
+			Secret:  field.Tag.Get("secret") == "true",
+			field:   field.Name,
+		})
+	}
+	return all
+}
