@@ -19,9 +19,9 @@ const (
 	// more in flow records, and costs the encoder memory.
 	zstdWindow = 256 << 10
 
-	// lz4BlockSize is the size of LZ4 blocks before compression; lz4Header says
-	// so, and readers allocate it.
-	lz4BlockSize = 256 << 10
+	// lz4BlockSize is the size of LZ4 blocks before compression, that of Kafka's
+	// own client. lz4Header says so, and readers allocate it.
+	lz4BlockSize = 64 << 10
 	// lz4Stored marks the length of a block that is not compressed.
 	lz4Stored = 1 << 31
 
@@ -35,19 +35,19 @@ const (
 
 // lz4Header begins an LZ4 frame (format version 1.5.1): magic number, flags
 // (version 1, independent blocks, which is all that Java clients read, no
-// checksums: the batch has its own), maximum block size of 256 KiB, and the
+// checksums: the batch has its own), maximum block size of 64 KiB, and the
 // checksum of these two bytes.
-const lz4Header = "\x04\x22\x4d\x18\x60\x50\xfb"
+const lz4Header = "\x04\x22\x4d\x18\x60\x40\x82"
 
 // snappyHeader begins a stream of snappy-java: magic, version 1, compatible
-// with version 1. Then each block comes after its compressed length. Kafka's
-// own client writes this framing and expects it; plain snappy it only takes
-// when the first byte happens to differ from the magic's.
+// with version 1. Then each block comes after its compressed length, big-endian.
+// It is what Kafka's own client writes and so what every reader knows; bare
+// snappy is told from it by guessing.
 const snappyHeader = "\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"
 
 // compressor compresses the bodies of record batches, one at a time. It keeps
 // the codec's state, so that nothing is allocated from the second batch on:
-// about 1.2 MB for gzip, 140 KB for LZ4, 1.5 MB for zstd, none for snappy.
+// 0.8 MB for gzip, 140 KB for LZ4, 1.1 MB for zstd; snappy's comes from a pool.
 type compressor struct {
 	codec Compression
 	gzip  *gzip.Writer

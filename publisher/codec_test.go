@@ -143,12 +143,12 @@ func TestLZ4Framing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Magic number, version 1 with independent blocks, 256 KiB, header checksum.
-	if want := []byte{0x04, 0x22, 0x4d, 0x18, 0b01_1_00000, 0b0_101_0000, 0xfb}; !bytes.HasPrefix(out, want) {
+	// Magic number, version 1 with independent blocks, 64 KiB, header checksum.
+	if want := []byte{0x04, 0x22, 0x4d, 0x18, 0b01_1_00000, 0b0_100_0000, 0x82}; !bytes.HasPrefix(out, want) {
 		t.Fatalf("frame begins with % x, want % x", out[:7], want)
 	}
 	first := binary.LittleEndian.Uint32(out[7:])
-	if first>>31 != 0 || first > 2000 {
+	if first>>31 != 0 || first > 1000 {
 		t.Fatalf("a block of zeroes has length %#x, want a small one, compressed", first)
 	}
 	// Too short to compress: stored, as the highest bit says. Then the end mark.
