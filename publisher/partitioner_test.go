@@ -39,9 +39,10 @@ func TestHash(t *testing.T) {
 }
 
 // The partitions were found by independent implementations that agree:
-// kafka-go's balancers, franz-go's (murmur2), and zlib's CRC-32 and the hashes'
-// definitions in Python. They must never change: a consumer that joins flows
-// with other data of the same key depends on them.
+// BuiltInPartitioner.partitionForKey of Apache Kafka 4.3.1 (murmur2), kafka-go's
+// balancers, and zlib's CRC-32 and the hashes' definitions in Python. They must
+// never change: a consumer that joins flows with other data of the same key
+// depends on them.
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
