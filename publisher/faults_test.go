@@ -214,7 +214,8 @@ func TestCloseWithDeadline(t *testing.T) {
 		reason DropReason
 	}{
 		{"every attempt is refused", func(c *kfake.Cluster, _ *lossyListener) {
-			c.Fault(produceFault(kerr.NotEnoughReplicas, -1))
+			// The next attempt comes after seconds, so none is under way at the end.
+			c.Fault(produceFault(kerr.TopicAuthorizationFailed, -1))
 		}, DropShutdown},
 		{"an attempt had no answer", func(_ *kfake.Cluster, l *lossyListener) {
 			l.lose.Store(1 << 30)
@@ -231,7 +232,7 @@ func TestCloseWithDeadline(t *testing.T) {
 			publish(t, p, 0, 10, 30)
 			eventually(t, 10*time.Second, "an attempt fails", func() bool {
 				s := p.Stats()
-				return s.ProduceErrors["not_enough_replicas"]+s.ProduceErrors["connection_lost"] > 0
+				return s.ProduceErrors["authorization"]+s.ProduceErrors["connection_lost"] > 0
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()

@@ -3,7 +3,6 @@ package publisher
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -117,7 +116,7 @@ var (
 	failureTimeout     = failure{name: "timeout", cure: "the broker did not answer in time: look at its load and the network", moved: true}
 	failureRefused     = failure{name: "connection_refused", cure: "nothing listens there: start the broker, or correct its advertised.listeners", moved: true}
 	failureUnreachable = failure{name: "unreachable", cure: "there is no way to that address: correct the broker's advertised.listeners, or the network", moved: true}
-	failureLost        = failure{name: "connection_lost", moved: true}
+	failureLost        = failure{name: "connection_lost", cure: "the broker closed the connection: it has ended, or wants TLS or SASL or another password", moved: true}
 	failureDNS         = failure{name: "dns", cure: "the name does not resolve here: correct it, or the broker's advertised.listeners", moved: true}
 	failureTLS         = failure{name: "tls", cure: "compare the certificate authority, the server name, and whether that port speaks TLS", slow: true}
 	failureAuth        = failure{name: "authentication", cure: "correct the SASL mechanism, user name or password", slow: true}
@@ -218,15 +217,16 @@ func networkKind(err error) failure {
 	return failureOther
 }
 
-// isTLS tells whether the TLS handshake failed.
+// isTLS tells whether the TLS handshake failed. Alerts, sent or received, come
+// as the two operations that crypto/tls has for them.
 func isTLS(err error) bool {
 	var (
 		verify *tls.CertificateVerificationError
 		record tls.RecordHeaderError
-		alert  tls.AlertError
-		name   x509.HostnameError
+		alert  *net.OpError
 	)
-	return errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &name)
+	return errors.As(err, &verify) || errors.As(err, &record) ||
+		errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error")
 }
 
 // kindError is an error whose kind is known where it is made.

@@ -23,7 +23,7 @@ func TestDelivery(t *testing.T) {
 					c.Acks = acks
 					c.Idempotent = acks == AcksAll
 				})
-				n := publish(t, p, 0, 1000, 30)
+				n := publish(t, p, 0, 250, 30)
 				closeWithin(t, p, 10*time.Second)
 				wantDelivered(t, p, n)
 				checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
@@ -42,7 +42,7 @@ func TestConcurrentPublish(t *testing.T) {
 	broker := startBroker(t, 3)
 	p := startPublisher(t, broker.ListenAddrs(), nil)
 	var publishers sync.WaitGroup
-	const packets = 400
+	const packets = 150
 	for worker := range uint64(16) {
 		publishers.Go(func() {
 			for i := range uint64(packets) {
@@ -86,7 +86,7 @@ func TestBrokerComesLate(t *testing.T) {
 	t.Parallel()
 	address, port := reserveAddress(t)
 	p := startPublisher(t, []string{address}, nil)
-	n := publish(t, p, 0, 3000, 30)
+	n := publish(t, p, 0, 1500, 30)
 	if missing := p.Missing(); len(missing) != 1 {
 		t.Errorf("missing %q, want one thing", missing)
 	}
@@ -97,7 +97,7 @@ func TestBrokerComesLate(t *testing.T) {
 	}
 	broker := startBroker(t, 5, kfake.Ports(port))
 	eventually(t, 15*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-	n += publish(t, p, 3000, 4000, 30)
+	n += publish(t, p, 1500, 2000, 30)
 	closeWithin(t, p, 10*time.Second)
 	wantDelivered(t, p, n)
 	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)

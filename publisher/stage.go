@@ -43,6 +43,14 @@ type chunk struct {
 	packed int // raw size if it is compressed, else 0
 }
 
+// content returns the packets of c, uncompressed in buf if it has to.
+func (c *chunk) content(buf []byte) ([]byte, error) {
+	if c.packed == 0 {
+		return c.buf, nil
+	}
+	return s2.Decode(buf[:cap(buf)], c.buf)
+}
+
 // stagedHeader is the size of what precedes a staged packet's key.
 const stagedHeader = 4 + 4 + 8 + 2 + 1
 
@@ -210,13 +218,12 @@ func (p *Publisher) drain(s *stage, after <-chan struct{}) {
 			p.poke()
 			return
 		}
-		content := c.buf
+		content, err := c.content(raw)
+		if err != nil {
+			panic(fmt.Sprintf("publisher: reading staged packets of our own: %v", err))
+		}
 		if c.packed > 0 {
-			unpacked, err := s2.Decode(raw[:cap(raw)], c.buf)
-			if err != nil {
-				panic(fmt.Sprintf("publisher: reading staged packets of our own: %v", err))
-			}
-			raw, content = unpacked, unpacked
+			raw = content
 		}
 		for len(content) > 0 {
 			var packet staged

@@ -1,0 +1,165 @@
+package publisher
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Until the partitions are known everything waits in one place; when there are
+// more of them, only exporters that move wait, and only where they come from.
+func TestLayoutStages(t *testing.T) {
+	t.Parallel()
+	first := &layout{stages: []*stage{{}}}
+	grown := &layout{
+		partitions: make([]*partition, 6),
+		stages:     []*stage{{}, {}, {}, {}},
+		moving:     true,
+	}
+	for hash := range uint32(24) {
+		if first.stage(hash) != first.stages[0] {
+			t.Errorf("hash %d: before the partitions are known it does not wait", hash)
+		}
+		var want *stage
+		if hash%4 != hash%6 {
+			want = grown.stages[hash%4]
+		}
+		if got := grown.stage(hash); got != want {
+			t.Errorf("hash %d: waits in %p, want %p", hash, got, want)
+		}
+	}
+	if grown.settled() {
+		t.Error("settled with open stages")
+	}
+	for _, s := range grown.stages {
+		s.ended.Store(true)
+	}
+	if !grown.settled() || grown.stage(4) != nil {
+		t.Error("not settled when all stages have ended")
+	}
+}
+
+// A goroutine that looked up the layout before it changed must not append
+// behind the back of those that take it for settled.
+func TestOldLayoutIsRefused(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	old := p.layout.Load()
+	p.adopt(3)
+	var e packetEncoder
+	e.reset(testExporter(0), testTime, testPacket(0, 30))
+	done, err := old.partitions[0].append(old, &e)
+	if done || err != nil || p.Stats().Decoded != 0 {
+		t.Errorf("append through the old layout: done %v, error %v, %d decoded", done, err, p.Stats().Decoded)
+	}
+	if done, err = old.partitions[0].append(p.layout.Load(), &e); !done || err != nil {
+		t.Errorf("append through the new layout: done %v, error %v", done, err)
+	}
+}
+
+// A layout never shrinks, and does not change again before the last change has
+// settled.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	address, _ := reserveAddress(t)
+	p := startPublisher(t, []string{address}, nil)
+	for _, step := range []struct{ asked, want int }{{2, 2}, {2, 2}, {1, 2}, {5, 5}} {
+		p.adopt(step.asked)
+		if got := p.Stats().Partitions; got != step.want {
+			t.Errorf("%d partitions asked for, there are %d, want %d", step.asked, got, step.want)
+		}
+	}
+	publish(t, p, 0, 16, 30) // nothing was in the old partitions: goes straight on
+	eventually(t, 5*time.Second, "the stages end", func() bool { return p.layout.Load().settled() })
+	p.adopt(6)
+	publish(t, p, 16, 32, 30) // waits for what is in the five
+	p.adopt(7)
+	if got := p.Stats().Partitions; got != 6 {
+		t.Errorf("there are %d partitions before the last change has settled, want 6", got)
+	}
+	checkLedger(t, p.Stats())
+}
+
+// What is staged comes out as it went in, from compressed chunks too.
+func TestStageKeepsPackets(t *testing.T) {
+	t.Parallel()
+	s := newStage(newBudget(16<<20, 1))
+	const packets = 500
+	for seed := range uint64(packets) {
+		var e packetEncoder
+		e.reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
+		if done, err := s.append(uint32(seed), &e); !done || err != nil {
+			t.Fatalf("packet %d: done %v, error %v", seed, done, err)
+		}
+	}
+	if s.chunks[0].packed == 0 || s.chunks[len(s.chunks)-1].packed != 0 {
+		t.Error("want the first chunk compressed and the last one not")
+	}
+	seed := uint64(0)
+	for {
+		c, ok := s.oldest()
+		if !ok {
+			break
+		}
+		content, err := c.content(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(content) > 0 {
+			var packet staged
+			packet, content = nextStaged(content)
+			var e packetEncoder
+			e.reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
+			want := staged{uint32(seed), e.timestamp, 30, e.key(), packet.values}
+			if fmt.Sprint(packet) != fmt.Sprint(want) {
+				t.Fatalf("packet %d is %v, want %v", seed, packet, want)
+			}
+			var values []byte
+			for i := range 30 {
+				value := e.appendValue(nil, i)
+				values = append(values, 0, 0, 0, byte(len(value)))
+				values = append(values, value...)
+			}
+			if !bytes.Equal(values, packet.values) {
+				t.Fatalf("packet %d has other values than those put in", seed)
+			}
+			seed++
+		}
+		s.release(c)
+	}
+	if seed != packets || s.account.held != 0 {
+		t.Errorf("%d packets of %d came out, %d bytes are still charged", seed, packets, s.account.held)
+	}
+	var e packetEncoder
+	e.reset(testExporter(0), testTime, testPacket(0, 1))
+	if done, _ := s.append(0, &e); done {
+		t.Error("a stage that has ended takes a packet")
+	}
+}
+
+// A stage leaves part of the budget to the partitions.
+func TestStageIsBounded(t *testing.T) {
+	t.Parallel()
+	b := newBudget(MinBufferBytes, 1)
+	s := newStage(b)
+	var err error
+	for seed := uint64(0); err == nil; seed++ {
+		var e packetEncoder
+		e.reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
+		_, err = s.append(0, &e)
+	}
+	if !errors.Is(err, ErrBufferFull) || s.account.held > b.forBatches()/4*3 {
+		t.Errorf("error %v with %d bytes held of %d", err, s.account.held, b.forBatches())
+	}
+	if s.counts.decoded != s.counts.buffered+s.counts.dropped[DropBufferFull] {
+		t.Errorf("counts %+v do not add up", s.counts)
+	}
+	s.discard()
+	if s.account.held != 0 || s.counts.buffered != 0 || s.counts.dropped[DropShutdown] == 0 {
+		t.Errorf("after discard: %d bytes held, counts %+v", s.account.held, s.counts)
+	}
+}

@@ -1,0 +1,92 @@
+package publisher
+
+import (
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestBrokerPlaces(t *testing.T) {
+	t.Parallel()
+	var b broker
+	now := time.Now()
+	for i := range maxRequestsPerBroker {
+		if !b.begin(now) {
+			t.Fatalf("request %d of %d is refused", i, maxRequestsPerBroker)
+		}
+	}
+	if b.begin(now) {
+		t.Error("one request too many")
+	}
+	b.end()
+	if !b.begin(now) {
+		t.Error("a place that was given back is not there")
+	}
+	b.end()
+	b.throttle(time.Hour)
+	b.throttle(time.Minute)
+	if b.begin(time.Now().Add(59*time.Minute)) || !b.begin(time.Now().Add(61*time.Minute)) {
+		t.Error("the longest throttle time does not hold")
+	}
+}
+
+// Ready partitions of one leader share requests.
+func TestPartitionsShareRequests(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 16)
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Linger = 50 * time.Millisecond })
+	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	requests := broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Observe: true, Count: -1})
+	n := publish(t, p, 0, 160, 30)
+	closeWithin(t, p, 10*time.Second)
+	wantDelivered(t, p, n)
+	batches := p.Stats().Batches
+	if sent := requests.Hits(); sent == 0 || uint64(sent) >= batches {
+		t.Errorf("%d requests for %d batches, want fewer requests", sent, batches)
+	}
+}
+
+// A leader that moves is found again, and a broker that asks for a pause gets
+// it.
+func TestLeaderMoves(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 3, kfake.NumBrokers(3))
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	n := publish(t, p, 0, 100, 30)
+	for round := range uint64(5) {
+		for partition := range int32(3) {
+			if err := broker.MoveTopicPartition(testTopic, partition, int32(round)%3); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n += publish(t, p, 100*(round+1), 100*(round+2), 30)
+		eventually(t, 10*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == n })
+	}
+	closeWithin(t, p, 20*time.Second)
+	wantDelivered(t, p, n)
+	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+	if p.Stats().ProduceErrors["not_leader"] == 0 {
+		t.Errorf("errors %v, want some for leaders that have moved", p.Stats().ProduceErrors)
+	}
+}
+
+func TestStalled(t *testing.T) {
+	t.Parallel()
+	address, _ := reserveAddress(t)
+	p := startPublisher(t, []string{address}, nil)
+	eventually(t, 5*time.Second, "the sender runs", func() bool { return p.sender.pulse.Load() != 0 })
+	if stalled := p.Stalled(); stalled != nil {
+		t.Errorf("without Kafka: stalled %q", stalled)
+	}
+	closeWithin(t, p, time.Second)
+	if stalled := p.Stalled(); stalled != nil {
+		t.Errorf("after Close: stalled %q", stalled)
+	}
+	p = &Publisher{sender: newSender(nil), ctx: t.Context()}
+	p.sender.pulse.Store(time.Now().Add(-time.Minute).UnixNano())
+	if stalled := p.Stalled(); len(stalled) != 1 {
+		t.Errorf("a minute of silence: stalled %q", stalled)
+	}
+}

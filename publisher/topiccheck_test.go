@@ -1,0 +1,84 @@
+package publisher
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+func TestTopicWarnings(t *testing.T) {
+	t.Parallel()
+	good := topicFacts{replicas: 3, minInsync: 2, maxMessageBytes: 1 << 20}
+	tests := []struct {
+		name   string
+		change func(*topicFacts)
+		acks   Acks
+		want   []string
+	}{
+		{"good", func(*topicFacts) {}, AcksAll, nil},
+		{"compacted", func(f *topicFacts) { f.set("cleanup.policy", "compact,delete") }, AcksAll, []string{warnCompaction}},
+		{"deleted by age", func(f *topicFacts) { f.set("cleanup.policy", "delete") }, AcksAll, nil},
+		{"one replica", func(f *topicFacts) { f.replicas, f.minInsync = 1, 1 }, AcksAll, []string{warnOneReplica}},
+		{"one in sync", func(f *topicFacts) { f.set("min.insync.replicas", "1") }, AcksAll, []string{warnMinInsync}},
+		{"one in sync, acks=1", func(f *topicFacts) { f.minInsync = 1 }, AcksLeader, nil},
+		{"small messages", func(f *topicFacts) { f.set("max.message.bytes", "100000") }, AcksAll, []string{warnMessageSize}},
+		{"size not known", func(f *topicFacts) { f.set("max.message.bytes", "") }, AcksAll, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			facts := good
+			test.change(&facts)
+			var got []string
+			for _, w := range facts.warnings(test.acks) {
+				if w.stands {
+					got = append(got, w.kind)
+				}
+				if w.risk == "" || w.cure == "" {
+					t.Errorf("%s has no risk or cure", w.kind)
+				}
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("warnings %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// The settings of a real topic arrive, and a warning ends when its reason does.
+func TestTopicIsChecked(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	if err := broker.CreateTopic("odd", 1, map[string]string{"cleanup.policy": "compact", "max.message.bytes": "5000"}); err != nil {
+		t.Fatal(err)
+	}
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Topic = "odd" })
+	eventually(t, 10*time.Second, "the topic is checked", func() bool { return p.cluster.messageLimit.Load() == 5000 })
+	// The embedded broker, being one, keeps one replica of everything.
+	want := map[string]bool{warnCompaction: true, warnOneReplica: true, warnMinInsync: false, warnMessageSize: true}
+	eventually(t, 5*time.Second, "the warnings stand", func() bool { return maps.Equal(p.Stats().TopicWarnings, want) })
+	if p.warnings.set(warnCompaction, true) || p.warnings.set(warnCompaction, false) || !p.warnings.set(warnCompaction, true) {
+		t.Error("a warning is new only when it did not stand before")
+	}
+}
+
+// Not being allowed to read the settings is no reason to warn.
+func TestTopicCannotBeChecked(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	eventually(t, 10*time.Second, "the topic is checked", func() bool { return p.cluster.messageLimit.Load() > 0 })
+	p.cluster.lowerMessageLimit(777)
+	p.cluster.lowerMessageLimit(888)
+	if got := p.cluster.messageLimit.Load(); got != 777 {
+		t.Errorf("limit %d, want the lower of the two", got)
+	}
+	broker.Fault(kfake.Fault{Resource: testTopic, Count: -1})
+	p.cluster.checkTopic(t.Context())
+	if got := p.cluster.messageLimit.Load(); got != 0 {
+		t.Errorf("limit %d, want what was refused before to be tried again", got)
+	}
+}
