@@ -58,7 +58,7 @@ fuzz: ## Fuzz every target for FUZZTIME (60s), FUZZJOBS (2) at a time
 	go test -list '^Fuzz' ./... | \
 		awk '/^Fuzz/ { names[n++] = $$1 } $$1 == "ok" { while (n > 0) print $$2, names[--n] }' | \
 		xargs -P $(FUZZJOBS) -L 1 $(SHELL) $(.SHELLFLAGS) 'go test -run "^$$" -fuzz "^$$1$$" \
-			-fuzztime $(FUZZTIME) -parallel 1 "$$0" 2>&1 | sed "s/^/$$1: /"'
+			-fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 1 "$$0" 2>&1 | sed "s/^/$$1: /"'
 
 .PHONY: bench
 bench: ## Run the benchmarks, for benchstat to compare
