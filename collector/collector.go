@@ -1,0 +1,218 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/telemetry"
+	"github.com/flowpub/flowpub/listener"
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// flowPublisher is what a collector needs of a publisher.Publisher.
+type flowPublisher interface {
+	Publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error
+	Stats() publisher.Stats
+	Missing() []string
+	Stalled() []string
+	Close(ctx context.Context) error
+}
+
+// datagramListener is what a collector needs of a listener.Listener.
+type datagramListener interface {
+	Addr() netip.AddrPort
+	Serve(handler func(socket int) listener.Handler) error
+	Drain() error
+	Close() error
+	Stats() listener.Stats
+	Stalled(limit time.Duration) []string
+}
+
+// webServer is what a collector needs of a telemetry.Server.
+type webServer interface {
+	Addr() netip.AddrPort
+	Serve() error
+	Close(ctx context.Context) error
+}
+
+// Collector collects flows from its sockets into Kafka. All methods but Run may
+// be called from several goroutines, before, during and after Run.
+type Collector struct {
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+
+	listeners []datagramListener
+	intakes   [][]*intake // a listener's, by socket
+	web       webServer   // nil without HTTP
+	publisher flowPublisher
+	allow     *allowList
+	notices   *notices
+
+	ready    atomic.Bool // once everything was there; never false again
+	stopping atomic.Bool
+}
+
+// New binds all sockets and starts the publisher; it does not wait for Kafka.
+// On error nothing is left behind. What New returns is to be run: Run with an
+// ended context is how to give it up.
+func New(cfg Config) (*Collector, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	c := newCollector(cfg)
+	if err := c.open(); err != nil {
+		return nil, errors.Join(err, c.abandon())
+	}
+	c.addIntakes()
+	c.logStart()
+	return c, nil
+}
+
+// Run collects until ctx ends or something fatal happens, then shuts down in
+// order: not ready, linger (not after a fatal end), drain the sockets, flush to
+// Kafka, log the ledger, end HTTP. It is called once.
+//
+// It returns nil when everything decoded was delivered, or dropped for a counted
+// reason while the collector ran; a *FlowsLostError, which is ErrFlowsLost, when
+// flows had to be given up at shutdown; joined to it, what was fatal.
+func (c *Collector) Run(ctx context.Context) error {
+	ended := c.serve()
+	var fatal error
+	select {
+	case <-ctx.Done():
+		c.stopping.Store(true)
+		fatal = c.linger(ended)
+	case fatal = <-ended:
+		c.stopping.Store(true)
+		c.log.Error("collecting ended", "error", fatal)
+	}
+	return errors.Join(fatal, c.shutDown(ctx))
+}
+
+// newCollector returns a collector without its parts.
+func newCollector(cfg Config) *Collector {
+	log := logger(cfg.Logger)
+	return &Collector{
+		cfg:     cfg,
+		log:     log,
+		started: time.Now(),
+		allow:   newAllowList(cfg.ExportersAllow),
+		notices: newNotices(log),
+	}
+}
+
+// open makes the parts. What can fail for reasons outside of the configuration
+// comes first.
+func (c *Collector) open() error {
+	if err := c.openListeners(); err != nil {
+		return err
+	}
+	if err := c.openWeb(); err != nil {
+		return err
+	}
+	p, err := publisher.New(c.publisherConfig())
+	if err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	c.publisher = p
+	return nil
+}
+
+func (c *Collector) openListeners() error {
+	for _, address := range c.cfg.Listen {
+		l, err := listener.Listen(listener.Config{
+			Address:       address,
+			Sockets:       c.cfg.Sockets,
+			ReceiveBuffer: c.cfg.ReceiveBuffer,
+			Logger:        c.cfg.Logger,
+		})
+		if err != nil {
+			return fmt.Errorf("collector: %w", err)
+		}
+		c.listeners = append(c.listeners, l)
+	}
+	return nil
+}
+
+func (c *Collector) openWeb() error {
+	if c.cfg.HTTPListen == "" {
+		return nil
+	}
+	web, err := telemetry.Listen(telemetry.ServerConfig{
+		Address:  c.cfg.HTTPListen,
+		PProf:    c.cfg.HTTPPProf,
+		Snapshot: c.Snapshot,
+		Ready:    c.missing,
+		Live:     c.stalled,
+		Logger:   c.cfg.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	c.web = web
+	return nil
+}
+
+func (c *Collector) publisherConfig() publisher.Config {
+	cfg := c.cfg.Publisher
+	if cfg.Logger == nil {
+		cfg.Logger = c.cfg.Logger
+	}
+	return cfg
+}
+
+// addIntakes makes an intake for each socket. They share the streams evenly.
+func (c *Collector) addIntakes() {
+	sockets := len(c.listeners) * c.cfg.Sockets
+	c.intakes = make([][]*intake, len(c.listeners))
+	for l := range c.intakes {
+		for range c.cfg.Sockets {
+			c.intakes[l] = append(c.intakes[l], c.newIntake(max(maxStreams/sockets, minStreams)))
+		}
+	}
+}
+
+// serve starts everything. The first thing to end too early sends why.
+func (c *Collector) serve() <-chan error {
+	ended := make(chan error, len(c.listeners)+1)
+	report := func(what string, err error) {
+		if err == nil {
+			err = errors.New("it ended by itself")
+		}
+		ended <- fmt.Errorf("collector: %s: %w", what, err)
+	}
+	for i, l := range c.listeners {
+		go func() {
+			err := l.Serve(func(socket int) listener.Handler { return c.intakes[i][socket].handle })
+			report("reading "+l.Addr().String(), err)
+		}()
+	}
+	if c.web != nil {
+		go func() { report("serving HTTP", c.web.Serve()) }()
+	}
+	return ended
+}
+
+// Addrs returns the bound UDP addresses, in the order of Config.Listen.
+func (c *Collector) Addrs() []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(c.listeners))
+	for i, l := range c.listeners {
+		addrs[i] = l.Addr()
+	}
+	return addrs
+}
+
+// HTTPAddr returns the bound TCP address of HTTP; it is invalid without HTTP.
+func (c *Collector) HTTPAddr() netip.AddrPort {
+	if c.web == nil {
+		return netip.AddrPort{}
+	}
+	return c.web.Addr()
+}

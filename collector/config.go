@@ -1,0 +1,183 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// Limits of a configuration.
+const (
+	// MaxSockets bounds Config.Sockets.
+	MaxSockets = 256
+	// MinSocketBuffer is the least receive buffer of one socket in bytes: as
+	// the kernel doubles it, room for the largest datagram.
+	MinSocketBuffer = 64 << 10
+	// MaxDrainLinger and MaxShutdownTimeout bound what their names say.
+	MaxDrainLinger     = 10 * time.Minute
+	MaxShutdownTimeout = 10 * time.Minute
+)
+
+// defaultSockets bounds the default of Config.Sockets: on a larger machine more
+// sockets do not read faster.
+const defaultSockets = 8
+
+// budgetPercent is the part of the container's memory limit that the default
+// of Config.Publisher.BufferBytes does not exceed.
+const budgetPercent = 40
+
+// Config says what a Collector does. DefaultConfig gives the values that the
+// documentation promises; Publisher.Brokers has none and must be set.
+type Config struct {
+	// Listen holds the UDP addresses to listen on, each host:port. An empty
+	// host means every address of the machine, port 0 one that is free.
+	Listen []string
+	// Sockets is how many SO_REUSEPORT sockets share each address, from 1 to
+	// MaxSockets. Each is read by a goroutine of its own.
+	Sockets int
+	// ReceiveBuffer is the sum in bytes of the receive buffers of one address,
+	// at least MinSocketBuffer for each socket.
+	ReceiveBuffer int
+	// ExportersAllow holds the networks whose datagrams are taken; all others
+	// are counted and dropped. Empty: everybody may send. IPv4 sources are
+	// matched by IPv4 networks only, also where they reach an IPv6 socket.
+	ExportersAllow []netip.Prefix
+	// HTTPListen is the TCP host:port of metrics and probes; empty: none.
+	HTTPListen string
+	// HTTPPProf adds Go's profiles to HTTP.
+	HTTPPProf bool
+	// DrainLinger is how long the collector reads on after it was told to end
+	// and has become unready, from 0 to MaxDrainLinger: time for a load balancer
+	// to send its datagrams elsewhere.
+	DrainLinger time.Duration
+	// ShutdownTimeout is how long the sockets may then take to be emptied and
+	// Kafka to acknowledge what is buffered, above 0, up to MaxShutdownTimeout.
+	ShutdownTimeout time.Duration
+	// Publisher says where flow records go. Its Logger, when nil, is Logger.
+	Publisher publisher.Config
+	// Version is the program's, for the log and the metrics.
+	Version string
+	// Logger receives what an operator should know; nil means nothing is logged.
+	Logger *slog.Logger
+}
+
+// DefaultConfig returns the documented defaults: port 2055 on all addresses,
+// one socket a processor but at most 8, 32 MiB of receive buffer, HTTP on port
+// 8080, and the publisher's defaults with a budget of at most 40 % of the
+// container's memory limit.
+func DefaultConfig() Config {
+	cfg := Config{
+		Listen:          []string{":2055"},
+		Sockets:         min(runtime.GOMAXPROCS(0), defaultSockets),
+		ReceiveBuffer:   32 << 20,
+		HTTPListen:      ":8080",
+		ShutdownTimeout: 15 * time.Second,
+		Publisher:       publisher.DefaultConfig(),
+	}
+	if limit, limited := ContainerMemoryLimit(); limited {
+		share := max(limit/100*budgetPercent, publisher.MinBufferBytes)
+		cfg.Publisher.BufferBytes = int(min(int64(cfg.Publisher.BufferBytes), share))
+	}
+	return cfg
+}
+
+// Validate returns every mistake in c, one a line, or nil. It reads the files
+// that the publisher's configuration names and the container's memory limit.
+func (c Config) Validate() error {
+	errs := []error{
+		validateListen(c.Listen),
+		c.validateSockets(),
+		validateAllow(c.ExportersAllow),
+		c.validateHTTP(),
+		c.validateTimes(),
+		c.Publisher.Validate(),
+	}
+	if limit, limited := ContainerMemoryLimit(); limited {
+		errs = append(errs, c.validateMemory(limit))
+	}
+	return errors.Join(errs...)
+}
+
+func validateListen(addresses []string) error {
+	if len(addresses) == 0 {
+		return errors.New("collector: no address to listen on: name at least one as host:port, such as :2055")
+	}
+	var errs []error
+	seen := make(map[string]bool)
+	for _, a := range addresses {
+		port, err := portOf(a)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("collector: listen address %q: %w: write it as host:port, such as :2055", a, err))
+		case seen[a] && port != 0:
+			errs = append(errs, fmt.Errorf("collector: listen address %q is there twice: remove one", a))
+		}
+		seen[a] = true
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) validateSockets() error {
+	if c.Sockets < 1 || c.Sockets > MaxSockets {
+		return fmt.Errorf("collector: %d sockets an address: there must be from 1 to %d", c.Sockets, MaxSockets)
+	}
+	if c.ReceiveBuffer/c.Sockets < MinSocketBuffer {
+		return fmt.Errorf("collector: receive buffer is %d bytes for %d sockets: each needs %d, so it must be at least %d",
+			c.ReceiveBuffer, c.Sockets, MinSocketBuffer, c.Sockets*MinSocketBuffer)
+	}
+	return nil
+}
+
+func validateAllow(networks []netip.Prefix) error {
+	for _, n := range networks {
+		if !n.IsValid() {
+			return errors.New("collector: an allowed network is not valid: write each as address/length, such as 192.0.2.0/24")
+		}
+	}
+	return nil
+}
+
+func (c Config) validateHTTP() error {
+	if c.HTTPListen == "" {
+		if c.HTTPPProf {
+			return errors.New("collector: profiles are asked for but there is no HTTP: give HTTP an address, or ask for none")
+		}
+		return nil
+	}
+	if _, err := portOf(c.HTTPListen); err != nil {
+		return fmt.Errorf("collector: HTTP address %q: %w: write it as host:port, such as :8080", c.HTTPListen, err)
+	}
+	return nil
+}
+
+func (c Config) validateTimes() error {
+	var errs []error
+	if c.DrainLinger < 0 || c.DrainLinger > MaxDrainLinger {
+		errs = append(errs, fmt.Errorf("collector: drain linger is %v: it must be from 0 to %v", c.DrainLinger, MaxDrainLinger))
+	}
+	if c.ShutdownTimeout <= 0 || c.ShutdownTimeout > MaxShutdownTimeout {
+		errs = append(errs, fmt.Errorf("collector: shutdown timeout is %v: it must be above 0 and at most %v",
+			c.ShutdownTimeout, MaxShutdownTimeout))
+	}
+	return errors.Join(errs...)
+}
+
+// portOf returns the port of a host:port address.
+func portOf(address string) (uint16, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0, errors.New("it is not an address with a port")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("port %q is not a number from 0 to 65535", port)
+	}
+	return uint16(n), nil
+}

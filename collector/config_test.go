@@ -1,0 +1,109 @@
+package collector
+
+import (
+	"errors"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// goodConfig is right and small enough for any machine that runs tests.
+func goodConfig() Config {
+	cfg := DefaultConfig()
+	cfg.Publisher.Brokers = []string{"127.0.0.1:9092"}
+	cfg.Publisher.BufferBytes = publisher.MinBufferBytes
+	cfg.ReceiveBuffer = 1 << 20
+	return cfg
+}
+
+// The values are those of the table in the documentation.
+func TestDefaultConfig(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	if len(cfg.Listen) != 1 || cfg.Listen[0] != ":2055" {
+		t.Errorf("listens on %q", cfg.Listen)
+	}
+	if want := min(runtime.GOMAXPROCS(0), 8); cfg.Sockets != want {
+		t.Errorf("%d sockets, want %d", cfg.Sockets, want)
+	}
+	if cfg.ReceiveBuffer != 32<<20 || cfg.HTTPListen != ":8080" || cfg.HTTPPProf || len(cfg.ExportersAllow) > 0 {
+		t.Errorf("got %+v", cfg)
+	}
+	if cfg.DrainLinger != 0 || cfg.ShutdownTimeout != 15*time.Second {
+		t.Errorf("lingers %v, then takes up to %v", cfg.DrainLinger, cfg.ShutdownTimeout)
+	}
+	if limit, limited := ContainerMemoryLimit(); !limited && cfg.Publisher.BufferBytes != 256<<20 {
+		t.Errorf("buffer is %d without a limit", cfg.Publisher.BufferBytes)
+	} else if limited && int64(cfg.Publisher.BufferBytes) > max(limit*2/5, publisher.MinBufferBytes) {
+		t.Errorf("buffer is %d with a limit of %d", cfg.Publisher.BufferBytes, limit)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   []string // parts of the error; none: it is right
+	}{
+		{"right", func(*Config) {}, nil},
+		{"several addresses", func(c *Config) { c.Listen = []string{":2055", "[::1]:2056", "192.0.2.1:0", "192.0.2.1:0"} }, nil},
+		{"no HTTP", func(c *Config) { c.HTTPListen = "" }, nil},
+		{"no address", func(c *Config) { c.Listen = nil }, []string{"collector: no address to listen on", "host:port"}},
+		{"address without port", func(c *Config) { c.Listen = []string{"192.0.2.1"} }, []string{`listen address "192.0.2.1"`, "host:port"}},
+		{"port of letters", func(c *Config) { c.Listen = []string{":netflow"} }, []string{`listen address ":netflow"`, `port "netflow"`}},
+		{"port too high", func(c *Config) { c.Listen = []string{":65536"} }, []string{`port "65536"`}},
+		{"address twice", func(c *Config) { c.Listen = []string{":2055", ":2055"} }, []string{`":2055" is there twice`}},
+		{"no socket", func(c *Config) { c.Sockets = 0 }, []string{"0 sockets", "from 1 to 256"}},
+		{"too many sockets", func(c *Config) { c.Sockets = 257 }, []string{"257 sockets", "from 1 to 256"}},
+		{"small receive buffer", func(c *Config) { c.Sockets, c.ReceiveBuffer = 4, 4*65536-1 }, []string{"262143 bytes for 4 sockets", "at least 262144"}},
+		{"bad network", func(c *Config) { c.ExportersAllow = []netip.Prefix{{}} }, []string{"allowed network", "192.0.2.0/24"}},
+		{"bad HTTP address", func(c *Config) { c.HTTPListen = "8080" }, []string{`HTTP address "8080"`, "host:port"}},
+		{"profiles without HTTP", func(c *Config) { c.HTTPListen, c.HTTPPProf = "", true }, []string{"profiles"}},
+		{"negative linger", func(c *Config) { c.DrainLinger = -1 }, []string{"drain linger is -1ns", "from 0 to 10m0s"}},
+		{"long linger", func(c *Config) { c.DrainLinger = 10*time.Minute + 1 }, []string{"from 0 to 10m0s"}},
+		{"no shutdown time", func(c *Config) { c.ShutdownTimeout = 0 }, []string{"shutdown timeout is 0s", "at most 10m0s"}},
+		{"long shutdown time", func(c *Config) { c.ShutdownTimeout = 10*time.Minute + 1 }, []string{"at most 10m0s"}},
+		{
+			"all mistakes at once", func(c *Config) { c.Listen, c.Sockets, c.Publisher.Brokers = []string{"a", "b"}, 0, nil },
+			[]string{`"a"`, `"b"`, "0 sockets", "publisher: no brokers"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := goodConfig()
+			test.change(&cfg)
+			err := cfg.Validate()
+			if len(test.want) == 0 && err != nil {
+				t.Fatalf("refused: %v", err)
+			}
+			for _, part := range test.want {
+				if err == nil || !strings.Contains(err.Error(), part) {
+					t.Errorf("got %v, which lacks %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestNewRefusesMistakes(t *testing.T) {
+	t.Parallel()
+	if c, err := New(Config{}); c != nil || err == nil {
+		t.Errorf("got %v, %v", c, err)
+	}
+}
+
+func TestFlowsLostErrorTellsNumbersAndCure(t *testing.T) {
+	t.Parallel()
+	err := error(&FlowsLostError{Dropped: 5, Unconfirmed: 7, Cause: errors.New("no broker answered")})
+	for _, part := range []string{"collector: ", "5 dropped", "7 unconfirmed", "no broker answered", "raise the shutdown timeout"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q lacks %q", err, part)
+		}
+	}
+}

@@ -1,0 +1,22 @@
+// Package collector joins listener, decoder and publisher: datagrams in, flow
+// records out, and every one of them in the books.
+//
+// The files in the order of a datagram's way:
+//
+//	collector.go   the parts and how they are joined
+//	intake.go      one socket: allow list, decode, publish
+//	allow.go       who may send
+//	ledger.go      what became of the datagrams
+//	foreign.go     what the datagrams are that are not NetFlow v5
+//	sequence.go    what one stream's flow sequence tells
+//	streams.go     the bounded table of streams
+//	exporters.go   the exporters behind the streams
+//	notices.go     what is logged about exporters, once and not too often
+//	snapshot.go    all numbers at one moment
+//	health.go      the probes
+//	shutdown.go    the end, in order
+//
+// Memory that a sender of UDP can make the collector use is bounded by
+// constants: [maxStreams] streams, [maxNotices] remembered log lines, and one
+// decoded packet of at most 1,364 records a socket.
+package collector

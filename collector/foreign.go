@@ -1,0 +1,107 @@
+package collector
+
+import "encoding/binary"
+
+// protocol is what a datagram looks like that is not NetFlow version 5.
+type protocol uint8
+
+const (
+	protocolNoise protocol = iota // none of the others
+	protocolNetFlowV1
+	protocolNetFlowV7
+	protocolNetFlowV8
+	protocolNetFlowV9
+	protocolIPFIX
+	protocolSFlow
+
+	protocols // how many there are
+)
+
+// String returns the protocol's metric label.
+func (p protocol) String() string {
+	return [protocols]string{"noise", "netflow_v1", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}[p]
+}
+
+// advice tells an operator what to do about an exporter of the protocol.
+func (p protocol) advice() string {
+	switch p {
+	case protocolNetFlowV1, protocolNetFlowV7, protocolNetFlowV8, protocolNetFlowV9:
+		return "set the exporter to NetFlow version 5"
+	case protocolIPFIX:
+		return "set the exporter to NetFlow version 5 instead of IPFIX"
+	case protocolSFlow:
+		return "set the exporter to NetFlow version 5, or send its sFlow to a collector of sFlow"
+	default:
+		return "find out what sends to this port; name the exporters in FLOWPUB_EXPORTERS_ALLOW to refuse the rest"
+	}
+}
+
+// Sizes in bytes. NetFlow versions 1, 7 and 8: Cisco, NetFlow Export Datagram
+// Formats. Version 9: RFC 3954, section 5.1. IPFIX: RFC 7011, section 3.1.
+const (
+	v1HeaderLen    = 16
+	v7HeaderLen    = 24
+	v8HeaderLen    = 28
+	v9HeaderLen    = 20
+	ipfixHeaderLen = 16
+	sFlowHeaderLen = 28 // version 5 with an IPv4 agent address
+	v1v7RecordLen  = 52
+	setHeaderLen   = 4
+)
+
+// classify guesses the protocol of a datagram that is not version 5. It looks
+// at lengths as well as at the version, so that chance bytes are not taken for
+// an exporter that somebody should set up differently.
+func classify(b []byte) protocol {
+	if isSFlow(b) {
+		return protocolSFlow
+	}
+	if len(b) < setHeaderLen {
+		return protocolNoise
+	}
+	version, second := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+	switch {
+	case version == 1 && holdsRecords(b, v1HeaderLen, second):
+		return protocolNetFlowV1
+	case version == 7 && holdsRecords(b, v7HeaderLen, second):
+		return protocolNetFlowV7
+	case version == 8 && len(b) >= v8HeaderLen:
+		return protocolNetFlowV8
+	case version == 9 && holdsFlowSet(b):
+		return protocolNetFlowV9
+	case version == 10 && len(b) >= ipfixHeaderLen && second == len(b):
+		return protocolIPFIX
+	default:
+		return protocolNoise
+	}
+}
+
+// isSFlow knows versions 2, 4 and 5: a 32-bit version, then the type of the
+// agent's address, 1 for IPv4 or 2 for IPv6 (sFlow version 5, section 5).
+func isSFlow(b []byte) bool {
+	if len(b) < sFlowHeaderLen {
+		return false
+	}
+	version, addressType := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+	return (version == 2 || version == 4 || version == 5) && (addressType == 1 || addressType == 2)
+}
+
+// holdsRecords reports whether the announced records, at least one, are there.
+func holdsRecords(b []byte, headerLen, count int) bool {
+	return count > 0 && len(b) >= headerLen+count*v1v7RecordLen
+}
+
+// holdsFlowSet reports whether a version 9 header is followed by a FlowSet that
+// fits, or by nothing. FlowSet IDs are 0 and 1 for templates and 256 or more
+// for data (RFC 3954, section 5.2 and 5.3).
+func holdsFlowSet(b []byte) bool {
+	if len(b) == v9HeaderLen {
+		return true
+	}
+	if len(b) < v9HeaderLen+setHeaderLen {
+		return false
+	}
+	set := b[v9HeaderLen:]
+	id, length := binary.BigEndian.Uint16(set), int(binary.BigEndian.Uint16(set[2:]))
+	return (id <= 1 || id >= 256) && length >= setHeaderLen && length <= len(set)
+}

@@ -1,0 +1,36 @@
+package collector
+
+import "time"
+
+// stallLimit is how long a reader may be busy with one batch: a million times
+// what it takes. Then the process is better started anew.
+const stallLimit = 30 * time.Second
+
+// missing is the readiness probe: what is missing until flows can be taken and
+// delivered, one thing a string. It passes once the publisher has had all it
+// needs, and then until shutdown begins. It does not fail again when Kafka goes
+// away: every replica would leave the load balancer at once, and flows would be
+// lost that the buffers could keep.
+func (c *Collector) missing() []string {
+	if c.stopping.Load() {
+		return []string{"shutting down"}
+	}
+	if c.ready.Load() {
+		return nil
+	}
+	things := c.publisher.Missing()
+	if len(things) == 0 {
+		c.ready.Store(true)
+	}
+	return things
+}
+
+// stalled is the liveness probe: readers and senders that stand still though
+// they have work. It never depends on Kafka.
+func (c *Collector) stalled() []string {
+	var things []string
+	for _, l := range c.listeners {
+		things = append(things, l.Stalled(stallLimit)...)
+	}
+	return append(things, c.publisher.Stalled()...)
+}

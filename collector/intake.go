@@ -1,0 +1,142 @@
+package collector
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/listener"
+)
+
+// intake takes the datagrams of one socket: it refuses, decodes, publishes and
+// books them. Its handle method is the hot path: it allocates nothing once its
+// buffers have grown, and takes its lock once a batch.
+//
+// A batch is booked when the last of its packets was published, so that a
+// scrape never waits for the publisher, whatever state that is in.
+type intake struct {
+	allow     *allowList
+	publisher flowPublisher
+	notices   *notices
+	started   time.Time // of the collector; moments count from it
+
+	// For the goroutine of the socket, during a batch.
+	packet    decoder.ExportPacket
+	batch     datagramCounts
+	sightings []sighting
+	news      []news
+
+	// For scrapes, too.
+	mu      sync.Mutex
+	counts  datagramCounts
+	streams *streams
+}
+
+// news is what is to be told about a stream once the lock is free.
+type news struct {
+	streamKey
+	findings
+}
+
+// handle is the listener.Handler of the socket.
+func (in *intake) handle(batch []listener.Datagram, received time.Time) {
+	at, now := decoder.UnixNano(received.UnixNano()), received.Sub(in.started)
+	for i := range batch {
+		in.take(&batch[i], at, now)
+	}
+	in.book(now)
+	for i := range in.news {
+		in.notices.found(&in.news[i].streamKey, in.news[i].findings, now)
+	}
+	in.news = in.news[:0]
+}
+
+// take sees a datagram through. It arrived at the wall-clock time at, which is
+// the moment now.
+func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Duration) {
+	if !in.allow.allows(d.From.Addr()) {
+		in.batch.reject(rejectNotAllowed)
+		in.notices.notAllowed(d.From, now)
+		return
+	}
+	if err := decoder.Decode(d.Payload, &in.packet); err != nil {
+		in.reject(d, err, now)
+		return
+	}
+	in.batch.decode(in.packet.AllAnomalies())
+	in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
+	// What it refuses, the publisher has counted by its reason.
+	_ = in.publisher.Publish(d.From, at, &in.packet)
+}
+
+// reject books a datagram that the decoder refused.
+func (in *intake) reject(d *listener.Datagram, err error, now time.Duration) {
+	switch {
+	case errors.Is(err, decoder.ErrVersion):
+		p := classify(d.Payload)
+		in.batch.reject(rejectVersion)
+		in.batch.foreign[p]++
+		in.notices.foreign(d.From, p, now)
+	case errors.Is(err, decoder.ErrShort):
+		in.batch.reject(rejectShort)
+	default: // decoder.ErrNoRecords; there are no others
+		in.batch.reject(rejectNoRecords)
+	}
+}
+
+// book makes a batch visible to scrapes.
+func (in *intake) book(now time.Duration) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.counts.add(&in.batch)
+	in.batch = datagramCounts{}
+	for i := range in.sightings {
+		s := &in.sightings[i]
+		if found := in.streams.see(s, now); found != 0 {
+			in.news = append(in.news, news{s.streamKey, found})
+		}
+	}
+	in.sightings = in.sightings[:0]
+}
+
+// sight notes what the sequence watch needs of a packet, which is decoded into
+// again before the watch looks.
+func sight(from netip.AddrPort, at decoder.UnixNano, p *decoder.ExportPacket) sighting {
+	exported := p.ExportTime()
+	skew := time.Duration(at) - time.Duration(exported)
+	return sighting{
+		streamKey: streamKey{
+			address:    from.Addr().As16(),
+			port:       from.Port(),
+			engineType: p.EngineType,
+			engineID:   p.EngineID,
+		},
+		flowSequence: p.FlowSequence,
+		records:      uint32(len(p.Records)),
+		uptime:       p.SystemUptime,
+		exported:     exported,
+		skewed:       skew > maxClockSkew || skew < -maxClockSkew,
+	}
+}
+
+// newIntake returns the intake of one socket.
+func (c *Collector) newIntake(streamCapacity int) *intake {
+	return &intake{
+		allow:     c.allow,
+		publisher: c.publisher,
+		notices:   c.notices,
+		started:   c.started,
+		streams:   newStreams(streamCapacity),
+	}
+}
+
+// logger returns l, or one that logs nothing if l is nil.
+func logger(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l
+}

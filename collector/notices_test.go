@@ -1,0 +1,105 @@
+package collector
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNoticesOnceAnExporterAndMatter(t *testing.T) {
+	t.Parallel()
+	var book logBook
+	n := newNotices(book.logger())
+	source := netip.MustParseAddrPort("192.0.2.1:50000")
+	other := netip.MustParseAddrPort("192.0.2.2:50000")
+	for i := range 100 {
+		now := time.Duration(i) * time.Hour
+		n.foreign(source, protocolNetFlowV9, now)
+		n.foreign(source, protocolSFlow, now)
+		n.foreign(other, protocolNetFlowV9, now)
+		n.notAllowed(source, now)
+	}
+	if got := len(book.lines("")); got != 4 {
+		t.Errorf("%d lines, want 4", got)
+	}
+	lines := book.lines("protocol=netflow_v9")
+	if len(lines) != 2 {
+		t.Fatalf("%d lines about version 9, want 2", len(lines))
+	}
+	for _, part := range []string{"level=WARN", "exporter=192.0.2.1", "port=50000", `advice="set the exporter to NetFlow version 5"`} {
+		if !strings.Contains(lines[0], part) {
+			t.Errorf("%q lacks %s", lines[0], part)
+		}
+	}
+}
+
+// Forged sources get a few lines and a bounded memory, and an exporter that they
+// crowded out is named when the rate allows.
+func TestNoticesUnderForgedSources(t *testing.T) {
+	t.Parallel()
+	var book logBook
+	n := newNotices(book.logger())
+	// Within 1,000 s: 10 lines at once and one every 10 s from then on.
+	const forged, duration = 100_000, 1000 * time.Second
+	for i := range forged {
+		now := duration * time.Duration(i) / forged
+		n.foreign(forgedSource(i), protocolNoise, now)
+	}
+	if got := len(book.lines("")); got < 100 || got > 110 {
+		t.Errorf("%d lines, want 10 and then one every 10 s", got)
+	}
+
+	exporter := netip.MustParseAddrPort("192.0.2.1:50000")
+	n.foreign(exporter, protocolNetFlowV9, duration+noticeEvery)
+	if len(book.lines("exporter=192.0.2.1")) != 1 {
+		t.Error("the exporter is not named though the rate allows it")
+	}
+}
+
+func TestNoticesRememberABoundedNumber(t *testing.T) {
+	t.Parallel()
+	var book logBook
+	n := newNotices(book.logger())
+	for i := range 3 * maxNotices {
+		n.foreign(forgedSource(i), protocolNoise, time.Duration(i)*noticeEvery)
+	}
+	if len(n.said) != maxNotices || len(n.order) != maxNotices {
+		t.Errorf("remembers %d and %d, want %d", len(n.said), len(n.order), maxNotices)
+	}
+	// The newest is still known, the oldest is not.
+	now := time.Duration(3*maxNotices) * noticeEvery
+	before := len(book.lines(""))
+	n.foreign(forgedSource(3*maxNotices-1), protocolNoise, now)
+	if len(book.lines("")) != before {
+		t.Error("what was said last is said again")
+	}
+	n.foreign(forgedSource(0), protocolNoise, now)
+	if len(book.lines("")) != before+1 {
+		t.Error("what was forgotten is not said again")
+	}
+}
+
+func TestFindingsAreLogged(t *testing.T) {
+	t.Parallel()
+	var book logBook
+	n := newNotices(book.logger())
+	key := &streamKey{address: netip.MustParseAddr("192.0.2.1").As16(), port: 50000, engineType: 1, engineID: 2}
+	for i := range 5 {
+		n.found(key, foundLoss|foundUnsequenced|foundSkew, time.Duration(i)*time.Hour)
+	}
+	for _, text := range []string{"flows are missing", "does not count flows", "clock is more than a minute"} {
+		lines := book.lines(text)
+		if len(lines) != 1 {
+			t.Errorf("%d lines say %q, want 1", len(lines), text)
+			continue
+		}
+		if !strings.Contains(lines[0], "exporter=192.0.2.1 port=50000 engine_type=1 engine_id=2") {
+			t.Errorf("%q does not name the stream", lines[0])
+		}
+	}
+}
+
+func forgedSource(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 1000)
+}

@@ -1,0 +1,160 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// webCloseTimeout is how long HTTP requests under way may take at the very end.
+// The whole shutdown takes at most DrainLinger + ShutdownTimeout + this, which
+// the container's grace period must exceed.
+const webCloseTimeout = time.Second
+
+// ErrFlowsLost says that flows had to be given up at shutdown.
+var ErrFlowsLost = errors.New("collector: flows were given up at shutdown")
+
+// FlowsLostError is ErrFlowsLost with the numbers.
+type FlowsLostError struct {
+	// Dropped counts the flows that are not in Kafka.
+	Dropped uint64
+	// Unconfirmed counts those that may be in Kafka: an attempt to send them
+	// was not answered.
+	Unconfirmed uint64
+	// Cause is what the publisher said; it may be nil.
+	Cause error
+}
+
+// Error tells the numbers and the cure.
+func (e *FlowsLostError) Error() string {
+	text := fmt.Sprintf("%v: %d dropped and %d unconfirmed, which may be in Kafka: see that Kafka is reachable, or raise the shutdown timeout",
+		ErrFlowsLost, e.Dropped, e.Unconfirmed)
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns ErrFlowsLost and the cause.
+func (e *FlowsLostError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{ErrFlowsLost}
+	}
+	return []error{ErrFlowsLost, e.Cause}
+}
+
+// linger reads on for DrainLinger, so that a load balancer can see that the
+// collector is not ready and send elsewhere. Something fatal ends it early.
+func (c *Collector) linger(ended <-chan error) error {
+	c.log.Info("shutting down", "drain_linger", c.cfg.DrainLinger, "shutdown_timeout", c.cfg.ShutdownTimeout)
+	timer := time.NewTimer(c.cfg.DrainLinger)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case err := <-ended:
+		c.log.Error("collecting ended", "error", err)
+		return err
+	}
+}
+
+// shutDown ends the parts in order: sockets, publisher, HTTP. One deadline holds
+// for the first two, so that nothing that hangs keeps the process alive.
+func (c *Collector) shutDown(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	flush, cancel := context.WithTimeout(ctx, c.cfg.ShutdownTimeout)
+	defer cancel()
+	err := errors.Join(c.drain(flush), c.flush(flush))
+	c.logLedger(ctx)
+	return errors.Join(err, c.closeWeb(ctx))
+}
+
+// drain empties and closes all sockets, at once so that a slow one costs the
+// others no time. At the deadline they are closed as they are.
+func (c *Collector) drain(ctx context.Context) error {
+	drained := make(chan error, len(c.listeners))
+	for _, l := range c.listeners {
+		go func() { drained <- l.Drain() }()
+	}
+	var errs []error
+	for range c.listeners {
+		select {
+		case err := <-drained:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			errs = append(errs, errors.New("collector: the sockets were not emptied within the shutdown timeout"))
+			return errors.Join(append(errs, c.closeListeners())...)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// flush delivers what is buffered and tells what could not be.
+func (c *Collector) flush(ctx context.Context) error {
+	before := c.publisher.Stats().Dropped
+	err := c.publisher.Close(ctx)
+	after := c.publisher.Stats().Dropped
+	lost := FlowsLostError{
+		Dropped:     after[publisher.DropShutdown] - before[publisher.DropShutdown],
+		Unconfirmed: after[publisher.DropUnconfirmed] - before[publisher.DropUnconfirmed],
+		Cause:       err,
+	}
+	if lost.Dropped+lost.Unconfirmed > 0 {
+		return &lost
+	}
+	return err
+}
+
+// closeWeb ends HTTP.
+func (c *Collector) closeWeb(ctx context.Context) error {
+	if c.web == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, webCloseTimeout)
+	defer cancel()
+	return c.web.Close(ctx)
+}
+
+// abandon closes what a failed open has made.
+func (c *Collector) abandon() error {
+	return errors.Join(c.closeListeners(), c.closeWeb(context.Background()))
+}
+
+// closeListeners closes all sockets without emptying them.
+func (c *Collector) closeListeners() error {
+	var errs []error
+	for _, l := range c.listeners {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// logLedger writes all counts of the process in one line, as an error if they do
+// not add up.
+func (c *Collector) logLedger(ctx context.Context) {
+	s := c.Snapshot()
+	level := slog.LevelInfo
+	datagrams, flows := s.Imbalance()
+	if datagrams != 0 || flows != 0 {
+		level = slog.LevelError
+	}
+	c.log.Log(ctx, level, "ledger",
+		"datagrams_received", s.DatagramsReceived,
+		"datagrams_decoded", s.DatagramsDecoded,
+		"datagrams_rejected", s.DatagramsRejected,
+		"datagrams_kernel_dropped", s.DatagramsKernelDropped,
+		"flows_decoded", s.FlowsDecoded,
+		"flows_delivered", s.FlowsDelivered,
+		"flows_dropped", s.FlowsDropped,
+		"flows_buffered", s.FlowsBuffered,
+		"flows_possibly_duplicated", s.FlowsPossiblyDuplicated,
+		"flows_missed", s.FlowsMissed,
+		"exporter_restarts", s.ExporterRestarts,
+		"datagrams_imbalance", datagrams,
+		"flows_imbalance", flows,
+	)
+}

@@ -1,0 +1,86 @@
+package collector
+
+import (
+	"time"
+
+	"github.com/flowpub/flowpub/internal/telemetry"
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// Snapshot returns all numbers at one moment. Both equations of the ledger hold
+// in it exactly: each socket's counts are taken between two of its batches, and
+// the flows' come from one publisher.Stats.
+func (c *Collector) Snapshot() telemetry.Snapshot {
+	s := telemetry.Snapshot{Version: c.cfg.Version, Ready: len(c.missing()) == 0}
+	c.addDatagrams(&s)
+	stats := c.publisher.Stats()
+	addFlows(&s, &stats)
+	addKafka(&s, &stats)
+	return s
+}
+
+// intakeTotals are the sums over all sockets.
+type intakeTotals struct {
+	counts           datagramCounts
+	missed, restarts uint64
+	exporters        exporters
+}
+
+func (c *Collector) addDatagrams(s *telemetry.Snapshot) {
+	totals := intakeTotals{exporters: make(exporters)}
+	now := time.Since(c.started)
+	for i, l := range c.listeners {
+		stats := l.Stats()
+		s.DatagramsKernelDropped += stats.KernelDropped
+		s.ReceiveBufferAsked += stats.ReceiveBufferAsked
+		s.ReceiveBufferGranted += stats.ReceiveBufferGranted
+		for _, in := range c.intakes[i] {
+			in.addTo(&totals, now)
+		}
+	}
+	s.DatagramsReceived = totals.counts.received
+	s.DatagramsDecoded = totals.counts.decoded
+	s.DatagramsRejected = totals.counts.rejectedByReason()
+	s.DatagramsForeign = totals.counts.foreignByProtocol()
+	s.PacketsAnomalous = totals.counts.anomalousByKind()
+	s.FlowsMissed = totals.missed
+	s.ExporterRestarts = totals.restarts
+
+	census := totals.exporters.count(now)
+	s.Exporters = census.heard
+	s.ExportersSilent = census.silent
+	s.ExportersLosing = census.losing
+	s.ExportersUnsequenced = census.unsequenced
+	s.ExportersClockSkewed = census.skewed
+}
+
+// addTo adds what the socket knows, as it stands between two batches.
+func (in *intake) addTo(totals *intakeTotals, now time.Duration) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.streams.settle(now, func(st *stream) { totals.exporters.add(st, now) })
+	totals.counts.add(&in.counts)
+	totals.missed += in.streams.missed
+	totals.restarts += in.streams.restarts
+}
+
+func addFlows(s *telemetry.Snapshot, stats *publisher.Stats) {
+	s.FlowsDecoded = stats.Decoded
+	s.FlowsDelivered = stats.Delivered
+	s.FlowsBuffered = stats.Buffered
+	s.FlowsPossiblyDuplicated = stats.PossiblyDuplicated
+	s.FlowsDropped = make(map[string]uint64)
+	for _, reason := range publisher.DropReasons() {
+		s.FlowsDropped[reason.String()] = stats.Dropped[reason]
+	}
+	s.BufferBytes, s.BufferLimitBytes = stats.BufferBytes, stats.BufferLimitBytes
+}
+
+func addKafka(s *telemetry.Snapshot, stats *publisher.Stats) {
+	s.ProduceSeconds = telemetry.Histogram(stats.ProduceSeconds)
+	s.ProduceErrors = stats.ProduceErrors
+	s.KafkaBatches = stats.Batches
+	s.KafkaBytesRaw, s.KafkaBytesWire = stats.BytesRaw, stats.BytesWire
+	s.TopicWarnings = stats.TopicWarnings
+	s.Idempotent = stats.Idempotent
+}
