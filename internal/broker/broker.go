@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -13,8 +12,8 @@ import (
 )
 
 // DefaultRetentionBytes is what a partition keeps when Config says nothing:
-// about 200,000 uncompressed flow records.
-const DefaultRetentionBytes = 32 << 20
+// about 100,000 uncompressed flow records.
+const DefaultRetentionBytes = 16 << 20
 
 // MinRetentionBytes bounds Config.RetentionBytes: one record batch of the
 // largest size that the broker accepts, and some room.
@@ -81,6 +80,7 @@ func validateAddress(address string) error {
 // Broker is a running broker.
 type Broker struct {
 	cluster *kfake.Cluster
+	topic   string
 	addr    string
 	stop    chan struct{}
 	close   func()
@@ -102,6 +102,7 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	b := &Broker{
 		cluster: cluster,
+		topic:   cfg.Topic,
 		addr:    listener.Addr().String(),
 		stop:    make(chan struct{}),
 	}
@@ -121,7 +122,11 @@ func listen(address string) (net.Listener, error) {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+	var listener *net.TCPListener
+	addr, err := net.ResolveTCPAddr("tcp", address)
+	if err == nil {
+		listener, err = net.ListenTCP("tcp", addr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("broker: cannot listen on %q: %w: choose another address, or port 0 for a free one", address, err)
 	}
@@ -170,6 +175,17 @@ func (b *Broker) applyRetention() {
 
 // Addr returns the host:port that clients connect to.
 func (b *Broker) Addr() string { return b.addr }
+
+// Produced returns how many records the topic was ever sent, those forgotten
+// included: the sum of its partitions' high watermarks. It must not be called
+// after Close.
+func (b *Broker) Produced() int64 {
+	var records int64
+	for _, partition := range b.cluster.PartitionInfos(b.topic) {
+		records += partition.HighWatermark
+	}
+	return records
+}
 
 // Close ends the broker and cuts off its clients. All records are gone. It may
 // be called more than once.

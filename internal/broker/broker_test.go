@@ -51,6 +51,10 @@ func TestProduceAndConsume(t *testing.T) {
 			t.Fatalf("got %q, error %v; want %q", message.Value, err, want)
 		}
 	}
+	produce(t, b, 0, []byte("third"))
+	if got := b.Produced(); got != 3 {
+		t.Errorf("%d records were produced, want 3", got)
+	}
 }
 
 // Not parallel: it measures this process's memory.
@@ -78,6 +82,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if first == batches {
 		t.Error("nothing was kept")
+	}
+	if got := b.Produced(); got != batches {
+		t.Errorf("%d records were produced, want %d", got, batches)
 	}
 
 	want := make([]byte, batch)

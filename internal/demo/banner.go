@@ -1,0 +1,55 @@
+package demo
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+const banner = `flowpub: broker, collector, exporters and a consumer in one process. Ctrl-C ends it.
+
+  NetFlow v5  udp://%[1]v   %[2]s
+  Kafka       %[3]s   topic %[4]s, %[5]d partitions
+  HTTP        http://%[6]v
+
+Try in another terminal:
+  go run ./cmd/flowtail -brokers %[3]s -topic %[4]s -format json
+  kcat -C -b %[3]s -t %[4]s -f '%%k: partition %%p, offset %%o, %%S bytes\n'
+  go run ./cmd/flowgen -target %[7]v -rate 10000
+  curl -s http://%[6]v/metrics | grep ^flowpub_
+%[8]s
+
+`
+
+// printBanner says where the parts listen, and what to try.
+func (d *demo) printBanner() {
+	netflow := d.collector.Addrs()[0]
+	fmt.Fprintf(d.cfg.Out, banner, netflow, d.describeExporters(), d.broker.Addr(), topic, partitions,
+		d.collector.HTTPAddr(), reachable(netflow), routerHint(netflow))
+}
+
+func (d *demo) describeExporters() string {
+	if d.generator == nil {
+		return "no exporters here: waiting for yours"
+	}
+	return fmt.Sprintf("%d exporters here send %g flows/s of made-up traffic", d.cfg.Exporters, d.cfg.Rate)
+}
+
+// routerHint says how a real exporter joins.
+func routerHint(netflow netip.AddrPort) string {
+	if netflow.Addr().IsLoopback() {
+		return fmt.Sprintf("\nFor routers to join, run it with -listen :%d; they cannot reach a loopback address.", netflow.Port())
+	}
+	return fmt.Sprintf(`
+For a router to join, as Cisco IOS has it:
+  ip flow-export version 5
+  ip flow-export destination <address of this machine> %d`, netflow.Port())
+}
+
+// reachable returns the address by which this machine reaches a socket bound to
+// addr.
+func reachable(addr netip.AddrPort) netip.AddrPort {
+	if addr.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), addr.Port())
+	}
+	return addr
+}

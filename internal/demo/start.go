@@ -1,0 +1,150 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/flowpub/flowpub/collector"
+	"github.com/flowpub/flowpub/internal/broker"
+	"github.com/flowpub/flowpub/internal/exporter"
+)
+
+const (
+	topic      = "flows"
+	partitions = 3
+	// linger lets flows be seen soon; at the rates of a demo there is little to
+	// gain by batches.
+	linger = 20 * time.Millisecond
+	// bufferBytes is plenty beside a broker that never fails.
+	bufferBytes = 64 << 20
+	// smallReceiveBuffer is what Linux grants without a warning, as it comes.
+	smallReceiveBuffer = 208 << 10
+	// bufferedTime of traffic is what the receive buffer is made for, and
+	// kernelBytesPerFlow what the kernel charges for a flow in a full packet.
+	bufferedTime       = 0.5 // seconds
+	kernelBytesPerFlow = 100
+	// packetsPerSecond is what the exporters send together at low rates, so that
+	// nobody waits for packets to be filled.
+	packetsPerSecond = 10
+	// seed chooses the made-up traffic.
+	seed = 1
+)
+
+// start starts the broker and makes the other parts.
+func start(cfg Config) (*demo, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &demo{cfg: cfg}
+	var err error
+	d.broker, err = startBroker()
+	if err != nil {
+		return nil, err
+	}
+	d.collector, err = d.newCollector()
+	if err != nil {
+		d.broker.Close()
+		return nil, err
+	}
+	d.generator, err = newGenerator(cfg, d.collector.Addrs()[0])
+	if err != nil {
+		err = errors.Join(err, d.abandon())
+		return nil, err
+	}
+	return d, nil
+}
+
+// abandon ends the parts that run before there is anything to show.
+func (d *demo) abandon() error {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := d.collector.Run(ended)
+	d.broker.Close()
+	return err
+}
+
+// startBroker listens on Kafka's customary port or, when that is taken, on a free
+// one.
+func startBroker() (*broker.Broker, error) {
+	cfg := broker.Config{Address: kafkaAddress, Topic: topic, Partitions: partitions}
+	b, err := broker.Start(cfg)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		cfg.Address = freePort
+		b, err = broker.Start(cfg)
+	}
+	return b, err
+}
+
+// newCollector listens on the addresses that were asked for or are customary;
+// of the latter, free ports stand in for those that are taken.
+func (d *demo) newCollector() (*collector.Collector, error) {
+	listens := []string{d.cfg.Listen}
+	if d.cfg.Listen == "" {
+		listens = []string{DefaultListen, freePort}
+	}
+	var err error
+	for _, listen := range listens {
+		for _, web := range []string{httpAddress, freePort} {
+			var c *collector.Collector
+			c, err = collector.New(d.collectorConfig(listen, web))
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				return c, err
+			}
+		}
+	}
+	return nil, err
+}
+
+func (d *demo) collectorConfig(listen, web string) collector.Config {
+	cfg := collector.DefaultConfig()
+	cfg.Listen = []string{listen}
+	cfg.Sockets = 1
+	cfg.ReceiveBuffer = max(smallReceiveBuffer, int(d.cfg.Rate*bufferedTime*kernelBytesPerFlow))
+	cfg.HTTPListen = web
+	cfg.Version = d.cfg.Version
+	cfg.Logger = d.cfg.Logger
+	cfg.Publisher.Brokers = []string{d.broker.Addr()}
+	cfg.Publisher.Topic = topic
+	cfg.Publisher.Linger = linger
+	cfg.Publisher.BufferBytes = bufferBytes
+	// It warns of a topic with one replica, rightly so, but that is what the
+	// embedded broker is.
+	cfg.Publisher.Logger = slog.New(onlyErrors{d.cfg.Logger.Handler()})
+	return cfg
+}
+
+// newGenerator makes the exporters, or none.
+func newGenerator(cfg Config, target netip.AddrPort) (*exporter.Generator, error) {
+	if cfg.Exporters == 0 {
+		return nil, nil
+	}
+	return exporter.New(exporter.Config{
+		Target:           reachable(target).String(),
+		Exporters:        cfg.Exporters,
+		Rate:             cfg.Rate,
+		RecordsPerPacket: int(min(max(1, cfg.Rate/packetsPerSecond), 30)),
+		Seed:             seed,
+	})
+}
+
+// onlyErrors is a log handler without warnings.
+type onlyErrors struct{ slog.Handler }
+
+// Enabled is part of slog.Handler.
+func (h onlyErrors) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs is part of slog.Handler.
+func (h onlyErrors) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return onlyErrors{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup is part of slog.Handler.
+func (h onlyErrors) WithGroup(name string) slog.Handler {
+	return onlyErrors{h.Handler.WithGroup(name)}
+}
