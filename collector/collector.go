@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,7 @@ type Collector struct {
 
 	ready    atomic.Bool // once everything was there; never false again
 	stopping atomic.Bool
+	reading  sync.WaitGroup // goroutines that serve a listener
 }
 
 // New binds all sockets and starts the publisher; it does not wait for Kafka.
@@ -93,7 +95,7 @@ func (c *Collector) Run(ctx context.Context) error {
 		c.stopping.Store(true)
 		c.log.Error("collecting ended", "error", fatal)
 	}
-	return errors.Join(fatal, c.shutDown(ctx))
+	return errors.Join(fatal, c.shutDown(ctx, ended))
 }
 
 // newCollector returns a collector without its parts.
@@ -179,20 +181,23 @@ func (c *Collector) addIntakes() {
 	}
 }
 
-// serve starts everything. The first thing to end too early sends why.
+// errEnded is why something ended that gives no reason. At shutdown it needs none.
+var errEnded = errors.New("it ended by itself")
+
+// serve starts everything. Each thing sends why it ended, when it does.
 func (c *Collector) serve() <-chan error {
 	ended := make(chan error, len(c.listeners)+1)
 	report := func(what string, err error) {
 		if err == nil {
-			err = errors.New("it ended by itself")
+			err = errEnded
 		}
 		ended <- fmt.Errorf("collector: %s: %w", what, err)
 	}
 	for i, l := range c.listeners {
-		go func() {
+		c.reading.Go(func() {
 			err := l.Serve(func(socket int) listener.Handler { return c.intakes[i][socket].handle })
 			report("reading "+l.Addr().String(), err)
-		}()
+		})
 	}
 	if c.web != nil {
 		go func() { report("serving HTTP", c.web.Serve()) }()

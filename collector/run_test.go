@@ -61,18 +61,12 @@ func TestShutdownKeepsItsOrder(t *testing.T) {
 		if took := time.Since(began); took != 8*time.Second {
 			t.Errorf("took %v, want 8s", took)
 		}
-		want := []string{"listener A drained", "publisher closed", "HTTP closed"}
-		if got := c.ending(); !slices.Equal(got, want) {
+		want := []string{"listener A drained", "listener A ended", "publisher closed", "HTTP closed"}
+		if got := c.journal.list(); !slices.Equal(got, want) {
 			t.Errorf("order %q, want %q", got, want)
 		}
 		checkLedgerLine(t, c.log)
 	})
-}
-
-// ending returns what the collector did at its end, in order. When a listener's
-// own goroutine ends is up to the scheduler.
-func (c *testCollector) ending() []string {
-	return slices.DeleteFunc(c.journal.list(), func(e string) bool { return strings.HasSuffix(e, " ended") })
 }
 
 // checkLedgerLine expects the packets of TestShutdownKeepsItsOrder: 1 + 30 flows,
@@ -167,7 +161,8 @@ func TestAnythingThatEndsEndsAll(t *testing.T) {
 				if took := time.Since(began); took != 0 {
 					t.Errorf("took %v, want no time", took)
 				}
-				if got := c.ending()[2:]; !slices.Equal(got, []string{"publisher closed", "HTTP closed"}) {
+				got := c.journal.list()
+				if got = got[len(got)-2:]; !slices.Equal(got, []string{"publisher closed", "HTTP closed"}) {
 					t.Errorf("at last %q", got)
 				}
 				if len(c.log.lines("msg=ledger")) != 1 {
@@ -232,6 +227,25 @@ func TestADrainThatFailsIsAnError(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := c.start(ctx)(); !errors.Is(err, broken) {
+			t.Errorf("ended with %v, want %v", err, broken)
+		}
+	})
+}
+
+// What a socket could not give up when it was emptied is lost: an error.
+func TestAFailureWhileDrainingIsAnError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestCollector(t, 1, 1, nil)
+		broken := errors.New("input/output error")
+		c.listeners[0].onDrain = func() error {
+			c.listeners[0].broken <- broken
+			return nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		wait := c.start(ctx)
+		cancel()
+		if err := wait(); !errors.Is(err, broken) {
 			t.Errorf("ended with %v, want %v", err, broken)
 		}
 	})

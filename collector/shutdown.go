@@ -64,18 +64,19 @@ func (c *Collector) linger(ended <-chan error) error {
 
 // shutDown ends the parts in order: sockets, publisher, HTTP. One deadline holds
 // for the first two, so that nothing that hangs keeps the process alive.
-func (c *Collector) shutDown(ctx context.Context) error {
+func (c *Collector) shutDown(ctx context.Context, ended <-chan error) error {
 	ctx = context.WithoutCancel(ctx)
 	flush, cancel := context.WithTimeout(ctx, c.cfg.ShutdownTimeout)
 	defer cancel()
-	err := errors.Join(c.drain(flush), c.flush(flush))
+	err := errors.Join(c.drain(flush, ended), c.flush(flush))
 	c.logLedger(ctx)
 	return errors.Join(err, c.closeWeb(ctx))
 }
 
 // drain empties and closes all sockets, at once so that a slow one costs the
-// others no time. At the deadline they are closed as they are.
-func (c *Collector) drain(ctx context.Context) error {
+// others no time. At the deadline they are closed as they are. What failed in
+// reading meanwhile is an error, too.
+func (c *Collector) drain(ctx context.Context, ended <-chan error) error {
 	drained := make(chan error, len(c.listeners))
 	for _, l := range c.listeners {
 		go func() { drained <- l.Drain() }()
@@ -90,7 +91,23 @@ func (c *Collector) drain(ctx context.Context) error {
 			return errors.Join(append(errs, c.closeListeners())...)
 		}
 	}
-	return errors.Join(errs...)
+	c.reading.Wait() // they have nothing left to do but to send why they ended
+	return errors.Join(append(errs, failures(ended))...)
+}
+
+// failures returns what was sent to ended and is not a mere end.
+func failures(ended <-chan error) error {
+	var errs []error
+	for {
+		select {
+		case err := <-ended:
+			if !errors.Is(err, errEnded) {
+				errs = append(errs, err)
+			}
+		default:
+			return errors.Join(errs...)
+		}
+	}
 }
 
 // flush delivers what is buffered and tells what could not be.
