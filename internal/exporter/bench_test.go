@@ -1,0 +1,42 @@
+package exporter
+
+import (
+	"context"
+	"testing"
+
+	"github.com/flowpub/flowpub/decoder"
+)
+
+// discard is a transmitter that throws all away.
+type discard struct{}
+
+func (discard) transmit(_ context.Context, _ *socket, payloads [][]byte) (int, error) {
+	return len(payloads), nil
+}
+
+// BenchmarkGenerate makes bursts of packets without sending them.
+func BenchmarkGenerate(b *testing.B) { benchmark(b, Config{Exporters: 16}, discard{}) }
+
+// BenchmarkSend makes them and sends them to a socket that nobody reads.
+func BenchmarkSend(b *testing.B) {
+	target := listen(b, "127.0.0.1")
+	benchmark(b, Config{Exporters: 16, Target: target.LocalAddr().String()}, &network{batch: newBatch()})
+}
+
+func benchmark(b *testing.B, c Config, out transmitter) {
+	b.Helper()
+	g, err := New(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer g.Close()
+	g.out = out
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := g.send(b.Context(), maxBatch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	flows := float64(b.N) * maxBatch * decoder.MaxRecords
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/flows, "ns/flow")
+}

@@ -1,0 +1,24 @@
+// Package exporter stands in for NetFlow version 5 exporters: a Generator sends
+// the packets of synthetic ones, a Replay sends those of a capture. It is for
+// tests, load measurements and demonstrations.
+//
+// # Source addresses
+//
+// A collector tells exporters apart by their source address, so each exporter
+// here has a source of its own:
+//
+//   - The target is an IPv4 loopback address: one address of 127.0.0.0/8 each,
+//     counted up from FirstSource. Synthetic exporters begin at 127.1.0.1,
+//     replayed ones at 127.10.0.1: the 300th synthetic one is 127.1.1.44. Linux
+//     has all of 127.0.0.0/8 without any set-up.
+//   - Any other target, or a system that lacks those addresses: the system's
+//     own address, and one source port each.
+//
+// Generator.Stats and Replay.Sources tell which exporter became which.
+//
+// # Identity of a flow
+//
+// A generated flow is identified by its exporter's address and port, engine
+// type and ID, flow sequence and index in the packet: the sequence counts flows,
+// those that were withheld too.
+package exporter

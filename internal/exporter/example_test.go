@@ -1,0 +1,44 @@
+package exporter_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/flowpub/flowpub/internal/exporter"
+)
+
+func ExampleGenerator() {
+	g, err := exporter.New(exporter.Config{
+		Target:    "127.0.0.1:2055",
+		Exporters: 2,
+		Flows:     1200,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := g.Run(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, e := range g.Stats().Exporters {
+		fmt.Println(e.Address.Addr(), "sent", e.Flows, "flows in", e.Datagrams, "datagrams")
+	}
+	// Output:
+	// 127.1.0.1 sent 600 flows in 20 datagrams
+	// 127.1.0.2 sent 600 flows in 20 datagrams
+}
+
+func ExampleReadCapture() {
+	// A file that is neither pcap nor pcapng is the payload of one datagram.
+	err := exporter.ReadCapture(bytes.NewReader([]byte("a payload")), func(p exporter.Packet) error {
+		fmt.Printf("%s, source known: %v\n", p.Payload, p.Source != netip.AddrPort{})
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: a payload, source known: false
+}

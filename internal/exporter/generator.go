@@ -1,0 +1,189 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/flowpub/flowpub/decoder"
+)
+
+// burstBytes bounds what is sent at once, so that a receive buffer of 200 KiB
+// is never filled by a single burst: the system charges about half more than
+// the payload for a datagram.
+const burstBytes = maxBatch * (decoder.HeaderLen + decoder.MaxRecords*decoder.RecordLen)
+
+// exportersStream tells the random numbers of the exporters from those of the
+// traffic, which have the same seed.
+const exportersStream = 2
+
+// Generator sends the packets of synthetic exporters.
+type Generator struct {
+	config  Config
+	out     transmitter
+	traffic *traffic
+	sources []*source
+	next    int    // whose turn it is
+	flow    uint32 // number of the next flow
+	left    uint64 // flows still to be numbered, if config.Flows
+	burst   int    // most datagrams at once
+	// Of the packets being made: all of them, their memory, and those to send.
+	made     [maxBatch]datagram
+	memory   [maxBatch][]byte
+	payloads [][]byte
+}
+
+// New makes the exporters and opens their sockets, so that their addresses are
+// known; Run or Close closes them. Mistakes in the configuration are returned
+// all at once, each a *FieldError.
+func New(c Config) (*Generator, error) {
+	c = c.withDefaults()
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	target, err := resolveTarget(c.Target)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := planAddresses(target, c.FirstSource, firstSynthetic, c.Exporters)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTraffic(c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	g := &Generator{config: c, traffic: t, left: c.Flows}
+	g.out = &network{batch: newBatch()}
+	g.allocate()
+	if err := g.open(&plan); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return g, nil
+}
+
+// allocate gives each packet of a burst its memory.
+func (g *Generator) allocate() {
+	size := decoder.HeaderLen + g.config.RecordsPerPacket*decoder.RecordLen
+	g.burst = max(1, min(maxBatch, burstBytes/size))
+	g.payloads = make([][]byte, 0, g.burst)
+	for i := range g.burst {
+		g.memory[i] = make([]byte, size+maxDamage)
+	}
+}
+
+func (g *Generator) open(plan *addressPlan) error {
+	r := rand.New(rand.NewPCG(g.config.Seed, exportersStream))
+	for i := range g.config.Exporters {
+		socket, err := plan.open(i, 0)
+		if err != nil {
+			return err
+		}
+		s, err := newSource(&g.config, i, socket, r)
+		if err != nil {
+			return errors.Join(err, socket.close())
+		}
+		g.sources = append(g.sources, s)
+	}
+	return nil
+}
+
+// Close closes the sockets. Run does it too; a second time does nothing.
+func (g *Generator) Close() error {
+	var errs []error
+	for _, s := range g.sources {
+		errs = append(errs, s.socket.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run sends until Config.Flows are numbered or ctx ends, and returns nil for
+// both; then it closes the sockets. A target where nobody listens is no error,
+// see Stats.Refused. Run may be called once.
+func (g *Generator) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, g.Close()) }()
+	stop := context.AfterFunc(ctx, g.interrupt)
+	defer stop()
+	now := g.config.Now()
+	for _, s := range g.sources {
+		s.start(now)
+	}
+	pace := newPacer(g.config.Rate/float64(g.config.RecordsPerPacket), g.burst, g.config.Now)
+	defer pace.stop()
+	for !g.done() {
+		datagrams := pace.take(ctx)
+		if datagrams == 0 {
+			return nil
+		}
+		if err := g.send(ctx, datagrams); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Generator) interrupt() {
+	for _, s := range g.sources {
+		s.socket.interrupt()
+	}
+}
+
+// done reports whether all flows asked for are numbered.
+func (g *Generator) done() bool { return g.config.Flows > 0 && g.left == 0 }
+
+// packetsLeft is how many packets the flows still to be numbered make.
+func (g *Generator) packetsLeft() int {
+	if g.config.Flows == 0 {
+		return math.MaxInt
+	}
+	records := uint64(g.config.RecordsPerPacket)
+	return int(min(g.left/records+min(g.left%records, 1), math.MaxInt))
+}
+
+// send sends this many datagrams, a few of each exporter in turn, or those that
+// are left.
+func (g *Generator) send(ctx context.Context, datagrams int) error {
+	datagrams = min(datagrams, g.packetsLeft())
+	each := max(1, min(datagrams/len(g.sources), g.burst))
+	for datagrams > 0 {
+		s := g.sources[g.next]
+		g.next = (g.next + 1) % len(g.sources)
+		n := min(datagrams, each)
+		datagrams -= n
+		if err := g.export(ctx, s, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// export makes n packets of one exporter and sends them.
+func (g *Generator) export(ctx context.Context, s *source, n int) error {
+	made := g.fill(s, n, g.config.Now())
+	g.payloads = g.payloads[:0]
+	for i := range made {
+		if !made[i].withheld {
+			g.payloads = append(g.payloads, made[i].payload)
+		}
+	}
+	sent, err := g.out.transmit(ctx, s.socket, g.payloads)
+	s.count(made, sent)
+	return err
+}
+
+// fill makes n packets of one exporter. The last of all may hold fewer flows.
+func (g *Generator) fill(s *source, n int, now time.Time) []datagram {
+	made := g.made[:0]
+	for i := range n {
+		records := g.config.RecordsPerPacket
+		if g.config.Flows > 0 {
+			records = int(min(uint64(records), g.left))
+			g.left -= uint64(records)
+		}
+		made = append(made, s.export(g.memory[i], g.traffic, g.flow, records, now))
+		g.flow += uint32(records)
+	}
+	return made
+}

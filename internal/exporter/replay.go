@@ -1,0 +1,215 @@
+package exporter
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/flowpub/flowpub/decoder"
+)
+
+// Replay sends the datagrams of captures.
+type Replay struct {
+	config ReplayConfig
+	plan   addressPlan
+	out    transmitter
+	// indices number the exporters' addresses in the order of their appearance.
+	indices map[netip.Addr]int
+
+	mu sync.Mutex // guards sockets, which Run alone changes
+	// sockets are those opened so far, by the sources in the captures.
+	sockets map[netip.AddrPort]*socket
+
+	datagrams, octets, flows, foreign, truncated atomic.Uint64
+}
+
+// NewReplay checks the configuration; it reads no file and opens no socket.
+// Mistakes are returned all at once, each a *FieldError.
+func NewReplay(c ReplayConfig) (*Replay, error) {
+	if c.Target == "" {
+		c.Target = DefaultTarget
+	}
+	if c.Loops == 0 {
+		c.Loops = 1
+	}
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	target, err := resolveTarget(c.Target)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := c.plan(target)
+	if err != nil {
+		return nil, err
+	}
+	return &Replay{
+		config:  c,
+		plan:    plan,
+		out:     &network{batch: newBatch()},
+		indices: map[netip.Addr]int{},
+		sockets: map[netip.AddrPort]*socket{},
+	}, nil
+}
+
+// Run sends the captures and returns nil when all was sent or ctx ended; then
+// it closes the sockets. It stops at the first capture that cannot be read to
+// its end. Run may be called once.
+func (r *Replay) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, r.close()) }()
+	stop := context.AfterFunc(ctx, r.interrupt)
+	defer stop()
+	pace := newPacing(r.config.Pace, r.config.Rate)
+	defer pace.stop()
+	for range r.config.Loops {
+		for _, file := range r.config.Files {
+			err := r.send(ctx, file, pace)
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case err != nil:
+				return fmt.Errorf("exporter: replaying %s: %w", file, err)
+			}
+		}
+	}
+	return nil
+}
+
+// send sends one capture.
+func (r *Replay) send(ctx context.Context, file string, pace *pacing) error {
+	f, err := os.Open(file) //nolint:gosec // the caller names the file
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	pace.timeline = timeline{}
+	return ReadCapture(f, func(p Packet) error {
+		if !r.wanted(&p) {
+			return nil
+		}
+		from, err := r.socket(p.Source)
+		if err != nil {
+			return err
+		}
+		if err := pace.wait(ctx, p.Time); err != nil {
+			return err
+		}
+		if _, err := r.out.transmit(ctx, from, [][]byte{p.Payload}); err != nil {
+			return err
+		}
+		r.count(p.Payload)
+		return nil
+	})
+}
+
+// wanted reports whether a datagram is to be sent, and counts it if not.
+func (r *Replay) wanted(p *Packet) bool {
+	switch {
+	case p.Truncated:
+		r.truncated.Add(1)
+	case r.config.OnlyV5 && !isVersion5(p.Payload):
+		r.foreign.Add(1)
+	default:
+		return true
+	}
+	return false
+}
+
+func (r *Replay) count(payload []byte) {
+	r.datagrams.Add(1)
+	r.octets.Add(uint64(len(payload)))
+	if isVersion5(payload) && len(payload) >= decoder.HeaderLen {
+		announced := int(binary.BigEndian.Uint16(payload[offCount:]))
+		r.flows.Add(uint64(min(announced, (len(payload)-decoder.HeaderLen)/decoder.RecordLen)))
+	}
+}
+
+func isVersion5(payload []byte) bool {
+	return len(payload) >= 2 && binary.BigEndian.Uint16(payload[offVersion:]) == 5
+}
+
+// socket returns the socket of an exporter in the capture, opening it if need
+// be.
+func (r *Replay) socket(exporter netip.AddrPort) (*socket, error) {
+	if s := r.sockets[exporter]; s != nil {
+		return s, nil
+	}
+	if len(r.sockets) == MaxReplayed {
+		return nil, fmt.Errorf("exporter: the captures have more than %d sources: leave out what is not NetFlow version 5, or filter the capture", MaxReplayed)
+	}
+	s, err := r.open(exporter)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sockets[exporter] = s
+	return s, nil
+}
+
+// open opens the socket of an exporter.
+func (r *Replay) open(exporter netip.AddrPort) (*socket, error) {
+	i, known := r.indices[exporter.Addr()]
+	if !known {
+		i = len(r.indices)
+		r.indices[exporter.Addr()] = i
+	}
+	if r.config.KeepPorts {
+		s, err := r.plan.open(i, exporter.Port())
+		if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EACCES) {
+			return s, err
+		}
+	}
+	return r.plan.open(i, 0)
+}
+
+func (r *Replay) interrupt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sockets {
+		s.interrupt()
+	}
+}
+
+func (r *Replay) close() error {
+	var errs []error
+	for _, s := range r.sockets {
+		errs = append(errs, s.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Sources tells where the exporters met so far, by their source in the
+// captures, send from. Any goroutine may call it at any time.
+func (r *Replay) Sources() map[netip.AddrPort]netip.AddrPort {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sources := make(map[netip.AddrPort]netip.AddrPort, len(r.sockets))
+	for exporter, s := range r.sockets {
+		sources[exporter] = s.source
+	}
+	return sources
+}
+
+// Stats returns what was done so far. Any goroutine may call it at any time.
+func (r *Replay) Stats() ReplayStats {
+	stats := ReplayStats{
+		Datagrams: r.datagrams.Load(),
+		Octets:    r.octets.Load(),
+		Flows:     r.flows.Load(),
+		Foreign:   r.foreign.Load(),
+		Truncated: r.truncated.Load(),
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sockets {
+		stats.Refused += s.refused.Load()
+	}
+	return stats
+}

@@ -1,0 +1,78 @@
+package exporter
+
+import "net/netip"
+
+// Stats is what a Generator has done. The numbers are exact once Run has
+// returned, and a little apart before that. Every flow numbered is in one of
+// Flows, MalformedFlows and WithheldFlows.
+type Stats struct {
+	Counts
+	// Exporters are the same numbers of each exporter, in a fixed order.
+	Exporters []SourceStats
+}
+
+// SourceStats is what one synthetic exporter has done.
+type SourceStats struct {
+	Counts
+	// Address is where it sends from.
+	Address netip.AddrPort
+	// EngineType and EngineID are those of its packets.
+	EngineType, EngineID uint8
+	// FirstSequence was the flow sequence of its first packet, NextSequence
+	// will be that of the next: it counts flows, modulo 2^32.
+	FirstSequence, NextSequence uint32
+}
+
+// Counts are what exporters have sent.
+type Counts struct {
+	// Datagrams are all that were sent, malformed or not.
+	Datagrams uint64
+	// Flows are those in well-formed packets.
+	Flows uint64
+	// Malformed is how many datagrams were damaged, see Config.MalformedShare.
+	Malformed uint64
+	// MalformedFlows are the flows that these still hold whole and announce: a
+	// tolerant collector reads them.
+	MalformedFlows uint64
+	// WithheldFlows were numbered and sent in no datagram: their packet was
+	// withheld, or damaged so that they cannot be read.
+	WithheldFlows uint64
+	// Refused is how often the system reported that nobody listens at the
+	// target. It does so for some of the datagrams only.
+	Refused uint64
+}
+
+// Stats returns what was done so far. Any goroutine may call it at any time.
+func (g *Generator) Stats() Stats {
+	stats := Stats{Exporters: make([]SourceStats, len(g.sources))}
+	for i, s := range g.sources {
+		e := s.stats()
+		stats.Exporters[i] = e
+		stats.Datagrams += e.Datagrams
+		stats.Flows += e.Flows
+		stats.Malformed += e.Malformed
+		stats.MalformedFlows += e.MalformedFlows
+		stats.WithheldFlows += e.WithheldFlows
+		stats.Refused += e.Refused
+	}
+	return stats
+}
+
+func (s *source) stats() SourceStats {
+	c := &s.counters
+	return SourceStats{
+		Counts: Counts{
+			Datagrams:      c.datagrams.Load(),
+			Flows:          c.flows.Load(),
+			Malformed:      c.malformed.Load(),
+			MalformedFlows: c.malformedFlows.Load(),
+			WithheldFlows:  c.withheldFlows.Load(),
+			Refused:        s.socket.refused.Load(),
+		},
+		Address:       s.socket.source,
+		EngineType:    engineType,
+		EngineID:      s.engineID,
+		FirstSequence: s.first,
+		NextSequence:  c.sequence.Load(),
+	}
+}
