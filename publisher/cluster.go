@@ -109,9 +109,14 @@ func (c *cluster) roundTrip(ctx context.Context, r kafka.Request) (kafka.Respons
 func (c *cluster) run(ctx context.Context) {
 	tick := time.NewTicker(clusterTick)
 	defer tick.Stop()
-	var checked time.Time
+	var asked, checked time.Time
 	for forced := false; ; {
-		c.reloadFiles(ctx)
+		if c.reloadFiles(ctx) {
+			asked = time.Time{}
+		}
+		if forced {
+			asked = time.Now()
+		}
 		c.update(ctx, forced)
 		if c.leaders.Load() != nil {
 			c.firstProducer(ctx)
@@ -120,7 +125,7 @@ func (c *cluster) run(ctx context.Context) {
 				c.checkTopic(ctx)
 			}
 		}
-		forced = c.reached() != nil
+		forced = c.worthAsking(time.Since(asked))
 		// At most one refresh a tick, however many ask.
 		select {
 		case <-ctx.Done():
@@ -144,16 +149,26 @@ func (c *cluster) refreshSoon() {
 }
 
 // reloadFiles makes new connections when a certificate, key or password has
-// changed on disk. If the new ones are of no use the old ones stay.
-func (c *cluster) reloadFiles(ctx context.Context) {
+// changed on disk, and tells whether it did. If the new ones are of no use the
+// old ones stay.
+func (c *cluster) reloadFiles(ctx context.Context) bool {
 	if !c.files.changed() {
-		return
+		return false
 	}
 	if err := c.connect(ctx); err != nil {
 		c.pub.log.Error("cannot use changed credentials, going on with the old ones", "error", err)
-		return
+		return false
 	}
 	c.pub.log.Info("credentials have changed, connecting anew")
+	return true
+}
+
+// worthAsking tells whether the cluster should be asked again that gave no
+// metadata some time ago. Where somebody has to mend something first, a wrong
+// password above all, that is not each second: brokers lock users out.
+func (c *cluster) worthAsking(ago time.Duration) bool {
+	problem := c.reached()
+	return problem != nil && (ago >= slowBackoff || !localKind(problem).slow)
 }
 
 // update asks for the topic's metadata: the cluster if forced, else what the

@@ -88,6 +88,9 @@ func New(cfg Config) (*Publisher, error) {
 	}
 	p.cluster = newCluster(p)
 	p.sender = newSender(p)
+	if cfg.TLS != nil && cfg.TLS.Insecure {
+		p.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
+	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if err := p.cluster.connect(p.ctx); err != nil {
 		p.cancel()
@@ -102,8 +105,12 @@ func New(cfg Config) (*Publisher, error) {
 // Publish queues every record of pkt, received from an exporter at a time, or
 // none. It never waits for Kafka: when the budget has no room the records are
 // dropped and counted, and the error is ErrBufferFull. It keeps no reference to
-// pkt. Records of one exporter are delivered in the order of the calls.
+// pkt. Records of one exporter are delivered in the order of the calls. A packet
+// has at most 1,364 records: what a datagram of 65,535 bytes holds.
 func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error {
+	if len(pkt.Records) == 0 {
+		return nil
+	}
 	var e packetEncoder
 	e.reset(from, received, pkt)
 	hash := p.cfg.Partitioner.hash(e.key())

@@ -102,3 +102,28 @@ func TestBrokerComesLate(t *testing.T) {
 	wantDelivered(t, p, n)
 	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
 }
+
+// A packet without records is no batch without records.
+func TestEmptyPacket(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	if err := p.Publish(testExporter(0), testTime, testPacket(0, 0)); err != nil {
+		t.Error(err)
+	}
+	closeWithin(t, p, 5*time.Second)
+	if s := p.Stats(); s.Batches != 0 || s.Decoded != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// The largest packet that a datagram can hold is one batch's, or none's.
+func TestLargestPacket(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	n := publish(t, p, 0, 20, 1364)
+	closeWithin(t, p, 10*time.Second)
+	wantDelivered(t, p, n)
+	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+}
