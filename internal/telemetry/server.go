@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,7 +55,8 @@ type Server struct {
 
 // Listen binds the address. Nothing is answered before Serve is called.
 func Listen(cfg ServerConfig) (*Server, error) {
-	listener, err := net.Listen("tcp", cfg.Address)
+	var lc net.ListenConfig
+	listener, err := lc.Listen(context.Background(), "tcp", cfg.Address)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: cannot listen for HTTP on %q: %w: choose another address, or none", cfg.Address, err)
 	}
@@ -65,19 +67,25 @@ func Listen(cfg ServerConfig) (*Server, error) {
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:       errorLog(cfg.Logger),
 	}
 	if cfg.PProf {
 		s.http.WriteTimeout = profileWriteTimeout
 	}
-	if cfg.Logger != nil {
-		s.http.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn)
-	}
 	return s, nil
+}
+
+// errorLog returns what net/http and the Prometheus client want to log to.
+func errorLog(logger *slog.Logger) *log.Logger {
+	if logger == nil {
+		return slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)
+	}
+	return slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 }
 
 // Addr returns the bound address.
 func (s *Server) Addr() netip.AddrPort {
-	return s.listener.Addr().(*net.TCPAddr).AddrPort()
+	return s.listener.Addr().(*net.TCPAddr).AddrPort() //nolint:errcheck,forcetypeassert // a TCP listener has no other
 }
 
 // Serve answers requests until Close is called, then returns nil. Any other
@@ -114,7 +122,10 @@ func newHandler(cfg ServerConfig) http.Handler {
 		{"/livez", "liveness probe: 200 while every reader and sender makes progress"},
 		{"/readyz", "readiness probe: 200 once flows can be taken and delivered, until shutdown begins"},
 	}
-	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(cfg.Snapshot), promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(cfg.Snapshot), promhttp.HandlerOpts{
+		ErrorLog:            errorLog(cfg.Logger),
+		MaxRequestsInFlight: maxScrapes,
+	}))
 	mux.HandleFunc("GET /livez", probe("live", cfg.Live))
 	mux.HandleFunc("GET /readyz", probe("ready", cfg.Ready))
 	if cfg.PProf {
@@ -122,7 +133,8 @@ func newHandler(cfg ServerConfig) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol) // tools also POST here
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // for long questions
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
 	mux.HandleFunc("GET /{$}", index(pages))

@@ -1,0 +1,270 @@
+package telemetry
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// sample has another number for each field, so that none can be taken for
+// another.
+func sample() Snapshot {
+	return Snapshot{
+		DatagramsReceived:       106,
+		DatagramsDecoded:        100,
+		DatagramsRejected:       map[string]uint64{"not_allowed": 1, "short": 2, "version": 3, "no_records": 0},
+		DatagramsForeign:        map[string]uint64{"ipfix": 4, "sflow": 0},
+		DatagramsKernelDropped:  5,
+		FlowsDecoded:            3000,
+		FlowsDelivered:          2980,
+		FlowsDropped:            map[string]uint64{"buffer_full": 7, "shutdown": 0},
+		FlowsBuffered:           13,
+		FlowsPossiblyDuplicated: 8,
+		BufferBytes:             65536,
+		BufferLimitBytes:        268435456,
+		FlowsMissed:             9,
+		ExporterRestarts:        10,
+		PacketsAnomalous:        map[string]uint64{"count_above_30": 11, "trailing_bytes": 0},
+		Exporters:               20,
+		ExportersLosing:         21,
+		ExportersUnsequenced:    22,
+		ExportersClockSkewed:    23,
+		ExportersSilent:         24,
+		ProduceSeconds:          Histogram{Bounds: []float64{0.01, 0.1}, Counts: []uint64{3, 2, 1}, Sum: 1.25},
+		ProduceErrors:           map[string]uint64{"timeout": 12, "dns": 0},
+		KafkaBatches:            14,
+		KafkaBytesRaw:           4000,
+		KafkaBytesWire:          1000,
+		TopicWarnings:           map[string]bool{"compaction": true, "one_replica": false},
+		Idempotent:              true,
+		ReceiveBufferAsked:      33554432,
+		ReceiveBufferGranted:    8388608,
+		Ready:                   true,
+		Version:                 "v1.2.3",
+	}
+}
+
+// exposition is what Prometheus must read of sample, help texts left out. The
+// names, types and labels are promised to users.
+const exposition = `# TYPE flowpub_buffer_bytes gauge
+flowpub_buffer_bytes 65536
+# TYPE flowpub_buffer_limit_bytes gauge
+flowpub_buffer_limit_bytes 2.68435456e+08
+# TYPE flowpub_build_info gauge
+flowpub_build_info{version="v1.2.3"} 1
+# TYPE flowpub_datagrams_decoded_total counter
+flowpub_datagrams_decoded_total 100
+# TYPE flowpub_datagrams_foreign_total counter
+flowpub_datagrams_foreign_total{protocol="ipfix"} 4
+flowpub_datagrams_foreign_total{protocol="sflow"} 0
+# TYPE flowpub_datagrams_kernel_dropped_total counter
+flowpub_datagrams_kernel_dropped_total 5
+# TYPE flowpub_datagrams_received_total counter
+flowpub_datagrams_received_total 106
+# TYPE flowpub_datagrams_rejected_total counter
+flowpub_datagrams_rejected_total{reason="no_records"} 0
+flowpub_datagrams_rejected_total{reason="not_allowed"} 1
+flowpub_datagrams_rejected_total{reason="short"} 2
+flowpub_datagrams_rejected_total{reason="version"} 3
+# TYPE flowpub_exporter_restarts_total counter
+flowpub_exporter_restarts_total 10
+# TYPE flowpub_exporters gauge
+flowpub_exporters 20
+# TYPE flowpub_exporters_clock_skewed gauge
+flowpub_exporters_clock_skewed 23
+# TYPE flowpub_exporters_losing gauge
+flowpub_exporters_losing 21
+# TYPE flowpub_exporters_silent gauge
+flowpub_exporters_silent 24
+# TYPE flowpub_exporters_unsequenced gauge
+flowpub_exporters_unsequenced 22
+# TYPE flowpub_flows_buffered gauge
+flowpub_flows_buffered 13
+# TYPE flowpub_flows_decoded_total counter
+flowpub_flows_decoded_total 3000
+# TYPE flowpub_flows_delivered_total counter
+flowpub_flows_delivered_total 2980
+# TYPE flowpub_flows_dropped_total counter
+flowpub_flows_dropped_total{reason="buffer_full"} 7
+flowpub_flows_dropped_total{reason="shutdown"} 0
+# TYPE flowpub_flows_missed_total counter
+flowpub_flows_missed_total 9
+# TYPE flowpub_flows_possibly_duplicated_total counter
+flowpub_flows_possibly_duplicated_total 8
+# TYPE flowpub_kafka_batches_total counter
+flowpub_kafka_batches_total 14
+# TYPE flowpub_kafka_bytes_total counter
+flowpub_kafka_bytes_total{stage="raw"} 4000
+flowpub_kafka_bytes_total{stage="wire"} 1000
+# TYPE flowpub_kafka_idempotent gauge
+flowpub_kafka_idempotent 1
+# TYPE flowpub_kafka_produce_errors_total counter
+flowpub_kafka_produce_errors_total{error="dns"} 0
+flowpub_kafka_produce_errors_total{error="timeout"} 12
+# TYPE flowpub_kafka_produce_seconds histogram
+flowpub_kafka_produce_seconds_bucket{le="0.01"} 3
+flowpub_kafka_produce_seconds_bucket{le="0.1"} 5
+flowpub_kafka_produce_seconds_bucket{le="+Inf"} 6
+flowpub_kafka_produce_seconds_sum 1.25
+flowpub_kafka_produce_seconds_count 6
+# TYPE flowpub_kafka_topic_warnings gauge
+flowpub_kafka_topic_warnings{kind="compaction"} 1
+flowpub_kafka_topic_warnings{kind="one_replica"} 0
+# TYPE flowpub_packets_anomalous_total counter
+flowpub_packets_anomalous_total{kind="count_above_30"} 11
+flowpub_packets_anomalous_total{kind="trailing_bytes"} 0
+# TYPE flowpub_ready gauge
+flowpub_ready 1
+# TYPE flowpub_receive_buffer_bytes gauge
+flowpub_receive_buffer_bytes{kind="asked"} 3.3554432e+07
+flowpub_receive_buffer_bytes{kind="granted"} 8.388608e+06
+`
+
+func TestExposition(t *testing.T) {
+	t.Parallel()
+	got := strings.Split(ours(scrape(t, sample)), "\n")
+	want := strings.Split(exposition, "\n")
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			t.Fatalf("line %d differs:\n got %q\nwant %q", i+1, got[i:min(i+3, len(got))], want[i:min(i+3, len(want))])
+		}
+	}
+}
+
+// A scrape before anything happened has every metric as well: a number that
+// appears only with the first event is one whose first event nobody sees.
+func TestNothingIsMissingAtTheStart(t *testing.T) {
+	t.Parallel()
+	begin := scrape(t, func() Snapshot { return Snapshot{Version: "v1.2.3"} })
+	for line := range strings.Lines(exposition) {
+		if name, value, isMetric := strings.Cut(line, " "); isMetric && line[0] == 'f' && !strings.Contains(name, "{") {
+			if !strings.Contains(begin, "\n"+name+" 0\n") {
+				t.Errorf("%s is not 0 at the start, or missing (later %s)", name, value)
+			}
+		}
+	}
+}
+
+func TestRuntimeMetricsAreThere(t *testing.T) {
+	t.Parallel()
+	page := scrape(t, sample)
+	for _, name := range []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "process_cpu_seconds_total", "process_resident_memory_bytes"} {
+		if !strings.Contains(page, "\n"+name+" ") {
+			t.Errorf("%s is missing", name)
+		}
+	}
+}
+
+// Prometheus' own conventions: units, endings, help.
+func TestConventions(t *testing.T) {
+	t.Parallel()
+	problems, err := testutil.GatherAndLint(NewRegistry(sample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestOneSnapshotAScrape(t *testing.T) {
+	t.Parallel()
+	taken := 0
+	registry := NewRegistry(func() Snapshot { taken++; return sample() })
+	if taken != 0 {
+		t.Errorf("%d snapshots were taken before the first scrape", taken)
+	}
+	if _, err := registry.Gather(); err != nil {
+		t.Fatal(err)
+	}
+	if taken != 1 {
+		t.Errorf("%d snapshots were taken for one scrape", taken)
+	}
+}
+
+// Every field of Snapshot is set in sample, hence seen in the exposition.
+func TestSampleIsWhole(t *testing.T) {
+	t.Parallel()
+	fields := reflect.ValueOf(sample())
+	for i := range fields.NumField() {
+		if fields.Field(i).IsZero() {
+			t.Errorf("sample does not set %s", fields.Type().Field(i).Name)
+		}
+	}
+}
+
+func TestCumulative(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		given   Histogram
+		count   uint64
+		buckets map[float64]uint64
+	}{
+		{"none", Histogram{}, 0, map[float64]uint64{}},
+		{"no observation", Histogram{Bounds: []float64{1, 2}, Counts: []uint64{0, 0, 0}}, 0, map[float64]uint64{1: 0, 2: 0}},
+		{"all beyond the last bound", Histogram{Bounds: []float64{1, 2}, Counts: []uint64{0, 0, 4}}, 4, map[float64]uint64{1: 0, 2: 0}},
+		{"everywhere", Histogram{Bounds: []float64{1, 2, 5}, Counts: []uint64{1, 10, 100, 1000}}, 1111, map[float64]uint64{1: 1, 2: 11, 5: 111}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			count, buckets := cumulative(tt.given)
+			if count != tt.count || !reflect.DeepEqual(buckets, tt.buckets) {
+				t.Errorf("cumulative = %d, %v, want %d, %v", count, buckets, tt.count, tt.buckets)
+			}
+		})
+	}
+}
+
+func TestImbalance(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name             string
+		change           func(*Snapshot)
+		datagrams, flows int64
+	}{
+		{"balanced", func(*Snapshot) {}, 0, 0},
+		{"a datagram without trace", func(s *Snapshot) { s.DatagramsReceived++ }, 1, 0},
+		{"a datagram rejected twice", func(s *Snapshot) { s.DatagramsRejected["short"]++ }, -1, 0},
+		{"flows without trace", func(s *Snapshot) { s.FlowsBuffered -= 3 }, 0, 3},
+		{"flows dropped twice", func(s *Snapshot) { s.FlowsDropped["shutdown"] += 2 }, 0, -2},
+		{"both", func(s *Snapshot) { s.DatagramsDecoded--; s.FlowsDelivered++ }, 1, -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := sample()
+			tt.change(&s)
+			if datagrams, flows := s.Imbalance(); datagrams != tt.datagrams || flows != tt.flows {
+				t.Errorf("Imbalance = %d, %d, want %d, %d", datagrams, flows, tt.datagrams, tt.flows)
+			}
+		})
+	}
+}
+
+// scrape returns the metrics page.
+func scrape(t *testing.T, snapshot func() Snapshot) string {
+	t.Helper()
+	response := httptest.NewRecorder()
+	newHandler(ServerConfig{Snapshot: snapshot}).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	body, err := io.ReadAll(response.Result().Body)
+	if err != nil || response.Code != 200 {
+		t.Fatalf("status %d, error %v:\n%s", response.Code, err, body)
+	}
+	return string(body)
+}
+
+// ours returns the lines of a metrics page about our metrics, without help.
+func ours(page string) string {
+	lines := slices.DeleteFunc(strings.SplitAfter(page, "\n"), func(line string) bool {
+		return !strings.HasPrefix(line, "flowpub_") && !strings.HasPrefix(line, "# TYPE flowpub_")
+	})
+	return strings.Join(lines, "")
+}
