@@ -74,17 +74,19 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 
 // reject books a datagram that the decoder refused.
 func (in *intake) reject(d *listener.Datagram, err error, now time.Duration) {
-	switch {
-	case errors.Is(err, decoder.ErrVersion):
+	if errors.Is(err, decoder.ErrVersion) {
 		p := classify(d.Payload)
 		in.batch.reject(rejectVersion)
 		in.batch.foreign[p]++
 		in.notices.foreign(d.From, p, now)
-	case errors.Is(err, decoder.ErrShort):
-		in.batch.reject(rejectShort)
-	default: // decoder.ErrNoRecords; there are no others
-		in.batch.reject(rejectNoRecords)
+		return
 	}
+	reason := rejectNoRecords // decoder.ErrNoRecords; there are no others
+	if errors.Is(err, decoder.ErrShort) {
+		reason = rejectShort
+	}
+	in.batch.reject(reason)
+	in.notices.malformed(d.From, reason, now)
 }
 
 // book makes a batch visible to scrapes.

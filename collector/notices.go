@@ -25,6 +25,7 @@ const (
 	matterLosing
 	matterUnsequenced
 	matterSkewed
+	matterMalformed
 	matterForeign
 )
 
@@ -66,6 +67,15 @@ func (n *notices) foreign(from netip.AddrPort, p protocol, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterForeign + matter(p)}, now) {
 		n.log.Warn("datagrams rejected: they are not NetFlow version 5",
 			"exporter", from.Addr(), "port", from.Port(), "protocol", p.String(), "advice", p.advice())
+	}
+}
+
+// malformed tells of a sender of version 5 without flow records.
+func (n *notices) malformed(from netip.AddrPort, r rejectReason, now time.Duration) {
+	if n.claim(notice{from.Addr(), matterMalformed}, now) {
+		n.log.Warn("datagrams rejected: they hold no whole flow record",
+			"exporter", from.Addr(), "port", from.Port(), "reason", r.String(),
+			"advice", "look for a defect of the exporter, or for who else sends to this port")
 	}
 }
 

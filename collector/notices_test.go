@@ -19,9 +19,11 @@ func TestNoticesOnceAnExporterAndMatter(t *testing.T) {
 		n.foreign(source, protocolSFlow, now)
 		n.foreign(other, protocolNetFlowV9, now)
 		n.notAllowed(source, now)
+		n.malformed(source, rejectShort, now)
+		n.malformed(source, rejectNoRecords, now)
 	}
-	if got := len(book.lines("")); got != 4 {
-		t.Errorf("%d lines, want 4", got)
+	if got := len(book.lines("")); got != 5 {
+		t.Errorf("%d lines, want 5", got)
 	}
 	lines := book.lines("protocol=netflow_v9")
 	if len(lines) != 2 {
