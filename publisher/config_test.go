@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,6 +67,14 @@ func TestValidate(t *testing.T) {
 				closeWithin(t, p, time.Second)
 			}
 		})
+	}
+}
+
+func TestPasswordIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	c := &SASLConfig{Mechanism: SASLPlain, Username: "router", Password: "hunter2"}
+	if got := fmt.Sprintf("%v %+v", c, c); got != "plain as router plain as router" {
+		t.Errorf("printed as %q", got)
 	}
 }
 

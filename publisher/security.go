@@ -48,6 +48,9 @@ type SASLConfig struct {
 	Password, PasswordFile string
 }
 
+// String leaves the password out.
+func (c *SASLConfig) String() string { return c.Mechanism + " as " + c.Username }
+
 func (c *TLSConfig) validate() error {
 	if c == nil {
 		return nil
@@ -103,7 +106,7 @@ func (c *TLSConfig) load() (*tls.Config, error) {
 	if c.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("publisher: client certificate %s with key %s: %w", c.CertFile, c.KeyFile, err)
+			return nil, fmt.Errorf("publisher: client certificate %s with key %s: %w: both must be PEM, readable, and belong together", c.CertFile, c.KeyFile, err)
 		}
 		conf.Certificates = []tls.Certificate{cert}
 	}
@@ -113,11 +116,11 @@ func (c *TLSConfig) load() (*tls.Config, error) {
 func loadAuthorities(file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, fmt.Errorf("publisher: certificate authorities: %w", err)
+		return nil, fmt.Errorf("publisher: certificate authorities: %w: name a file that this user may read", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("publisher: certificate authorities: %s holds no PEM certificate", file)
+		return nil, fmt.Errorf("publisher: certificate authorities: %s holds no PEM certificate: name the file of those that signed the brokers' certificates", file)
 	}
 	return pool, nil
 }
@@ -146,7 +149,7 @@ func (c *SASLConfig) mechanism() (sasl.Mechanism, error) {
 	if c.PasswordFile != "" {
 		b, err := os.ReadFile(c.PasswordFile)
 		if err != nil {
-			return nil, fmt.Errorf("publisher: SASL password: %w", err)
+			return nil, fmt.Errorf("publisher: SASL password: %w: name a file that this user may read", err)
 		}
 		password = strings.TrimRight(string(b), "\r\n")
 	}
