@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flowpub/flowpub/internal/exporter"
+)
+
+// runWith runs the program with arguments separated by spaces.
+func runWith(t *testing.T, args string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	status = run(t.Context(), strings.Fields(args), &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+// target opens a receiver and returns its address.
+func target(t *testing.T) string {
+	t.Helper()
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	to := "-target " + target(t)
+	payload := filepath.Join(t.TempDir(), "payload")
+	// A NetFlow version 5 header that announces a record, and the record.
+	if err := os.WriteFile(payload, append([]byte{0, 5, 0, 1}, make([]byte, 20+48)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := payload + ".other"
+	if err := os.WriteFile(other, []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		args   string
+		status int
+		stdout string // regular expression for all of it
+		stderr string // the same
+	}{
+		{"synthetic", to + " -flows 3000 -rate 0", 0, `sent 3,000 flows in 100 datagrams in 0\.\d\d s: [\d,]+ flows/s\n`, ``},
+		{"with gaps and damage", to + " -flows 38400 -rate 0 -exporters 2 -gaps 0.1 -malformed 0.125", 0,
+			`sent [\d,]+ flows in 1,152 datagrams in .* s: .*\n144 malformed datagrams, in which [\d,]+ flows can be read\n[\d,]+ flows numbered that were not sent, or not readable\n`, ``},
+		{"for a time", to + " -duration 10ms", 0, `sent \d+ flows in \d+ datagrams in 0\.\d\d s: .*\n`, ``},
+		{"help", "-flows 1 -h", 0, regexp.QuoteMeta(syntheticUsage), ``},
+		{"version", "-version", 0, `flowgen unknown\n`, ``},
+		{"replay", "replay " + to + " -loops 3 -rate 0 " + payload, 0, `sent 3 flows in 3 datagrams in 0\.\d\d s: [\d,]+ flows/s\n`, ``},
+		{"replay from own sources", "replay " + to + " -own-sources -source 127.8.0.1 -only-v5 " + payload + " " + other, 0,
+			`sent 1 flows in 1 datagrams in .*\n1 datagrams left out: they are not NetFlow version 5\nbare payloads were sent from 127\.8\.0\.1:\d+\n`, ``},
+		{"replay help", "replay -help", 0, regexp.QuoteMeta(replayUsage), ``},
+		{"replay version", "replay -version", 0, `flowgen unknown\n`, ``},
+		{"replay of a missing file", "replay " + to + " /nowhere/at-all", 1, `sent 0 flows .*\n`, `flowgen: exporter: replaying /nowhere/at-all: open .*: no such file or directory\n`},
+		{"unknown target", "-target 127.0.0.1:no-such-port", 1, ``, `flowgen: exporter: looking up target 127\.0\.0\.1:no-such-port: .*; check its name and port\n`},
+
+		{"unknown flag", "-flow 1", 2, ``, `flowgen: flag provided but not defined: -flow\nRun flowgen -h .*\n`},
+		{"not a number", "-exporters many", 2, ``, `flowgen: invalid value "many" for flag -exporters: parse error\nRun .*\n`},
+		{"several mistakes", "-exporters 20000 -gaps 1 -rate NaN", 2, ``, `flowgen: -exporters 20000: give a number from 1 to 16384\n` +
+			`flowgen: -rate NaN: give a number a second from 0 \(as fast as possible\) to 1e\+09\nflowgen: -gaps 1: give a share from 0 to below 1, such as 0\.01\nRun .*\n`},
+		{"one mistake", "-target 127.0.0.1", 2, ``, `flowgen: -target "127\.0\.0\.1": give host:port, .*\nRun .*\n`},
+		{"not an address", "-source here", 2, ``, `flowgen: invalid value "here" for flag -source: give an address such as 127\.5\.0\.1\nRun .*\n`},
+		{"argument", "capture.pcap", 2, ``, `flowgen: argument "capture\.pcap": there are only flags; a capture is sent with: flowgen replay capture\.pcap\nRun .*\n`},
+		{"negative duration", "-duration -1s", 2, ``, `flowgen: -duration -1s: give a time .*\nRun .*\n`},
+		{"replay of nothing", "replay", 2, ``, `flowgen: FILE empty: name at least one capture: .*\nRun .*\n`},
+		{"replay rate", "replay -rate slow x", 2, ``, `flowgen: invalid value "slow" for flag -rate: give "recorded" or a number of datagrams a second\nRun .*\n`},
+		{"replay negative rate", "replay -rate -5 x", 2, ``, `flowgen: -rate -5: give a number of datagrams a second, .*\nRun .*\n`},
+		{"replay own sources elsewhere", "replay -own-sources -target [::1]:2055 x", 2, ``, `flowgen: -own-sources true: leave it out, .*\nRun .*\n`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			status, stdout, stderr := runWith(t, tt.args)
+			if status != tt.status {
+				t.Errorf("exit status is %d, want %d", status, tt.status)
+			}
+			for _, c := range []struct{ name, got, want string }{{"output", stdout, tt.stdout}, {"errors", stderr, tt.stderr}} {
+				if !regexp.MustCompile(`^` + c.want + `$`).MatchString(c.got) {
+					t.Errorf("%s:\n%s\nwant a match of\n%s", c.name, c.got, c.want)
+				}
+			}
+		})
+	}
+}
+
+func TestRunSaysThatNobodyListens(t *testing.T) {
+	t.Parallel()
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 3, 0, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	_, stdout, _ := runWith(t, "-rate 0 -flows 3000 -target "+c.LocalAddr().String())
+	if !strings.Contains(stdout, "sent 3,000 flows in 100 datagrams") || !strings.Contains(stdout, "nobody listened at the target") {
+		t.Errorf("the summary is\n%s", stdout)
+	}
+}
+
+// fields are the fields of a configuration that flags set.
+func fields(configuration any) (names []string) {
+	for f := range reflect.TypeOf(configuration).Fields() {
+		if f.Name != "Now" {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+func TestUsageNamesAllFlags(t *testing.T) {
+	t.Parallel()
+	var duration time.Duration
+	synthetic, _ := syntheticFlags(new(exporter.Config), &duration)
+	replayed, _ := replayFlags(new(exporter.ReplayConfig))
+	tests := []struct {
+		name   string
+		flags  *flag.FlagSet
+		usage  string
+		fields []string
+	}{
+		{"synthetic", synthetic, syntheticUsage, fields(exporter.Config{})},
+		{"replay", replayed, replayUsage, fields(exporter.ReplayConfig{})},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.flags.VisitAll(func(f *flag.Flag) {
+				_, after, found := strings.Cut(tt.usage, "\n  -"+f.Name+" ")
+				if !found {
+					t.Errorf("flag -%s is not in the usage", f.Name)
+				}
+				about, _, _ := strings.Cut(after, "\n  -")
+				if d := f.DefValue; d != "" && d != "false" && d != "0s" && !strings.Contains(about, "("+d+")") {
+					t.Errorf("the usage of -%s lacks its default (%s): %s", f.Name, d, about)
+				}
+			})
+			for _, field := range tt.fields {
+				name := flagOf[field]
+				if name != "FILE" && tt.flags.Lookup(strings.TrimPrefix(name, "-")) == nil {
+					t.Errorf("field %s: there is no flag %q", field, name)
+				}
+			}
+		})
+	}
+}
+
+// scripted is a sender that takes a time, and sends at a rate.
+type scripted struct {
+	begun time.Time
+	took  time.Duration
+}
+
+func (s *scripted) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(s.took):
+	}
+	return nil
+}
+
+func (s *scripted) counts() counts {
+	n := uint64(time.Since(s.begun).Seconds())
+	return counts{flows: n * 3000, datagrams: n * 100}
+}
+
+func (*scripted) remarks() []string { return []string{"nothing to remark"} }
+
+func TestWatchRewritesItsLine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{begun: time.Now(), took: 2500 * time.Millisecond}
+		var line strings.Builder
+		stop := watch(s, &line, true)
+		if err := s.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := stop(); took != s.took {
+			t.Errorf("took %v, want %v", took, s.took)
+		}
+		const want = "\r\x1b[K1s: 3,000 flows in 100 datagrams, 3,000 flows/s" +
+			"\r\x1b[K2s: 6,000 flows in 200 datagrams, 3,000 flows/s" + "\r\x1b[K"
+		if line.String() != want {
+			t.Errorf("printed %q, want %q", line.String(), want)
+		}
+	})
+}
+
+func TestSendEndsWithSummary(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		duration time.Duration
+		cancel   time.Duration // when the user ends it
+	}{
+		{"its duration", 4 * time.Second, time.Hour},
+		{"the user", 0, 4 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), tt.cancel)
+				defer cancel()
+				var stdout, stderr strings.Builder
+				s := &scripted{begun: time.Now(), took: time.Hour}
+				status := send(ctx, &job{sender: s, duration: tt.duration}, &stdout, &stderr)
+				const want = "sent 12,000 flows in 400 datagrams in 4.00 s: 3,000 flows/s\nnothing to remark\n"
+				if status != exitDone || stdout.String() != want || stderr.String() != "" {
+					t.Errorf("status %d, output %q, errors %q; want 0, %q", status, stdout.String(), stderr.String(), want)
+				}
+			})
+		})
+	}
+}
+
+func TestThousands(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1<<64 - 1: "18,446,744,073,709,551,615"} {
+		if got := thousands(n); got != want {
+			t.Errorf("%d is written %s, want %s", n, got, want)
+		}
+	}
+}

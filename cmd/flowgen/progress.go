@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// counts are what a sender has sent so far.
+type counts struct{ flows, datagrams uint64 }
+
+// sender sends flows: synthetic exporters, or a replay.
+type sender interface {
+	Run(ctx context.Context) error
+	// counts may be called while Run runs.
+	counts() counts
+	// remarks are lines for the summary, besides the counts.
+	remarks() []string
+}
+
+// watch rewrites a line on w each second, if show, with how far s is. The
+// function it returns ends that and says how long it took.
+func watch(s sender, w io.Writer, show bool) (stop func() time.Duration) {
+	begun := time.Now()
+	if !show {
+		return func() time.Duration { return time.Since(begun) }
+	}
+	done := make(chan struct{})
+	var showing sync.WaitGroup
+	showing.Go(func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for last := s.counts(); ; {
+			select {
+			case <-done:
+				fmt.Fprint(w, clearLine)
+				return
+			case <-ticker.C:
+			}
+			now := s.counts()
+			fmt.Fprint(w, clearLine, progress(last, now, time.Since(begun)))
+			last = now
+		}
+	})
+	return func() time.Duration {
+		took := time.Since(begun)
+		close(done)
+		showing.Wait()
+		return took
+	}
+}
+
+// clearLine goes to the beginning of a terminal's line and empties it.
+const clearLine = "\r\x1b[K"
+
+// progress is the line for the second that began with last and ended with now.
+func progress(last, now counts, since time.Duration) string {
+	return fmt.Sprintf("%v: %s flows in %s datagrams, %s flows/s", since.Round(time.Second),
+		thousands(now.flows), thousands(now.datagrams), thousands(now.flows-last.flows))
+}
+
+// isTerminal reports whether w is a terminal, or another device of characters.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,70 @@
+package main
+
+// syntheticUsage is what flowgen -h prints.
+const syntheticUsage = `Flowgen sends NetFlow version 5 to a collector, to test, measure or show it.
+
+    flowgen [flags]                  synthetic exporters
+    flowgen replay [flags] FILE...   datagrams of a capture; see flowgen replay -h
+
+Each synthetic exporter has a source address of its own if the target is an IPv4
+loopback address, 127.1.0.1 and on, else a source port of its own. The traffic is
+made up of private and benchmark addresses. Ctrl-C ends it; a summary is printed.
+
+Flags:
+  -target host:port        the collector (127.0.0.1:2055)
+  -exporters n             how many exporters, up to 16384 (4)
+  -source address          where the first is, in 127.0.0.0/8 (127.1.0.1)
+  -rate n                  flows a second, of all exporters together; 0: as fast
+                           as possible (1000)
+  -flows n                 end after so many flows; 0: never (0)
+  -duration time           end after so long, such as 30s; 0: never (0)
+  -records n               flows in a packet, up to 1364; more than 30 are against
+                           the specification (30)
+  -seed n                  which traffic; the same seed makes the same (1)
+  -sampling-mode n         sampling mode that the headers tell, 0 to 3 (0)
+  -sampling-interval n     sampling interval that they tell, 0 to 16383 (0)
+  -gaps share              how many of the packets are numbered and not sent, such
+                           as 0.01: they leave gaps in the flow sequence (0)
+  -malformed share         how many of the datagrams are damaged, such as 0.01 (0)
+  -uptime-wrap             let the exporters' uptime clocks wrap after a second
+  -version                 print the version
+  -h                       print this
+
+Examples:
+  flowgen                                        a trickle for a first look
+  flowgen -exporters 100 -rate 250000 -duration 1m
+  flowgen -rate 0 -flows 10000000                as fast as possible
+  flowgen -gaps 0.01 -malformed 0.01             a bad day
+  flowgen -target collector.example.net:2055 -exporters 8
+`
+
+// replayUsage is what flowgen replay -h prints.
+const replayUsage = `Flowgen replay sends the UDP datagrams of captures to a collector.
+
+    flowgen replay [flags] FILE...
+
+A FILE is a pcap or pcapng capture, either may be packed with gzip; any other file
+is sent as the payload of a single datagram. /dev/stdin reads standard input.
+Each source of the capture gets a source port of its own. Ctrl-C ends it; a
+summary is printed.
+
+Flags:
+  -target host:port        the collector (127.0.0.1:2055)
+  -own-sources             give each exporter of the capture its own address too,
+                           127.10.0.1 and on, in the order of their appearance;
+                           the summary tells which is which. The target must be
+                           an IPv4 loopback address
+  -source address          the first of these, in 127.0.0.0/8 (127.10.0.1)
+  -keep-ports              send from the ports in the capture, where they are free
+  -rate recorded|n         keep the pauses of the capture, or send n datagrams a
+                           second; 0: as fast as possible (recorded)
+  -loops n                 send all of it n times (1)
+  -only-v5                 leave out what is not NetFlow version 5
+  -version                 print the version
+  -h                       print this
+
+Examples:
+  flowgen replay exporters.pcap
+  flowgen replay -own-sources -rate 500 monday.pcap.gz tuesday.pcapng
+  tcpdump -i eth0 -U -w - udp port 2055 | flowgen replay -only-v5 /dev/stdin
+`
