@@ -42,7 +42,7 @@ type budget struct {
 // account is what one partition holds of the budget.
 type account struct {
 	held int64
-	// most, when not zero, is a stricter limit than the budget's share.
+	// most, when not zero, takes the place of the budget's share.
 	most int64
 }
 
@@ -66,6 +66,10 @@ func newBudget(limit int64, n int) *budget {
 
 // forBatches is what of the limit all accounts together may hold.
 func (b *budget) forBatches() int64 { return b.limit - b.copiesLimit }
+
+// forEverything is what the stage may hold that keeps everything while no
+// partition is known: the rest is for the partitions, when that moves there.
+func (b *budget) forEverything() int64 { return b.forBatches() / 4 * 3 }
 
 // setAccounts shares the budget between n accounts from now on. holders are
 // those that hold something of it, or may.
@@ -196,8 +200,11 @@ func (b *budget) close() {
 
 // charge adds size to what a holds if every rule allows it.
 func (b *budget) charge(a *account, size int64) bool {
-	held := a.held + size
-	if held > b.share || (a.most > 0 && held > a.most) {
+	held, most := a.held+size, b.share
+	if a.most > 0 {
+		most = a.most
+	}
+	if held > most {
 		return false
 	}
 	over := max(0, held-b.floor) - max(0, a.held-b.floor)

@@ -64,6 +64,28 @@ func TestBudgetShares(t *testing.T) {
 	}
 }
 
+// What came before the partitions were known leaves the stage only bit by bit:
+// the stage goes on taking what comes meanwhile, though it holds more than a
+// partition may.
+func TestBudgetOfEverything(t *testing.T) {
+	t.Parallel()
+	const limit = 64 << 20
+	b := newBudget(limit, 1)
+	stage := account{most: b.forEverything()}
+	for stage.held < b.forBatches()/3 {
+		b.take(&stage, 256<<10)
+	}
+	b.setAccounts(16, []*account{&stage})
+	if b.take(&stage, 256<<10) == nil {
+		t.Errorf("no room though only %d bytes of %d are used", b.bytes(), b.limit)
+	}
+	partition := account{}
+	fill(b, &partition, 64<<10)
+	if partition.held < b.forBatches()/16/2-64<<10 {
+		t.Errorf("a partition gets only %d bytes", partition.held)
+	}
+}
+
 // Whatever is done in whatever order, the charges are what is held, and in the
 // end nothing.
 func TestBudgetAddsUp(t *testing.T) {

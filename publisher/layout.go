@@ -65,7 +65,7 @@ func (p *Publisher) adopt(n int) {
 		moving:      len(old.partitions) > 0,
 	}
 	if next.moving {
-		next.stages = p.restage(len(old.partitions))
+		next.stages = p.restage(len(old.partitions), 0)
 	}
 	for i := len(old.partitions); i < n; i++ {
 		next.partitions = append(next.partitions, newPartition(p, int32(i), next.generation))
@@ -91,9 +91,9 @@ func (p *Publisher) startDrains(old, next *layout) {
 	}
 }
 
-// restage returns n new stages in place of those that have ended, whose counts
-// it keeps.
-func (p *Publisher) restage(n int) []*stage {
+// restage returns n new stages, each for most bytes, in place of those that have
+// ended, whose counts it keeps.
+func (p *Publisher) restage(n int, most int64) []*stage {
 	p.moving.Lock()
 	defer p.moving.Unlock()
 	for _, s := range p.stages {
@@ -101,7 +101,7 @@ func (p *Publisher) restage(n int) []*stage {
 	}
 	p.stages = make([]*stage, n)
 	for i := range p.stages {
-		p.stages[i] = newStage(p.budget)
+		p.stages[i] = newStage(p.budget, most)
 	}
 	return p.stages
 }

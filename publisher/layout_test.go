@@ -87,7 +87,7 @@ func TestAdopt(t *testing.T) {
 // What is staged comes out as it went in, from compressed chunks too.
 func TestStageKeepsPackets(t *testing.T) {
 	t.Parallel()
-	s := newStage(newBudget(16<<20, 1))
+	s := newStage(newBudget(16<<20, 1), 0)
 	const packets = 500
 	for seed := range uint64(packets) {
 		var e packetEncoder
@@ -145,7 +145,7 @@ func TestStageKeepsPackets(t *testing.T) {
 func TestStageIsBounded(t *testing.T) {
 	t.Parallel()
 	b := newBudget(MinBufferBytes, 1)
-	s := newStage(b)
+	s := newStage(b, b.forEverything())
 	var err error
 	for seed := uint64(0); err == nil; seed++ {
 		var e packetEncoder

@@ -96,7 +96,7 @@ func New(cfg Config) (*Publisher, error) {
 		p.cancel()
 		return nil, err
 	}
-	p.layout.Store(&layout{partitioner: cfg.Partitioner, stages: p.restage(1)})
+	p.layout.Store(&layout{partitioner: cfg.Partitioner, stages: p.restage(1, p.budget.forEverything())})
 	p.working.Go(func() { p.cluster.run(p.ctx) })
 	p.working.Go(func() { p.sender.run(p.ctx) })
 	return p, nil

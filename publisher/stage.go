@@ -54,10 +54,10 @@ func (c *chunk) content(buf []byte) ([]byte, error) {
 // stagedHeader is the size of what precedes a staged packet's key.
 const stagedHeader = 4 + 4 + 8 + 2 + 1
 
-// newStage returns an empty stage that may take three quarters of the budget:
-// the rest is for the partitions, when what it holds moves there.
-func newStage(b *budget) *stage {
-	return &stage{budget: b, account: account{most: b.forBatches() / 4 * 3}}
+// newStage returns an empty stage that may hold most bytes of the budget; 0
+// means as much as a partition.
+func newStage(b *budget, most int64) *stage {
+	return &stage{budget: b, account: account{most: most}}
 }
 
 // append keeps all records of the packet in e, or drops and counts them. It
