@@ -37,6 +37,8 @@ func TestFragments(t *testing.T) {
 		{"the last missing", [][]byte{first, second}, nil},
 		{"overlapping", [][]byte{first, ipv4From192(9, more|3, udp[24:56]), third}, nil},
 		{"beyond the end of a packet", [][]byte{ipv4From192(9, more|0x1fff, udp)}, nil},
+		{"padded", [][]byte{join(first, "pad"), second, third}, whole("03", from192)},
+		{"IPv6, padded", [][]byte{join(v6(0, 1, udp[:32]), "pad"), v6(32, 0, udp[32:])}, whole("02", from2001)},
 		{"IPv6", [][]byte{v6(32, 1, udp[32:56]), v6(0, 1, udp[:32]), v6(56, 0, udp[56:])}, whole("03", from2001)},
 	}
 	for _, tt := range tests {

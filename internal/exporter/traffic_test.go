@@ -85,6 +85,9 @@ func TestFlowsDiffer(t *testing.T) {
 				n := shape<<(conversationBits+clientPortBits) | free<<conversationBits | conversation
 				var record [decoder.RecordLen]byte
 				traffic.writeRecord(record[:], gather(n)^traffic.salt, uptime)
+				if got := freePart(&traffic.conversations[conversation], record[:]); got != free {
+					t.Fatalf("flow %#x: its record holds %d for %d", n, got, free)
+				}
 				// When it ended is chance, so it must differ by something else.
 				first, last := binary.BigEndian.Uint32(record[offFirstUptime:]), binary.BigEndian.Uint32(record[offLastUptime:])
 				binary.BigEndian.PutUint32(record[offFirstUptime:], last-first)
@@ -101,6 +104,15 @@ func TestFlowsDiffer(t *testing.T) {
 	if len(profiles) != int(profileCount) {
 		t.Errorf("profiles %v: not all were tried", profiles)
 	}
+}
+
+// freePart finds in a record the part of the flow's number that is the client's
+// port, or what was added to 64 octets a packet.
+func freePart(c *conversation, record []byte) uint32 {
+	if c.clientPort != 0 {
+		return uint32(binary.BigEndian.Uint16(record[c.clientPort:])) - 49152
+	}
+	return binary.BigEndian.Uint32(record[offOctets:]) - 64*binary.BigEndian.Uint32(record[offPackets:])
 }
 
 func TestWriteRecordDoesNotAllocate(t *testing.T) {
