@@ -27,6 +27,11 @@ environment:
   KAFKA_VERSION  release to run (default 4.3.1)
   KAFKA_CACHE    where downloads are kept (default .cache/kafka in the repository)
   KAFKA_HEAP     heap of each broker (default 512m)
+  KAFKA_LISTENERS  more listeners of a broker, NAME://host:port,...
+  KAFKA_CONFIG   a file with more settings of the brokers
+  KAFKA_SCRAM    name=...,password=... of a user for SCRAM-SHA-512
+  KAFKA_OWNER    a process number; brokers started now end when that process is gone
+  KAFKA_BROKERS  host:port,... of another cluster for topic, consume and produce
 
 Needs Java 17 or newer, and Maven to download. Only processes that start or restart
 began are ever signalled.
@@ -80,9 +85,15 @@ java_class() { # CLASS ARGUMENT...
 
 node_dir() { echo "$KAFKA_DIR/node$1"; }
 
-# What tells a process from a later one that was given the same number.
+# What tells a process from a later one that was given the same number. Linux
+# counts it from the boot; ps makes a time of day of that, which moves with the
+# clock.
 process_birth() { # PID
-  ps -o lstart= -p "$1" 2>/dev/null
+  if [[ -d /proc/self ]]; then
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+  else
+    ps -o lstart= -p "$1" 2>/dev/null
+  fi
 }
 
 # Print a broker's process number, if the process that was started still runs.
@@ -115,7 +126,7 @@ node_configure() { # ID BROKERS
   cat >"$dir/server.properties" <<EOF
 process.roles=broker,controller
 node.id=$id
-listeners=PLAINTEXT://127.0.0.1:${ports[id - 1]},CONTROLLER://127.0.0.1:${ports[brokers + id - 1]}
+listeners=PLAINTEXT://127.0.0.1:${ports[id - 1]},CONTROLLER://127.0.0.1:${ports[brokers + id - 1]}${KAFKA_LISTENERS:+,$KAFKA_LISTENERS}
 controller.listener.names=CONTROLLER
 controller.quorum.voters=$(IFS=,; echo "${voters[*]}")
 log.dirs=$dir/data
@@ -131,8 +142,10 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 EOF
+  [[ -z ${KAFKA_CONFIG:-} ]] || cat "$KAFKA_CONFIG" >>"$dir/server.properties"
   java_class kafka.tools.StorageTool format --cluster-id "$cluster_id" \
-    --config "$dir/server.properties" >"$dir/format.log" 2>&1 ||
+    --config "$dir/server.properties" ${KAFKA_SCRAM:+--add-scram "SCRAM-SHA-512=[$KAFKA_SCRAM]"} \
+    >"$dir/format.log" 2>&1 ||
     { cat "$dir/format.log" >&2; fail "formatting the storage of broker $id failed"; }
 }
 
@@ -146,6 +159,21 @@ node_launch() { # ID
     kafka.Kafka "$dir/server.properties" >"$dir/broker.log" 2>&1 </dev/null &
   pid=$!
   printf '%s\n%s\n' "$pid" "$(process_birth "$pid")" >"$dir/pid"
+  if [[ -n ${KAFKA_OWNER:-} ]]; then
+    node_guard "$pid" </dev/null >/dev/null 2>&1 &
+  fi
+}
+
+# Kill a broker once its owner is gone, however that ended.
+node_guard() { # PID
+  local owner birth
+  owner=$(process_birth "$KAFKA_OWNER")
+  birth=$(process_birth "$1")
+  while [[ -n $owner && $(process_birth "$KAFKA_OWNER") == "$owner" ]]; do
+    sleep 1
+    [[ $(process_birth "$1") == "$birth" ]] || return
+  done
+  kill -KILL "$1"
 }
 
 node_serving_or_gone() { # ID
@@ -169,6 +197,14 @@ cluster_id=Zmxvd3B1Yi1rYWZrYS10ZQ
 need_dir() {
   [[ -n ${KAFKA_DIR:-} ]] || fail "KAFKA_DIR is not set: name the cluster's directory"
 }
+
+# What a client needs: a cluster, and Kafka's classes.
+need_cluster() {
+  [[ -n ${KAFKA_BROKERS:-} ]] || need_dir
+  fetch
+}
+
+bootstrap() { echo "${KAFKA_BROKERS:-$(addresses)}"; }
 
 node_ids() {
   local file
@@ -242,14 +278,14 @@ topic() { # NAME PARTITIONS [KEY=VALUE...]
   local name=$1 partitions=$2 configs=() pair
   shift 2
   for pair in "$@"; do configs+=(--config "$pair"); done
-  java_class org.apache.kafka.tools.TopicCommand --bootstrap-server "$(addresses)" \
+  java_class org.apache.kafka.tools.TopicCommand --bootstrap-server "$(bootstrap)" \
     --create --topic "$name" --partitions "$partitions" ${configs[@]+"${configs[@]}"}
 }
 
 console() { # CLASS TOPIC ARGUMENT...
   local class=$1 topic=$2
   shift 2
-  java_class "$class" --bootstrap-server "$(addresses)" --topic "$topic" "$@"
+  java_class "$class" --bootstrap-server "$(bootstrap)" --topic "$topic" "$@"
 }
 
 need_arguments() { # COUNT ARGUMENT...
@@ -269,9 +305,9 @@ main() {
     resume) need_dir; need_arguments 1 "$@"; node_signal CONT "$1" ;;
     restart) need_dir; need_arguments 1 "$@"; restart "$1" ;;
     addresses) need_dir; addresses ;;
-    topic) need_dir; need_arguments 2 "$@"; topic "$@" ;;
-    consume) need_dir; need_arguments 1 "$@"; console org.apache.kafka.tools.consumer.ConsoleConsumer "$@" ;;
-    produce) need_dir; need_arguments 1 "$@"; console org.apache.kafka.tools.ConsoleProducer "$@" ;;
+    topic) need_cluster; need_arguments 2 "$@"; topic "$@" ;;
+    consume) need_cluster; need_arguments 1 "$@"; console org.apache.kafka.tools.consumer.ConsoleConsumer "$@" ;;
+    produce) need_cluster; need_arguments 1 "$@"; console org.apache.kafka.tools.ConsoleProducer "$@" ;;
     *) usage >&2; exit 2 ;;
   esac
 }

@@ -1,0 +1,9 @@
+// Package kafka tests the publisher with a real Apache Kafka, which accepts and
+// refuses what an imitation might not: it looks into the records, keeps producer
+// state on disk, and has the clients that most consumers use.
+//
+// The tests need the build tag kafka, Java and Maven; kafka.sh downloads the
+// brokers and starts them on loopback. With KAFKA_BROKERS set, to host:port
+// addresses separated by commas, they use that cluster instead, leave their
+// topics in it, and pass over the tests that stop brokers.
+package kafka

@@ -1,0 +1,22 @@
+//go:build kafka
+
+package kafka_test
+
+import "testing"
+
+// TestOneBroker has all tests that stop no broker: one is enough for them, or
+// the cluster that KAFKA_BROKERS names.
+func TestOneBroker(t *testing.T) {
+	t.Parallel()
+	c := anyCluster(t)
+	t.Run("CodecsAndAcks", c.codecsAndAcks)
+	t.Run("BrokerCompressesAgain", c.brokerCompressesAgain)
+	t.Run("BrokerStampsTime", c.brokerStampsTime)
+	t.Run("PartitionsAsJavaChooses", c.partitionsAsJavaChooses)
+	t.Run("TopicCreatedLater", c.topicCreatedLater)
+	t.Run("TopicCreatedAnew", c.topicCreatedAnew)
+	t.Run("PartitionsAdded", c.partitionsAdded)
+	t.Run("SmallMessages", c.smallMessages)
+	t.Run("TopicWarnings", c.topicWarnings)
+	t.Run("TimeRefused", c.timeRefused)
+}

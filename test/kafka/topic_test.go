@@ -1,0 +1,191 @@
+//go:build kafka
+
+package kafka_test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// Keys go to the partitions that Kafka's own producer chooses for them.
+func (c *cluster) partitionsAsJavaChooses(t *testing.T) {
+	t.Parallel()
+	const partitions = 7
+	var tr traffic
+	var lines strings.Builder
+	for i := range 300 {
+		e := newExporter(20, 37*i, i%2 == 1)
+		tr = append(tr, e)
+		fmt.Fprintf(&lines, "%s,flow\n", e.from.Addr())
+	}
+	java := c.createTopic(t, "java", partitions)
+	c.script(t, nil, lines.String(), "produce", java,
+		"--reader-property", "parse.key=true", "--reader-property", "key.separator=,")
+	ours := c.createTopic(t, "ours", partitions)
+	p := startPublisher(t, c.brokers, ours, nil)
+	tr.publish(t, p, 1, 1)
+	closeExactly(t, p, tr.flows())
+
+	want, got := c.homes(t, java), c.homes(t, ours)
+	if len(want) != len(tr) {
+		t.Fatalf("Java wrote %d keys, want %d", len(want), len(tr))
+	}
+	if !maps.Equal(got, want) {
+		for key, partition := range want {
+			if got[key] != partition {
+				t.Errorf("%s is in partition %d, Java puts it in %d", key, got[key], partition)
+			}
+		}
+	}
+}
+
+// homes returns the partition of each key in a topic.
+func (c *cluster) homes(t *testing.T, name string) map[string]int {
+	t.Helper()
+	homes := make(map[string]int)
+	for number, messages := range readWithFranzGo(t, c, name, c.ends(t, name)) {
+		for _, m := range messages {
+			homes[string(m.key)] = number
+		}
+	}
+	return homes
+}
+
+// What is published before there is a topic is delivered once there is one.
+func (c *cluster) topicCreatedLater(t *testing.T) {
+	t.Parallel()
+	name := newName("later")
+	tr := newTraffic(21)
+	p := startPublisher(t, c.brokers, name, nil)
+	tr.publish(t, p, 100, 30)
+	eventually(t, 30*time.Second, "the missing topic is named", func() bool {
+		missing := strings.Join(p.Missing(), "; ")
+		return strings.Contains(missing, name) && strings.Contains(missing, "Unknown Topic Or Partition")
+	})
+	c.createNamed(t, name, 3)
+	eventually(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	tr.publish(t, p, 10, 30)
+	closeExactly(t, p, tr.flows())
+	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+}
+
+// A topic deleted and created anew has lost what it had, and gets all that comes
+// after.
+func (c *cluster) topicCreatedAnew(t *testing.T) {
+	t.Parallel()
+	name := c.createTopic(t, "anew", 3)
+	before, after := newTraffic(22), newTraffic(23)
+	p := startPublisher(t, c.brokers, name, nil)
+	before.publish(t, p, 10, 30)
+	eventually(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == before.flows() })
+	c.deleteTopic(t, name)
+	eventually(t, 30*time.Second, "the topic is missed", func() bool {
+		if err := after[0].publish(p, 1); err != nil {
+			t.Fatal(err)
+		}
+		return p.Stats().ProduceErrors["unknown_topic_or_partition"] > 0
+	})
+	c.createNamed(t, name, 3)
+	after.publish(t, p, 10, 30)
+	closeExactly(t, p, before.flows()+after.flows())
+	after.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+}
+
+// Partitions are added while flows come in: exporters that move to one leave
+// nothing behind that is older.
+func (c *cluster) partitionsAdded(t *testing.T) {
+	t.Parallel()
+	name := c.createTopic(t, "added", 2)
+	tr := newTraffic(24)
+	p := startPublisher(t, c.brokers, name, nil)
+	awaitReady(t, p)
+	stop := tr.load(t, p, 5000)
+	eventually(t, 30*time.Second, "some flows are delivered", func() bool { return p.Stats().Delivered > 1000 })
+	c.addPartitions(t, name, 7)
+	eventually(t, 30*time.Second, "the new partitions are known", func() bool { return p.Stats().Partitions == 7 })
+	known := p.Stats().Delivered
+	eventually(t, 30*time.Second, "more flows are delivered", func() bool { return p.Stats().Delivered > known+5000 })
+	stop()
+	closeExactly(t, p, tr.flows())
+	ends := c.ends(t, name)
+	tr.checkFlows(t, readWithFranzGo(t, c, name, ends), 2)
+	if sum(ends[2:]) == 0 {
+		t.Errorf("the new partitions are empty: %v", ends)
+	}
+}
+
+// Batches fit a topic that takes only small ones: made so from the start, or
+// split when the broker refuses them because the topic has changed.
+func (c *cluster) smallMessages(t *testing.T) {
+	t.Parallel()
+	for _, changed := range []bool{false, true} {
+		name := c.createTopic(t, "small", 1)
+		if !changed {
+			c.setTopic(t, name, "max.message.bytes", "20000")
+		}
+		tr := newTraffic(25)
+		p := startPublisher(t, c.brokers, name, nil)
+		eventually(t, 30*time.Second, "the topic is checked", func() bool {
+			return p.Stats().TopicWarnings["max_message_bytes"] || changed && p.Stats().Partitions > 0
+		})
+		tr.publish(t, p, 1, 30)
+		eventually(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+		if changed {
+			c.setTopic(t, name, "max.message.bytes", "20000")
+		}
+		tr.publish(t, p, 100, 30)
+		s := closeExactly(t, p, tr.flows())
+		if refused := s.ProduceErrors["message_too_large"]; (refused > 0) != changed {
+			t.Errorf("changed while running: %v, %d batches were refused", changed, refused)
+		}
+		tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+	}
+}
+
+// A compacted topic is warned of, and one with a single replica; flows are
+// delivered to it all the same.
+func (c *cluster) topicWarnings(t *testing.T) {
+	t.Parallel()
+	name := c.createTopic(t, "compacted", 1, "cleanup.policy", "compact")
+	replicas := len(c.partitions(t, name)[0].Replicas)
+	tr := newTraffic(26)
+	p := startPublisher(t, c.brokers, name, nil)
+	eventually(t, 30*time.Second, "the warning stands", func() bool { return p.Stats().TopicWarnings["compaction"] })
+	want := map[string]bool{
+		"compaction": true, "one_replica": replicas == 1, "min_insync_replicas": false, "max_message_bytes": false,
+	}
+	if got := p.Stats().TopicWarnings; replicas == 1 && !maps.Equal(got, want) {
+		t.Errorf("warnings %v, want %v", got, want)
+	}
+	tr.publish(t, p, 1, 30)
+	closeExactly(t, p, tr.flows())
+}
+
+// A receive time that the broker takes for wrong costs the batch, not what comes
+// after.
+func (c *cluster) timeRefused(t *testing.T) {
+	t.Parallel()
+	name := c.createTopic(t, "ahead", 1, "message.timestamp.before.max.ms", "600000")
+	tr := newTraffic(27) // their receive times begin an hour ago
+	p := startPublisher(t, c.brokers, name, nil)
+	awaitReady(t, p)
+	tr.publish(t, p, 1, 30)
+	eventually(t, 60*time.Second, "the batch is given up", func() bool {
+		return p.Stats().Dropped[publisher.DropRefused] == tr.flows()
+	})
+	c.setTopic(t, name, "message.timestamp.before.max.ms", "86400000")
+	later := newTraffic(28)
+	later.publish(t, p, 1, 30)
+	eventually(t, 60*time.Second, "the rest is delivered", func() bool { return p.Stats().Delivered == later.flows() })
+	s := p.Stats()
+	checkLedger(t, s)
+	if s.ProduceErrors["invalid_timestamp"] != 5 {
+		t.Errorf("errors %v, want the timestamp refused five times", s.ProduceErrors)
+	}
+	later.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+}
