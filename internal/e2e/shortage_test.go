@@ -1,0 +1,132 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/flowpub/flowpub/internal/exporter"
+)
+
+// smallBudget is in MiB.
+const smallBudget = 16
+
+// The broker is away for longer than the budget lasts: flowpub takes no more
+// memory, and what it drops is counted.
+func TestBudgetUsedUp(t *testing.T) {
+	k := startKafka(t, 16)
+	p := startFlowpub(t, k.gate.address, fmt.Sprintf("FLOWPUB_KAFKA_BUFFER_BYTES=%dMiB", smallBudget))
+	p.awaitReady(t)
+	l := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Rate: 100_000})
+	p.during(t, 2*time.Second)
+	k.gate.shut()
+	p.during(t, 10*time.Second)
+	if dropped := p.scrape(t).ledger().FlowsDropped["buffer_full"]; dropped == 0 {
+		t.Error("the budget is not used up")
+	}
+	logBuffer(t, p, "broker away")
+	k.gate.open(t)
+	p.during(t, 4*time.Second)
+	sent := l.stop(t)
+
+	p.awaitDatagrams(t, sent.Datagrams)
+	m := p.awaitEmpty(t)
+	checkKernelDrops(t, m)
+	checkPeakMemory(t, p, m)
+	last := p.terminate(t)
+	dropped := last.FlowsDropped["buffer_full"]
+	if sum(last.FlowsDropped) != dropped || last.FlowsDelivered+dropped+last.KernelDropped*perDatagram != sent.Flows {
+		t.Errorf("sent %d flows, delivered %d, dropped %v, in datagrams that the kernel dropped %d",
+			sent.Flows, last.FlowsDelivered, last.FlowsDropped, last.KernelDropped*perDatagram)
+	}
+	if read := readSequences(t, k, sent); read.flows() != last.FlowsDelivered {
+		t.Errorf("the topic has %d flows, %d are called delivered", read.flows(), last.FlowsDelivered)
+	}
+	t.Logf("dropped %d flows", dropped)
+}
+
+// checkPeakMemory fails the test if flowpub ever took more memory than its
+// budget and what all else may take.
+func checkPeakMemory(t *testing.T, p *process, m metrics) {
+	t.Helper()
+	const overhead = 64 << 20
+	peak, most := p.peakMemory(t), m.count("buffer_limit_bytes")+overhead
+	t.Logf("peak memory %d MiB of %d", peak>>20, most>>20)
+	if peak > most {
+		t.Errorf("peak memory is %d bytes, want at most %d", peak, most)
+	}
+}
+
+// One partition has no leader for longer than the budget lasts: the flows of
+// exporters in all others are delivered.
+func TestPartitionWithoutLeader(t *testing.T) {
+	const partitions = 16
+	k := startKafka(t, partitions)
+	p := startFlowpub(t, k.gate.address, fmt.Sprintf("FLOWPUB_KAFKA_BUFFER_BYTES=%dMiB", smallBudget))
+	p.awaitReady(t)
+	l := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Rate: 100_000})
+	p.during(t, 2*time.Second)
+	dead := partitionOf(l.generator.Stats().Exporters[0], partitions)
+	leaderless := k.loseLeader(dead)
+	p.during(t, 12*time.Second)
+	if dropped := p.scrape(t).ledger().FlowsDropped["buffer_full"]; dropped == 0 {
+		t.Error("the budget is not used up")
+	}
+	logBuffer(t, p, "one partition without a leader")
+	leaderless.Remove()
+	p.during(t, 3*time.Second)
+	sent := l.stop(t)
+
+	p.awaitDatagrams(t, sent.Datagrams)
+	m := p.awaitEmpty(t)
+	checkKernelDrops(t, m)
+	last := p.terminate(t)
+	logProduceErrors(t, m)
+	t.Logf("dropped %v", last.FlowsDropped)
+	read := readSequences(t, k, sent)
+	lost := make(map[int32]uint64)
+	for _, e := range sent.Exporters {
+		s := read[e.Address.Addr().String()]
+		lost[partitionOf(e, partitions)] += e.Flows - s.flows
+	}
+	t.Logf("flows lost by partition: %v", lost)
+	atKernel, dropped := last.KernelDropped*perDatagram, sum(last.FlowsDropped)
+	maps.DeleteFunc(lost, func(number int32, flows uint64) bool { return number == dead || flows <= atKernel })
+	if len(lost) > 0 {
+		t.Errorf("flows lost in partitions that have a leader: %v", lost)
+	}
+	if read.flows()+dropped+atKernel != sent.Flows || read.flows() != last.FlowsDelivered {
+		t.Errorf("sent %d flows, the topic has %d; delivered %d, dropped %v, in datagrams that the kernel dropped %d",
+			sent.Flows, read.flows(), last.FlowsDelivered, last.FlowsDropped, atKernel)
+	}
+}
+
+// partitionOf is where an exporter's flows go, as other producers have it.
+func partitionOf(e exporter.SourceStats, partitions int) int32 {
+	key := []byte(e.Address.Addr().String())
+	return int32(kgo.StickyKeyPartitioner(nil).ForTopic(topic).Partition(&kgo.Record{Key: key}, partitions))
+}
+
+// A burst finds a receive buffer that is too small, and then there is silence:
+// what the kernel dropped is seen without another datagram.
+func TestBurstIntoSmallBuffer(t *testing.T) {
+	k := startKafka(t, 4)
+	p := startFlowpub(t, k.gate.address, "FLOWPUB_SOCKETS=1", "FLOWPUB_RECEIVE_BUFFER=64KiB")
+	p.awaitReady(t)
+	p.signal(t, syscall.SIGSTOP) // it could be too fast otherwise
+	sent := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Flows: 60_000}).result(t)
+	p.signal(t, syscall.SIGCONT)
+
+	m := p.awaitDatagrams(t, sent.Datagrams).ledger()
+	if m.KernelDropped == 0 || m.DatagramsReceived == 0 {
+		t.Errorf("received %d datagrams, the kernel dropped %d, want some of each", m.DatagramsReceived, m.KernelDropped)
+	}
+	t.Logf("sent %d datagrams, received %d, the kernel dropped %d", sent.Datagrams, m.DatagramsReceived, m.KernelDropped)
+	checkDelivered(t, k, sent, p.terminate(t))
+}
