@@ -8,10 +8,11 @@ import (
 
 // maxStreams bounds the streams of all sockets together, minStreams the part of
 // one socket from below. A stream takes about 350 bytes, its place in the index
-// included: 23 MB when full, or with the most sockets, minStreams each, for one
-// address 92 MB. Tables grow as streams come.
+// included: 12 MB when full, or with the most sockets, minStreams each, for one
+// address 92 MB. The slots are allocated at the start, and take memory as
+// streams come; only the index grows.
 const (
-	maxStreams = 1 << 16
+	maxStreams = 1 << 15
 	minStreams = 1 << 10
 )
 
@@ -57,6 +58,7 @@ func newStreams(capacity int) *streams {
 	return &streams{
 		capacity:  capacity,
 		index:     make(map[streamKey]int32),
+		slots:     make([]stream, 0, capacity),
 		newcomers: emptyRecency,
 		regulars:  emptyRecency,
 	}

@@ -155,7 +155,7 @@ func BenchmarkStreams(b *testing.B) {
 		exporters int
 	}{{"exporters=16", 16}, {"exporters=8192", 8192}, {"forged", 1 << 20}} {
 		b.Run(test.name, func(b *testing.B) {
-			table := newStreams(maxStreams / 8)
+			table := newStreams(maxStreams / 4)
 			p := export{records: 30}.sighting()
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
