@@ -21,6 +21,16 @@ FUZZJOBS ?= 2
 # Which benchmarks `make bench` runs, and how often.
 BENCH ?= .
 BENCHCOUNT ?= 6
+# What `make bench-e2e` measures: see docs/benchmarks.md. Lists are separated by
+# commas. VERSUS is another collector's command line, BENCHFLAGS more flags.
+RATE ?= 100000,900000,max
+CODEC ?= none,snappy,lz4,zstd
+PARTITIONS ?= 16
+EXPORTERS ?= 16
+DURATION ?= 10s
+RUNS ?= 5
+VERSUS ?=
+BENCHFLAGS ?=
 # What `make lint` compares the messages' definitions with.
 BREAKING_AGAINST ?= $(or $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null),HEAD)
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
@@ -36,7 +46,7 @@ LOADED := ./internal/e2e/...
 
 .PHONY: help
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | \
 		while IFS=$$'\t' read -r target text; do printf '  %-15s %s\n' "$$target" "$$text"; done
 
 .PHONY: run
@@ -47,7 +57,8 @@ run: ## Run it all in one process: broker, collector, exporters, printed flows
 test: ## Test everything that needs no other service
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector' >&2)
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
-	go test $(TESTFLAGS) -timeout 15m $(LOADED)
+	go test $(RACE) $(TESTFLAGS) -tags portable ./listener
+	go test $(TESTFLAGS) -count 1 -timeout 15m $(LOADED)
 
 .PHONY: test-kafka
 test-kafka: ## Test with a real Apache Kafka (Java and Maven; or KAFKA_BROKERS)
@@ -63,6 +74,12 @@ fuzz: ## Fuzz every target for FUZZTIME (60s), FUZZJOBS (2) at a time
 .PHONY: bench
 bench: ## Run the benchmarks, for benchstat to compare
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...
+
+.PHONY: bench-e2e
+bench-e2e: ## Measure the whole process under load; RATE, CODEC, RUNS and others
+	@CGO_ENABLED=0 go build -trimpath -o .cache/bench/ ./cmd/flowpub ./test/bench
+	@.cache/bench/bench -flowpub .cache/bench/flowpub -rate '$(RATE)' -codec '$(CODEC)' -partitions '$(PARTITIONS)' \
+		-exporters '$(EXPORTERS)' -duration '$(DURATION)' -runs '$(RUNS)' -versus '$(VERSUS)' $(BENCHFLAGS)
 
 .PHONY: lint
 lint: $(BUF) $(GOLANGCI_LINT) ## Check form, known mistakes, import rules, broken contracts
