@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,8 @@ const (
 	dialTimeout     = 10 * time.Second
 	idleTimeout     = 4 * time.Minute // brokers close connections after 10
 	controlTimeout  = 10 * time.Second
+	refreshTimeout  = 2 * time.Second
+	linkPatience    = 300 * time.Millisecond
 	metadataTTL     = 10 * time.Second
 	clusterTick     = time.Second
 	unreachedNotice = 10 * time.Second
@@ -33,13 +36,16 @@ var errNotIdempotent = errors.New("publisher: not idempotent")
 // the leaders of the topic's partitions, the producer id. It is safe for
 // concurrent use.
 type cluster struct {
-	pub       *Publisher
-	addr      net.Addr
-	transport atomic.Pointer[kafka.Transport]
-	files     *fileWatch
-	// leaders are the broker ids of the partitions' leaders, -1 where there is
-	// none; nil until they were once known.
-	leaders atomic.Pointer[[]int32]
+	pub   *Publisher
+	link  atomic.Pointer[link] // nil until a broker has answered
+	files *fileWatch
+	// Of the goroutine that runs it only: what new links need, and whether one
+	// is needed.
+	credentials *credentials
+	lost        bool
+
+	// topology is nil until it was once known.
+	topology atomic.Pointer[topology]
 	// messageLimit is the largest record batch the topic takes, in bytes, as
 	// far as known; else 0.
 	messageLimit atomic.Int64
@@ -52,57 +58,28 @@ type cluster struct {
 	plain     bool          // goes without idempotence
 }
 
-func newCluster(p *Publisher) *cluster {
+// newCluster reads the files that the configuration names; the error is about
+// them.
+func newCluster(p *Publisher) (*cluster, error) {
+	watch := newFileWatch(p.cfg.files()) // before they are read
+	secret, err := p.cfg.credentials()
+	if err != nil {
+		return nil, err
+	}
 	return &cluster{
-		pub:    p,
-		addr:   kafka.TCP(p.cfg.Brokers...),
-		files:  newFileWatch(p.cfg.files()),
-		wanted: make(chan struct{}, 1),
-		plain:  !p.cfg.Idempotent,
-	}
-}
-
-// connect makes a new client from the configuration and the files it names.
-// Connections of the old one are closed when their requests have ended.
-func (c *cluster) connect(ctx context.Context) error {
-	cfg := c.pub.cfg
-	t := &kafka.Transport{
-		Dial:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		DialTimeout:    dialTimeout,
-		IdleTimeout:    idleTimeout,
-		MetadataTTL:    metadataTTL,
-		MetadataTopics: []string{cfg.Topic},
-		ClientID:       cfg.ClientID,
-		Context:        ctx,
-	}
-	if cfg.TLS != nil {
-		conf, err := cfg.TLS.load()
-		if err != nil {
-			return err
-		}
-		t.TLS = conf
-	}
-	if cfg.SASL != nil {
-		mechanism, err := cfg.SASL.mechanism()
-		if err != nil {
-			return err
-		}
-		t.SASL = mechanism
-	}
-	if old := c.transport.Swap(t); old != nil {
-		old.CloseIdleConnections()
-	}
-	return nil
-}
-
-// client is for the requests that kafka-go has methods for.
-func (c *cluster) client() *kafka.Client {
-	return &kafka.Client{Addr: c.addr, Transport: c.transport.Load(), Timeout: controlTimeout}
+		pub:         p,
+		credentials: secret,
+		lost:        true,
+		files:       watch,
+		wanted:      make(chan struct{}, 1),
+		plain:       !p.cfg.Idempotent,
+	}, nil
 }
 
 // roundTrip sends a request to the broker it is meant for.
 func (c *cluster) roundTrip(ctx context.Context, r kafka.Request) (kafka.Response, error) {
-	return c.transport.Load().RoundTrip(ctx, c.addr, r)
+	l := c.link.Load()
+	return l.transport.RoundTrip(ctx, l.addr, r)
 }
 
 // run keeps what is known of the cluster fresh until ctx ends.
@@ -110,15 +87,13 @@ func (c *cluster) run(ctx context.Context) {
 	tick := time.NewTicker(clusterTick)
 	defer tick.Stop()
 	var asked, checked time.Time
-	for forced := false; ; {
-		if c.reloadFiles(ctx) {
-			asked = time.Time{}
-		}
+	for forced := true; ; {
+		forced = c.reloadFiles() || forced
 		if forced {
 			asked = time.Now()
 		}
 		c.update(ctx, forced)
-		if c.leaders.Load() != nil {
+		if c.topology.Load() != nil {
 			c.firstProducer(ctx)
 			if time.Since(checked) > topicCheckInterval {
 				checked = time.Now()
@@ -148,18 +123,20 @@ func (c *cluster) refreshSoon() {
 	}
 }
 
-// reloadFiles makes new connections when a certificate, key or password has
+// reloadFiles has a new link made when a certificate, key or password has
 // changed on disk, and tells whether it did. If the new ones are of no use the
-// old ones stay.
-func (c *cluster) reloadFiles(ctx context.Context) bool {
+// old link stays.
+func (c *cluster) reloadFiles() bool {
 	if !c.files.changed() {
 		return false
 	}
-	if err := c.connect(ctx); err != nil {
+	secret, err := c.pub.cfg.credentials()
+	if err != nil {
 		c.pub.log.Error("cannot use changed credentials, going on with the old ones", "error", err)
 		return false
 	}
 	c.pub.log.Info("credentials have changed, connecting anew")
+	c.credentials, c.lost = secret, true
 	return true
 }
 
@@ -174,75 +151,70 @@ func (c *cluster) worthAsking(ago time.Duration) bool {
 // update asks for the topic's metadata: the cluster if forced, else what the
 // client has.
 func (c *cluster) update(ctx context.Context, forced bool) {
-	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
-	defer cancel()
-	if forced {
-		c.refresh(ctx)
-	}
-	leaders, err := c.fetchLeaders(ctx)
+	top, err := c.ask(ctx, forced)
 	c.mu.Lock()
 	c.problem = err
 	c.mu.Unlock()
-	if err != nil {
-		c.pub.notices.warn("metadata", unreachedNotice, "no metadata of the topic, trying again",
-			"topic", c.pub.cfg.Topic, "brokers", c.addr.String(), "error", err, "cure", metadataCure(err, c.pub.cfg.Topic))
+	if ctx.Err() != nil {
 		return
 	}
-	c.leaders.Store(&leaders)
-	c.pub.adopt(len(leaders))
+	if err != nil {
+		c.pub.notices.warn("metadata", unreachedNotice, "no metadata of the topic, trying again",
+			"topic", c.pub.cfg.Topic, "brokers", strings.Join(c.pub.cfg.Brokers, ","),
+			"error", err, "cure", metadataCure(err, c.pub.cfg.Topic))
+		return
+	}
+	c.topology.Store(top)
+	c.pub.adopt(len(top.leaders))
 	c.pub.sender.poke()
 }
 
-// refresh makes the client fetch metadata anew. Creating no topics at all has
-// that effect and keeps the connections; where it fails they are given up.
-func (c *cluster) refresh(ctx context.Context) {
-	if c.leaders.Load() != nil {
-		response, err := c.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{})
-		if err == nil && len(response.Errors) == 0 {
-			return
-		}
+// ask returns the topic's metadata. As long as no broker answers, the link there
+// was stays, for requests to brokers that it knows.
+func (c *cluster) ask(ctx context.Context, forced bool) (*topology, error) {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	topic := c.pub.cfg.Topic
+	if !c.lost && (!forced || c.link.Load().refresh(ctx)) {
+		top, err := c.link.Load().ask(ctx, topic)
+		c.lost = !answered(err)
+		return top, err
 	}
-	c.transport.Load().CloseIdleConnections()
+	if !forced {
+		return nil, c.reached()
+	}
+	first := firstAnswer(ctx, topic, c.newLinks())
+	c.lost = first.link == nil
+	if !c.lost {
+		c.link.Swap(first.link).close()
+	}
+	return first.top, first.err
 }
 
-// fetchLeaders returns the leader of each of the topic's partitions.
-func (c *cluster) fetchLeaders(ctx context.Context) ([]int32, error) {
-	topic := c.pub.cfg.Topic
-	meta, err := c.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
-	if err != nil {
-		return nil, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
+// newLinks returns a new link to each broker that was named or learned of, in
+// no order.
+func (c *cluster) newLinks() []*link {
+	addresses := slices.Clone(c.pub.cfg.Brokers)
+	if top := c.topology.Load(); top != nil {
+		addresses = append(addresses, top.brokers...)
 	}
-	if len(meta.Topics) != 1 {
-		return nil, fmt.Errorf("publisher: metadata of topic %q: the answer has %d topics", topic, len(meta.Topics))
+	slices.Sort(addresses)
+	addresses = slices.Compact(addresses)
+	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
+	links := make([]*link, len(addresses))
+	for i, address := range addresses {
+		links[i] = newLink(c.pub.ctx, &c.pub.cfg, c.credentials, address)
 	}
-	if err := meta.Topics[0].Error; err != nil {
-		return nil, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
-	}
-	partitions := meta.Topics[0].Partitions
-	leaders := make([]int32, len(partitions))
-	for i := range partitions {
-		p := &partitions[i]
-		if p.ID < 0 || p.ID >= len(leaders) {
-			return nil, fmt.Errorf("publisher: metadata of topic %q: partition %d of %d", topic, p.ID, len(leaders))
-		}
-		leaders[p.ID] = -1
-		if p.Leader.Host != "" {
-			leaders[p.ID] = int32(p.Leader.ID)
-		}
-	}
-	if len(leaders) == 0 {
-		return nil, fmt.Errorf("publisher: metadata of topic %q: it has no partitions", topic)
-	}
-	return leaders, nil
+	return links
 }
 
 // leader returns the broker that leads a partition.
 func (c *cluster) leader(partition int32) (id int32, known bool) {
-	leaders := c.leaders.Load()
-	if leaders == nil || int(partition) >= len(*leaders) {
+	top := c.topology.Load()
+	if top == nil || int(partition) >= len(top.leaders) {
 		return 0, false
 	}
-	id = (*leaders)[partition]
+	id = top.leaders[partition]
 	return id, id >= 0
 }
 
@@ -258,7 +230,7 @@ func (c *cluster) lowerMessageLimit(n int) {
 
 // missing tells what stands between the publisher and its first delivery.
 func (c *cluster) missing() []string {
-	if c.leaders.Load() == nil {
+	if c.topology.Load() == nil {
 		return []string{fmt.Sprintf("Kafka topic %q has not been reached: %v", c.pub.cfg.Topic, c.reached())}
 	}
 	if !c.producerReady() {
@@ -364,9 +336,25 @@ type initProducerIDRequest initproducerid.Request
 // ApiKey is part of protocol.Message.
 func (*initProducerIDRequest) ApiKey() protocol.ApiKey { return protocol.InitProducerId } //nolint:revive // kafka-go's spelling
 
+// initProducerID gets a producer id. A broker that has just started has none yet,
+// says that it is loading, and has some a moment later.
 func (c *cluster) initProducerID(ctx context.Context) (id int64, epoch int16, err error) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
+	for began := time.Now(); ; {
+		id, epoch, err = c.requestProducerID(ctx)
+		if !errors.Is(err, kafka.GroupLoadInProgress) || time.Since(began) > clusterTick {
+			return id, epoch, err
+		}
+		select {
+		case <-time.After(minBackoff):
+		case <-ctx.Done():
+			return 0, 0, err
+		}
+	}
+}
+
+func (c *cluster) requestProducerID(ctx context.Context) (id int64, epoch int16, err error) {
 	response, err := c.roundTrip(ctx, &initProducerIDRequest{ProducerID: -1, ProducerEpoch: -1})
 	if err != nil {
 		return 0, 0, fmt.Errorf("publisher: producer id: %w", err)

@@ -1,10 +1,13 @@
 package publisher
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -387,6 +390,26 @@ func TestIdempotenceRefused(t *testing.T) {
 		if p.Stats().Idempotent {
 			t.Error("still called idempotent")
 		}
+	}
+}
+
+// A broker that has just started asks for a moment before it gives a producer
+// id; that is no delay and no warning.
+func TestProducerIDsAreLoading(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorLoadInProgress, Count: 3,
+	})
+	var complaints bytes.Buffer
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&complaints, nil))
+	})
+	n := publish(t, p, 0, 10, 30)
+	closeWithin(t, p, 10*time.Second)
+	wantDelivered(t, p, n)
+	if strings.Contains(complaints.String(), "producer id") {
+		t.Errorf("logged:\n%s", &complaints)
 	}
 }
 

@@ -86,16 +86,15 @@ func New(cfg Config) (*Publisher, error) {
 	for range cap(p.sealers) {
 		p.sealers <- newSealer(cfg.Compression, p.budget)
 	}
-	p.cluster = newCluster(p)
+	var err error
+	if p.cluster, err = newCluster(p); err != nil {
+		return nil, err
+	}
 	p.sender = newSender(p)
 	if cfg.TLS != nil && cfg.TLS.Insecure {
 		p.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	if err := p.cluster.connect(p.ctx); err != nil {
-		p.cancel()
-		return nil, err
-	}
 	p.layout.Store(&layout{partitioner: cfg.Partitioner, stages: p.restage(1, p.budget.forEverything())})
 	p.working.Go(func() { p.cluster.run(p.ctx) })
 	p.working.Go(func() { p.sender.run(p.ctx) })
@@ -204,7 +203,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 	p.awaitEmpty(ctx)
 	p.cancel()
 	p.working.Wait()
-	p.cluster.transport.Load().CloseIdleConnections()
+	p.cluster.link.Load().close()
 	shutdown, unconfirmed := p.discard()
 	p.budget.close()
 	if shutdown+unconfirmed > 0 {

@@ -84,7 +84,7 @@ func (c *cluster) checkTopic(ctx context.Context) {
 func (c *cluster) topicFacts(ctx context.Context) (topicFacts, error) {
 	var facts topicFacts
 	topic := c.pub.cfg.Topic
-	meta, err := c.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	meta, err := c.link.Load().client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
 		return facts, err
 	}
@@ -93,7 +93,7 @@ func (c *cluster) topicFacts(ctx context.Context) (topicFacts, error) {
 			facts.replicas = max(facts.replicas, len(t.Partitions[i].Replicas))
 		}
 	}
-	response, err := c.client().DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
+	response, err := c.link.Load().client().DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
 		Resources: []kafka.DescribeConfigRequestResource{{
 			ResourceType: kafka.ResourceTypeTopic,
 			ResourceName: topic,

@@ -1,0 +1,210 @@
+package publisher
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/apiversions"
+	"github.com/segmentio/kafka-go/sasl"
+)
+
+// link is a client of the cluster, and the broker from which that learns who
+// leads what. It asks no other, also when this one stands still or is gone: then
+// a new link is needed, to one that answers. It is safe for concurrent use.
+type link struct {
+	addr      net.Addr
+	transport *kafka.Transport
+	end       context.CancelFunc // ends what the client does by itself
+}
+
+// credentials are what the configuration and the files it names say of
+// security.
+type credentials struct {
+	tls  *tls.Config
+	sasl sasl.Mechanism
+}
+
+// credentials reads them; what is not configured is nil.
+func (c Config) credentials() (*credentials, error) {
+	var read credentials
+	var err error
+	if c.TLS != nil {
+		if read.tls, err = c.TLS.load(); err != nil {
+			return nil, err
+		}
+	}
+	if c.SASL != nil {
+		if read.sasl, err = c.SASL.mechanism(); err != nil {
+			return nil, err
+		}
+	}
+	return &read, nil
+}
+
+// newLink returns a link to a broker, which is not connected yet. What the
+// client does by itself ends with ctx.
+func newLink(ctx context.Context, cfg *Config, secret *credentials, address string) *link {
+	ctx, cancel := context.WithCancel(ctx)
+	return &link{
+		addr: kafka.TCP(address),
+		end:  cancel,
+		transport: &kafka.Transport{
+			Dial:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			DialTimeout:    dialTimeout,
+			IdleTimeout:    idleTimeout,
+			MetadataTTL:    metadataTTL,
+			MetadataTopics: []string{cfg.Topic},
+			ClientID:       cfg.ClientID,
+			Context:        ctx,
+			TLS:            secret.tls,
+			SASL:           secret.sasl,
+		},
+	}
+}
+
+// close gives the connections up, each when its request has ended. l may be
+// nil.
+func (l *link) close() {
+	if l != nil {
+		l.end()
+		l.transport.CloseIdleConnections()
+	}
+}
+
+// client is for the requests that kafka-go has methods for.
+func (l *link) client() *kafka.Client {
+	return &kafka.Client{Addr: l.addr, Transport: l.transport, Timeout: controlTimeout}
+}
+
+// refresh has the client fetch metadata anew, and tells whether it did. Creating
+// no topics at all has that effect and keeps the connections. Whether metadata
+// came is not told then, so the broker it comes from has to show first that it
+// answers.
+func (l *link) refresh(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	if _, err := l.transport.RoundTrip(ctx, l.addr, new(apiversions.Request)); err != nil {
+		return false
+	}
+	response, err := l.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{})
+	return err == nil && len(response.Errors) == 0
+}
+
+// topology is who leads what.
+type topology struct {
+	// leaders are the broker ids of the partitions' leaders, -1 where there is
+	// none.
+	leaders []int32
+	// brokers are the addresses of all brokers.
+	brokers []string
+}
+
+// ask returns what the client knows of the topic. It connects when it knows
+// nothing yet.
+func (l *link) ask(ctx context.Context, topic string) (*topology, error) {
+	meta, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return nil, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
+	}
+	if len(meta.Topics) != 1 {
+		return nil, fmt.Errorf("publisher: metadata of topic %q: the answer has %d topics", topic, len(meta.Topics))
+	}
+	if err := meta.Topics[0].Error; err != nil {
+		return nil, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
+	}
+	var top topology
+	if top.leaders, err = leadersOf(meta.Topics[0].Partitions); err != nil {
+		return nil, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
+	}
+	for _, b := range meta.Brokers {
+		top.brokers = append(top.brokers, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)))
+	}
+	return &top, nil
+}
+
+// leadersOf returns the leader of each partition.
+func leadersOf(partitions []kafka.Partition) ([]int32, error) {
+	if len(partitions) == 0 {
+		return nil, errors.New("it has no partitions")
+	}
+	leaders := make([]int32, len(partitions))
+	for i := range partitions {
+		p := &partitions[i]
+		if p.ID < 0 || p.ID >= len(leaders) {
+			return nil, fmt.Errorf("partition %d of %d", p.ID, len(leaders))
+		}
+		leaders[p.ID] = -1
+		if p.Leader.Host != "" {
+			leaders[p.ID] = int32(p.Leader.ID)
+		}
+	}
+	return leaders, nil
+}
+
+// linkAnswer is what came of asking over a link.
+type linkAnswer struct {
+	link *link
+	top  *topology
+	err  error
+}
+
+// firstAnswer asks over links one after the other, and returns the first answer
+// of a broker, which may be an error. A broker may stand still, so the next is
+// asked without waiting long. Where somebody has to mend something, a password
+// above all, others would not answer either. If none answers, the error is the
+// first there was. All links but that of the answer are closed.
+func firstAnswer(ctx context.Context, topic string, links []*link) (first linkAnswer) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	patience := time.NewTicker(linkPatience)
+	defer patience.Stop()
+	answers := make(chan linkAnswer)
+	for waiting := 0; ; {
+		if first.link == nil && len(links) > 0 {
+			l := links[0]
+			links = links[1:]
+			waiting++
+			go func() {
+				top, err := l.ask(ctx, topic)
+				answers <- linkAnswer{l, top, err}
+			}()
+		}
+		if waiting == 0 {
+			return first
+		}
+		select {
+		case <-patience.C:
+			continue
+		case a := <-answers:
+			waiting--
+			switch {
+			case first.link != nil:
+				a.link.close()
+			case answered(a.err):
+				first = a
+				cancel()
+			default:
+				a.link.close()
+				if first.err == nil {
+					first.err = a.err
+				}
+				if localKind(a.err).slow {
+					links = nil
+				}
+			}
+		}
+	}
+}
+
+// answered tells whether an error is none, or a broker's answer about the topic:
+// neither of the network, nor about who we are.
+func answered(err error) bool {
+	var code kafka.Error
+	return err == nil || errors.As(err, &code) && localKind(err).name != failureAuth.name
+}
