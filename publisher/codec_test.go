@@ -14,13 +14,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// codecs are all values of Compression.
+// codecs are those Kafka knows, at the index by which it knows them.
 var codecs = []Compression{CompressionNone, CompressionGzip, CompressionSnappy, CompressionLZ4, CompressionZstd}
 
 func TestCompressionText(t *testing.T) {
 	t.Parallel()
-	// Ids and names are those of Kafka's org.apache.kafka.common.record.CompressionType.
-	for i, want := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
+	// Ids and names are those of Kafka's org.apache.kafka.common.record.CompressionType,
+	// but for the last.
+	for i, want := range []string{"none", "gzip", "snappy", "lz4", "zstd", "lz4-fast"} {
 		c := Compression(i)
 		text, err := c.MarshalText()
 		if err != nil || string(text) != want || c.String() != want {
@@ -33,9 +34,9 @@ func TestCompressionText(t *testing.T) {
 	}
 	var c Compression
 	wantError(t, c.UnmarshalText([]byte("brotli")),
-		`publisher: compression "brotli" is not known: use none, gzip, snappy, lz4 or zstd`)
+		`publisher: compression "brotli" is not known: use none, gzip, snappy, lz4, lz4-fast or zstd`)
 	_, err := Compression(7).MarshalText()
-	wantError(t, err, "publisher: compression 7 is not known: use none, gzip, snappy, lz4 or zstd")
+	wantError(t, err, "publisher: compression 7 is not known: use none, gzip, snappy, lz4, lz4-fast or zstd")
 	if got := fmt.Sprint(Compression(7)); got != "Compression(7)" {
 		t.Errorf("String is %q", got)
 	}

@@ -42,7 +42,7 @@ type partition struct {
 	renew bool
 
 	ratio float64 // what compression made of the last batches: about 0 to 1
-	usual int     // the raw size of the last batch
+	usual int     // what the last batch took of its buffer
 
 	// candidate is set while the sender has the partition on its list.
 	candidate atomic.Bool
@@ -77,15 +77,7 @@ func (p *partition) append(l *layout, e *packetEncoder) (done bool, err error) {
 		p.counts.dropped[DropBufferFull] += uint64(n)
 		return true, ErrBufferFull
 	}
-	delta := e.timestamp - b.base
-	if b.records == 0 {
-		b.base, b.latest, delta = e.timestamp, e.timestamp, 0
-	}
-	for i := range n {
-		b.buf = e.appendRecord(b.buf, i, delta, b.records)
-		b.records++
-	}
-	b.latest = max(b.latest, e.timestamp)
+	b.appendPacket(e)
 	p.appended(b, n)
 	return true, nil
 }
@@ -95,22 +87,22 @@ func (p *partition) appended(b *batch, n int) {
 	p.counts.buffered += uint64(n)
 	p.accepted += uint64(n)
 	switch {
-	case p.flushing || (len(b.buf) >= p.pub.cfg.BatchBytes && !p.busy):
+	case p.flushing || (b.size() >= p.pub.cfg.BatchBytes && !p.busy):
 		p.pub.sender.ready(p)
 	case b.records == n:
 		p.pub.sender.linger(p, b.opened)
 	}
 }
 
-// room returns the open batch with room for n bytes more, which may be a new
-// one; nil when the budget has none.
+// room returns the open batch with room for n bytes of records more, which may
+// be a new one; nil when the budget has none.
 func (p *partition) room(n int) *batch {
 	b := p.open
-	if b != nil && len(b.buf)+n > p.mostRaw() {
+	if b != nil && b.size()+n > p.mostRaw() {
 		p.shut()
 		b = nil
 	}
-	if b != nil && cap(b.buf)-len(b.buf) < n && !p.grow(b, n) {
+	if b != nil && cap(b.buf) < b.capacity(n) && !p.grow(b, b.capacity(n)) {
 		p.shut()
 		b = nil
 	}
@@ -123,7 +115,11 @@ func (p *partition) room(n int) *batch {
 // begin opens a batch with room for n bytes, as large as the last one if there
 // is room for that.
 func (p *partition) begin(n int) *batch {
-	need := batchHeaderSize + n
+	b := &batch{opened: time.Now()}
+	if p.pub.cfg.Compression == CompressionLZ4Fast {
+		b.lz4 = new(lz4Block)
+	}
+	need := b.capacity(batchHeaderSize + n)
 	buf := p.pub.budget.take(&p.account, max(need, p.usual))
 	if buf == nil {
 		buf = p.pub.budget.take(&p.account, need)
@@ -131,14 +127,17 @@ func (p *partition) begin(n int) *batch {
 	if buf == nil {
 		return nil
 	}
-	p.open = &batch{buf: buf[:batchHeaderSize], opened: time.Now()}
-	return p.open
+	b.buf = buf[:batchHeaderSize]
+	if b.lz4 != nil {
+		b.buf = b.lz4.begin(b.buf)
+	}
+	p.open = b
+	return b
 }
 
-// grow moves b to a larger buffer with room for n bytes more.
+// grow moves b to a larger buffer, of at least n bytes.
 func (p *partition) grow(b *batch, n int) bool {
-	need := len(b.buf) + n
-	buf := p.pub.budget.take(&p.account, min(max(need, 2*cap(b.buf)), MaxBatchBytes))
+	buf := p.pub.budget.take(&p.account, max(n, min(2*cap(b.buf), MaxBatchBytes)))
 	if buf == nil {
 		return false
 	}
@@ -180,8 +179,8 @@ func (p *partition) shut() {
 func (p *partition) enqueue() *batch {
 	b := p.open
 	p.open = nil
-	b.raw = len(b.buf)
-	p.usual = b.raw
+	b.raw = b.size()
+	p.usual = len(b.buf)
 	p.queue = append(p.queue, b)
 	return b
 }
@@ -220,7 +219,7 @@ func (p *partition) next(now time.Time) (b *batch, alone bool) {
 // due tells whether the open batch should wait no longer.
 func (p *partition) due(now time.Time) bool {
 	return p.open != nil &&
-		(p.flushing || len(p.open.buf) >= p.pub.cfg.BatchBytes || now.Sub(p.open.opened) >= p.pub.cfg.Linger)
+		(p.flushing || p.open.size() >= p.pub.cfg.BatchBytes || now.Sub(p.open.opened) >= p.pub.cfg.Linger)
 }
 
 // release ends the partition's being busy without an attempt.

@@ -1,6 +1,9 @@
 package publisher
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // batch is a run of flow records of one partition, from the first record
 // appended to the last attempt to deliver it. Its owner's lock guards it until
@@ -11,7 +14,10 @@ type batch struct {
 	// compressed if that made them smaller.
 	buf     []byte
 	records int
-	raw     int // size before compression
+	raw     int // size before compression, once it takes no more records
+	// lz4, when not nil, is the compressed form in which buf has the records from
+	// the first one on, until the batch is sealed.
+	lz4 *lz4Block
 	// base and latest are Kafka timestamps: that of the first record, to which
 	// the others' deltas refer, and the highest.
 	base, latest int64
@@ -42,6 +48,63 @@ type producer struct {
 
 // noProducer is what a batch carries that brokers need not recognise.
 var noProducer = producer{id: -1, epoch: -1}
+
+// size is the size of an open batch before compression.
+func (b *batch) size() int {
+	if b.lz4 != nil {
+		return batchHeaderSize + b.lz4.raw
+	}
+	return len(b.buf)
+}
+
+// capacity is what buf must have for n bytes of records more.
+func (b *batch) capacity(n int) int {
+	if b.lz4 != nil {
+		return lz4Room(len(b.buf) + n)
+	}
+	return len(b.buf) + n
+}
+
+// appendPacket appends the records of the packet in e.
+func (b *batch) appendPacket(e *packetEncoder) {
+	delta := b.admit(e.timestamp)
+	buf := b.buf
+	if b.lz4 != nil {
+		buf = b.lz4.appendPacket(buf, e, delta, b.records)
+	} else {
+		for i := range e.packet.Records {
+			buf = e.appendRecord(buf, i, delta, b.records+i)
+		}
+	}
+	b.buf = buf
+	b.records += len(e.packet.Records)
+}
+
+// appendStaged appends the records of a packet that was staged.
+func (b *batch) appendStaged(p staged) {
+	delta := b.admit(p.timestamp)
+	var last []byte
+	for values := p.values; len(values) > 0; {
+		end := 4 + binary.BigEndian.Uint32(values)
+		value := values[4:end]
+		if b.lz4 != nil {
+			b.buf = b.lz4.appendFramed(b.buf, p.key, value, commonPrefix(value, last), delta, b.records)
+		} else {
+			b.buf = appendFramed(b.buf, p.key, value, delta, b.records)
+		}
+		b.records++
+		values, last = values[end:], value
+	}
+}
+
+// admit notes the timestamp of the next records and returns its delta.
+func (b *batch) admit(timestamp int64) int64 {
+	if b.records == 0 {
+		b.base, b.latest = timestamp, timestamp
+	}
+	b.latest = max(b.latest, timestamp)
+	return timestamp - b.base
+}
 
 // header is what b's header must say; the identity is put in when it is sent.
 func (b *batch) header(c Compression) batchHeader {

@@ -12,7 +12,7 @@ import (
 func TestDelivery(t *testing.T) {
 	t.Parallel()
 	for _, compression := range []Compression{
-		CompressionNone, CompressionGzip, CompressionSnappy, CompressionLZ4, CompressionZstd,
+		CompressionNone, CompressionGzip, CompressionSnappy, CompressionLZ4, CompressionZstd, CompressionLZ4Fast,
 	} {
 		for _, acks := range []Acks{AcksAll, AcksLeader, AcksNone} {
 			t.Run(fmt.Sprintf("%v acks=%v", compression, acks), func(t *testing.T) {
@@ -84,23 +84,28 @@ func TestConcurrentPublish(t *testing.T) {
 // exporter's records keep their order.
 func TestBrokerComesLate(t *testing.T) {
 	t.Parallel()
-	address, port := reserveAddress(t)
-	p := startPublisher(t, []string{address}, nil)
-	n := publish(t, p, 0, 1500, 30)
-	if missing := p.Missing(); len(missing) != 1 {
-		t.Errorf("missing %q, want one thing", missing)
+	for _, c := range []Compression{CompressionZstd, CompressionLZ4Fast} {
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			address, port := reserveAddress(t)
+			p := startPublisher(t, []string{address}, func(cfg *Config) { cfg.Compression = c })
+			n := publish(t, p, 0, 1500, 30)
+			if missing := p.Missing(); len(missing) != 1 {
+				t.Errorf("missing %q, want one thing", missing)
+			}
+			s := p.Stats()
+			checkLedger(t, s)
+			if s.Buffered != n {
+				t.Errorf("buffered %d, want %d", s.Buffered, n)
+			}
+			broker := startBroker(t, 5, kfake.Ports(port))
+			eventually(t, 15*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+			n += publish(t, p, 1500, 2000, 30)
+			closeWithin(t, p, 10*time.Second)
+			wantDelivered(t, p, n)
+			checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+		})
 	}
-	s := p.Stats()
-	checkLedger(t, s)
-	if s.Buffered != n {
-		t.Errorf("buffered %d, want %d", s.Buffered, n)
-	}
-	broker := startBroker(t, 5, kfake.Ports(port))
-	eventually(t, 15*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-	n += publish(t, p, 1500, 2000, 30)
-	closeWithin(t, p, 10*time.Second)
-	wantDelivered(t, p, n)
-	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
 }
 
 // A packet without records is no batch without records.
@@ -120,10 +125,15 @@ func TestEmptyPacket(t *testing.T) {
 // The largest packet that a datagram can hold is one batch's, or none's.
 func TestLargestPacket(t *testing.T) {
 	t.Parallel()
-	broker := startBroker(t, 1)
-	p := startPublisher(t, broker.ListenAddrs(), nil)
-	n := publish(t, p, 0, 20, 1364)
-	closeWithin(t, p, 10*time.Second)
-	wantDelivered(t, p, n)
-	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+	for _, c := range []Compression{CompressionZstd, CompressionLZ4Fast} {
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			broker := startBroker(t, 1)
+			p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) { cfg.Compression = c })
+			n := publish(t, p, 0, 20, 1364)
+			closeWithin(t, p, 10*time.Second)
+			wantDelivered(t, p, n)
+			checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+		})
+	}
 }

@@ -12,6 +12,7 @@ type sealer struct {
 }
 
 func newSealer(c Compression, b *budget) *sealer {
+	c = c.codec()
 	return &sealer{compression: c, compressor: newCompressor(c), budget: b}
 }
 
@@ -20,15 +21,43 @@ func newSealer(c Compression, b *budget) *sealer {
 // are.
 func (s *sealer) seal(a *account, b *batch) {
 	codec := CompressionNone
-	if s.compression != CompressionNone {
-		packed, err := s.compressor.compress(s.headed(b), b.buf[batchHeaderSize:])
-		if err == nil && len(packed) < len(b.buf) {
-			s.packed, codec = packed, s.compression
-			s.replace(a, b, packed)
-		}
+	switch {
+	case b.lz4 != nil:
+		codec = s.finish(a, b)
+	case s.compression != CompressionNone:
+		codec = s.compress(a, b)
 	}
 	putBatchHeader(b.buf, b.header(codec))
 	b.sealed = true
+}
+
+// compress compresses b and returns the codec, which is none if that does not
+// make it smaller.
+func (s *sealer) compress(a *account, b *batch) Compression {
+	packed, err := s.compressor.compress(s.headed(b), b.buf[batchHeaderSize:])
+	if err != nil || len(packed) >= len(b.buf) {
+		return CompressionNone
+	}
+	s.packed = packed
+	s.replace(a, b, packed)
+	return s.compression
+}
+
+// finish does the same for a batch that is compressed already.
+func (s *sealer) finish(a *account, b *batch) Compression {
+	b.buf = b.lz4.finish(b.buf, batchHeaderSize)
+	b.lz4 = nil
+	if len(b.buf) >= b.raw {
+		raw := s.headed(b)[:b.raw]
+		if err := lz4Raw(raw[batchHeaderSize:], b.buf[batchHeaderSize:]); err == nil {
+			s.replace(a, b, raw)
+			return CompressionNone
+		}
+	}
+	if bufferSize(len(b.buf)) <= cap(b.buf)/4*3 {
+		s.replace(a, b, b.buf)
+	}
+	return CompressionLZ4
 }
 
 // headed returns s.packed empty but for a header, with room for b compressed.

@@ -299,17 +299,7 @@ func (p *partition) appendStaged(packet staged) (full, done bool) {
 	if b == nil {
 		return p.pub.budget.full(&p.account, batchHeaderSize+size), false
 	}
-	if b.records == 0 {
-		b.base, b.latest = packet.timestamp, packet.timestamp
-	}
-	values := packet.values
-	for range packet.records {
-		size := binary.BigEndian.Uint32(values)
-		b.buf = appendFramed(b.buf, packet.key, values[4:4+size], packet.timestamp-b.base, b.records)
-		values = values[4+size:]
-		b.records++
-	}
-	b.latest = max(b.latest, packet.timestamp)
+	b.appendStaged(packet)
 	p.appended(b, packet.records)
 	return false, true
 }

@@ -82,7 +82,7 @@ func TestMistakes(t *testing.T) {
 			`FLOWPUB_KAFKA_BROKERS is set: credentials do not belong here: write host:port and set FLOWPUB_KAFKA_SASL_USERNAME`,
 		}},
 		{"codec", []string{"FLOWPUB_KAFKA_COMPRESSION=brotli"}, []string{
-			`FLOWPUB_KAFKA_COMPRESSION is "brotli": compression "brotli" is not known: use none, gzip, snappy, lz4 or zstd`,
+			`FLOWPUB_KAFKA_COMPRESSION is "brotli": compression "brotli" is not known: use none, gzip, snappy, lz4, lz4-fast or zstd`,
 		}},
 		{"linger too long", []string{"FLOWPUB_KAFKA_LINGER=2m"}, []string{`FLOWPUB_KAFKA_LINGER is "2m": linger is 2m0s: `}},
 		{"batch too large", []string{"FLOWPUB_KAFKA_BATCH_BYTES=2MiB"}, []string{`FLOWPUB_KAFKA_BATCH_BYTES is "2MiB": batch size is 2097152 bytes: `}},

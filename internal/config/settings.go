@@ -34,7 +34,7 @@ type settings struct {
 	Brokers     brokers               `env:"KAFKA_BROKERS,notEmpty" default:"required" unit:"host:port, comma-separated" help:"brokers to ask first; the rest of the cluster is learned from them"`
 	Topic       string                `env:"KAFKA_TOPIC" envDefault:"flows" unit:"name" help:"topic that receives the flow records; it must exist"`
 	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`
-	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4 or zstd" help:"compression of record batches"`
+	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4, lz4-fast or zstd" help:"compression of record batches"`
 	Linger      Duration              `env:"KAFKA_LINGER" envDefault:"100ms" unit:"duration" help:"longest wait before an idle partition's batch is sent"`
 	BatchBytes  ByteSize              `env:"KAFKA_BATCH_BYTES" envDefault:"512KiB" unit:"size" help:"uncompressed size at which an idle partition's batch is sent at once"`
 	BufferBytes ByteSize              `env:"KAFKA_BUFFER_BYTES" default:"256MiB, or 40 % of the container's memory limit if less" unit:"size" help:"memory for flow records that Kafka has not acknowledged"`

@@ -1,0 +1,284 @@
+package publisher
+
+import (
+	"encoding/binary"
+
+	"github.com/pierrec/lz4/v4"
+)
+
+// LZ4 written by the encoder. A codec searches a batch for what repeats. The
+// encoder knows: the key and the constants of a packet, which stand in each of
+// its records. It writes them once, and in all further records of the packet
+// two references to them. So the compressed form costs no more than the plain
+// one, which is longer.
+//
+// A block of LZ4 (lz4_Block_format.md of the reference implementation) is a run
+// of sequences:
+//
+//	1 byte   token: upper half, number of literals; lower half, length of the
+//	         match - 4
+//	n bytes  if the upper half is 15: what to add to it, as bytes to be summed
+//	         up, of which the first below 255 is the last
+//	         literals
+//	2 bytes  distance: how far back the match begins, little-endian
+//	n bytes  if the lower half is 15: what to add to it, in the same way
+//
+// The last sequence ends with its literals. They are at least 5, and the last
+// match begins at least 12 bytes before the end of the block.
+//
+// The first record of a packet is literals. Each further one is two sequences,
+// the first of which began with the fields of the record before:
+//
+//	literals  [fields, header count,] length, attributes, timestamp and offset
+//	          delta
+//	match     key length, key
+//	literals  value length
+//	match     constants
+//
+// Then its own fields begin the next. Both matches have the same distance, that
+// to the record before: key and constants are equally far apart in both.
+//
+// The block is the only one of its frame (lz4_Frame_format.md, version 1.5.1):
+//
+//	7 bytes  lz4Header, or one for a larger block
+//	4 bytes  size of the block, little-endian
+//	         block
+//	4 bytes  0: no more blocks
+const (
+	lz4BlockStart = len(lz4Header) + 4
+	lz4EndMark    = "\x00\x00\x00\x00"
+
+	lz4MaxHalf     = 15 // of a token
+	lz4MinMatch    = 4
+	lz4MinLast     = 12 // from the beginning of the last match to the end
+	lz4MaxDistance = 1<<16 - 1
+
+	// lz4HeadSize is the size of a token and a length in one byte. That is what
+	// runs of 15 to 269 literals need, which are nearly all; it is left before
+	// every run.
+	lz4HeadSize = 2
+	// lz4LeastMatch is the length from which on a match is shorter than what it
+	// stands for: it takes its distance, a length, and the head of the next run.
+	lz4LeastMatch = 8
+
+	lz4JointSize = 16 // and some to spare
+)
+
+// This does not compile when a record could outgrow the window.
+const _ = uint8(255 - maxHeadSize - lz4JointSize - lz4HeadSize - maxCommonSize - 1)
+
+// lz4Headers begin frames with blocks of at most so many bytes, before and after
+// compression. They are lz4Header but for the size and the checksum.
+var lz4Headers = [...]struct {
+	size   int
+	header string
+}{
+	{64 << 10, lz4Header},
+	{256 << 10, "\x04\x22\x4d\x18\x60\x50\xfb"},
+	{1 << 20, "\x04\x22\x4d\x18\x60\x60\x51"},
+	{4 << 20, "\x04\x22\x4d\x18\x60\x70\x73"},
+}
+
+// lz4Block is the compressed form of a batch that is being filled. The bytes are
+// the batch's.
+type lz4Block struct {
+	// raw is the size of the records before compression, value where the last
+	// one's value begins in that.
+	raw, value int
+	// run is where the open run of literals begins, with room for its head.
+	run int
+}
+
+// lz4Room is the capacity that a batch may need for n bytes, some of them written
+// already, the others records before compression. Only the lengths of runs can
+// make those longer.
+func lz4Room(n int) int {
+	return n + lz4BlockStart + lz4HeadSize + n/255 + 1 + len(lz4EndMark)
+}
+
+// begin starts a frame at the end of b, which is a batch without records.
+func (z *lz4Block) begin(b []byte) []byte {
+	z.run = len(b) + lz4BlockStart
+	return b[:z.run+lz4HeadSize]
+}
+
+// appendPacket appends the records of the packet in e, the first of which is at
+// offsetDelta in the batch. There must be room for maxRecordSize bytes each.
+func (z *lz4Block) appendPacket(b []byte, e *packetEncoder, timestampDelta int64, offsetDelta int) []byte {
+	var j lz4Joint
+	j.reset(e)
+	for i := range e.packet.Records {
+		b = z.appendRecord(b, e, &j, i, timestampDelta, offsetDelta+i)
+	}
+	return b
+}
+
+// lz4Joint is what stands between the literals of a packet's records: the end of
+// one sequence, another, and room for the head of a third.
+type lz4Joint struct {
+	// bytes[:size] are distance and length of the key's match, a token, the
+	// value length (at value), and distance and length of the constants' match.
+	// The distances and the value length are each record's own.
+	bytes       [lz4JointSize]byte
+	value, size uint8
+	// token is that of the sequence with the key's match.
+	token byte
+	// usable: the records may be written with this.
+	usable bool
+}
+
+// reset prepares j for the packet in e.
+func (j *lz4Joint) reset(e *packetEncoder) {
+	key, constants := 1+len(e.key()), int(e.size-e.valueStart)
+	j.usable = e.short && key >= lz4MinMatch
+	if !j.usable {
+		return
+	}
+	j.token = lz4Token(lz4MaxHalf, key)
+	b := appendLZ4Length(append(j.bytes[:0], 0, 0), key-lz4MinMatch)
+	b = append(b, lz4Token(2, constants))
+	j.value = uint8(len(b))
+	b = appendLZ4Length(append(b, 0, 0, 0, 0), constants-lz4MinMatch)
+	j.size = uint8(len(b)) + lz4HeadSize
+}
+
+// appendRecord appends the packet's record at index; what is common without a
+// branch, as packetEncoder.appendRecord does it.
+func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index int, timestampDelta int64, offsetDelta int) []byte {
+	r := &e.packet.Records[index]
+	timestamp := zigzag(timestampDelta)
+	if index == 0 || !j.usable || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
+		return z.appendUncommon(b, e, index, timestampDelta, offsetDelta)
+	}
+	n := len(b)
+	w := (*[windowSize]byte)(b[n : n+windowSize])
+	i := uint8(3)
+	w[2] = 0
+	i = putVarint(w, i, timestamp)
+	i = putVarint(w, i, zigzag(int64(offsetDelta)))
+	more := n + int(i) - z.run - lz4HeadSize - lz4MaxHalf // literals than the token holds
+	if uint(more) > 254 {
+		return z.appendUncommon(b, e, index, timestampDelta, offsetDelta)
+	}
+	b[z.run] = j.token
+	b[z.run+1] = byte(more)
+
+	value := z.raw + int(i) + int(e.valueStart)
+	*(*[lz4JointSize]byte)(w[i:]) = j.bytes
+	binary.LittleEndian.PutUint16(w[i:], uint16(value-z.value))
+	binary.LittleEndian.PutUint16(w[i+j.value+2:], uint16(value-z.value))
+	fields := i + j.size
+	end := putFields(w, fields, r, index, e.packet.Anomalies)
+	w[end] = 0
+	length := e.size + end - fields // of template and fields
+	putLength(w, i+j.value, length-e.valueStart)
+	putLength(w, 0, i+length-1)
+
+	z.raw += int(i) + int(length) + 1
+	z.value = value
+	z.run = n + int(fields) - lz4HeadSize
+	return b[:n+int(end)+1]
+}
+
+// appendUncommon appends any record of a packet.
+func (z *lz4Block) appendUncommon(b []byte, e *packetEncoder, index int, timestampDelta int64, offsetDelta int) []byte {
+	var value [maxConstantsSize + maxFieldsSize]byte
+	constants := 0
+	if index > 0 {
+		constants = int(e.size - e.valueStart)
+	}
+	return z.appendFramed(b, e.key(), e.appendValue(value[:0], index), constants, timestampDelta, offsetDelta)
+}
+
+// appendFramed appends the Kafka record of a key and a value. The value's first
+// bytes, as many as repeated says, are those of the last record's value.
+func (z *lz4Block) appendFramed(b []byte, key, value []byte, repeated int, timestampDelta int64, offsetDelta int) []byte {
+	n := len(b)
+	tail := varintSize(int64(len(key))) + len(key) + varintSize(int64(len(value))) + len(value) + 1
+	b = appendRecordHead(b, tail, timestampDelta, offsetDelta)
+	b = append(binary.AppendVarint(b, int64(len(key))), key...)
+	b = binary.AppendVarint(b, int64(len(value)))
+	position := z.raw + len(b) - n
+	distance := position - z.value
+	z.raw, z.value = position+len(value)+1, position
+	if repeated >= lz4LeastMatch && len(value)-repeated >= lz4MinLast && distance <= lz4MaxDistance {
+		b = z.appendMatch(b, distance, repeated)
+		value = value[repeated:]
+	}
+	return append(append(b, value...), 0)
+}
+
+// appendMatch ends the open run of literals with a match and opens another.
+func (z *lz4Block) appendMatch(b []byte, distance, length int) []byte {
+	b = z.endRun(b, length)
+	b = binary.LittleEndian.AppendUint16(b, uint16(distance))
+	b = appendLZ4Length(b, length-lz4MinMatch)
+	z.run = len(b)
+	return b[:len(b)+lz4HeadSize]
+}
+
+// endRun writes the head of the open run, at the end of b, before a match of a
+// length. A run whose head is not of the usual size is moved.
+func (z *lz4Block) endRun(b []byte, match int) []byte {
+	literals := b[z.run+lz4HeadSize:]
+	n := len(literals)
+	size := 1
+	if n >= lz4MaxHalf {
+		size += 1 + (n-lz4MaxHalf)/255
+	}
+	if size != lz4HeadSize {
+		b = b[:z.run+size+n]
+		copy(b[z.run+size:], literals)
+	}
+	b[z.run] = lz4Token(n, match)
+	appendLZ4Length(b[:z.run+1], n)
+	return b
+}
+
+// finish completes the frame of a batch, which begins at start. The block must
+// not be used any more.
+func (z *lz4Block) finish(b []byte, start int) []byte {
+	b = z.endRun(b, lz4MinMatch)
+	size := len(b) - start - lz4BlockStart
+	for _, h := range lz4Headers {
+		if max(size, z.raw) <= h.size {
+			copy(b[start:], h.header)
+			break
+		}
+	}
+	binary.LittleEndian.PutUint32(b[start+len(lz4Header):], uint32(size))
+	return append(b, lz4EndMark...)
+}
+
+// lz4Token is the token of literals and a match; lz4MinMatch stands for none.
+func lz4Token(literals, match int) byte {
+	return byte(min(literals, lz4MaxHalf)<<4 | min(match-lz4MinMatch, lz4MaxHalf))
+}
+
+// appendLZ4Length appends what of a length is not in the token.
+func appendLZ4Length(b []byte, n int) []byte {
+	if n < lz4MaxHalf {
+		return b
+	}
+	for n -= lz4MaxHalf; n >= 255; n -= 255 {
+		b = append(b, 255)
+	}
+	return append(b, byte(n))
+}
+
+// commonPrefix is the number of bytes with which both a and b begin.
+func commonPrefix(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// lz4Raw puts the records of a finished frame into dst, which has their size.
+func lz4Raw(dst, frame []byte) error {
+	_, err := lz4.UncompressBlock(frame[lz4BlockStart:len(frame)-len(lz4EndMark)], dst)
+	return err
+}
