@@ -115,7 +115,7 @@ type Acks int16
 // The acknowledgements Kafka knows.
 const (
 	// AcksNone: the batch counts as delivered once it is written to the
-	// connection.
+	// connection. If that fails then, its flows are lost without a trace.
 	AcksNone Acks = 0
 	// AcksLeader: once the partition's leader has it.
 	AcksLeader Acks = 1

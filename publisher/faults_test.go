@@ -413,9 +413,29 @@ func TestProducerIDsAreLoading(t *testing.T) {
 	}
 }
 
+// Without acknowledgements only a connection keeps batches in order, so all of
+// them go through one.
+func TestOneConnectionWithoutAcks(t *testing.T) {
+	t.Parallel()
+	listener := new(lossyListener)
+	broker := startBroker(t, 8, kfake.ListenFn(listener.listen))
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+		c.Acks, c.Idempotent, c.BatchBytes = AcksNone, false, 64<<10
+	})
+	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	n := publish(t, p, 0, 3000, 30)
+	closeWithin(t, p, 20*time.Second)
+	wantDelivered(t, p, n)
+	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+	if used := listener.produced.Load(); used != 1 {
+		t.Errorf("%d connections were used, want one", used)
+	}
+}
+
 // lossyListener loses answers to produce requests: the connection ends instead.
 type lossyListener struct {
-	lose atomic.Int32
+	lose     atomic.Int32
+	produced atomic.Int32 // connections with produce requests
 }
 
 func (l *lossyListener) listen(network, address string) (net.Listener, error) {
@@ -439,6 +459,7 @@ type lossyConn struct {
 	net.Conn
 	lossy   *lossyListener
 	atBody  bool
+	counted bool
 	produce atomic.Bool
 }
 
@@ -449,7 +470,12 @@ func (c *lossyConn) Read(b []byte) (int, error) {
 		c.atBody = true
 	case c.atBody && n >= 2:
 		c.atBody = false
-		c.produce.Store(binary.BigEndian.Uint16(b) == uint16(kmsg.Produce))
+		produce := binary.BigEndian.Uint16(b) == uint16(kmsg.Produce)
+		c.produce.Store(produce)
+		if produce && !c.counted {
+			c.counted = true
+			c.lossy.produced.Add(1)
+		}
 	}
 	return n, err
 }

@@ -210,7 +210,7 @@ func (s *sender) wait(p *partition) {
 func (s *sender) open(leader int32, now time.Time) *request {
 	b := s.brokers[leader]
 	if b == nil {
-		b = new(broker)
+		b = &broker{inOrder: s.pub.cfg.Acks == AcksNone}
 		s.brokers[leader] = b
 	}
 	if !s.pub.cluster.producerReady() || !b.begin(now) {
@@ -235,6 +235,11 @@ func (s *sender) start(ctx context.Context, r *request) {
 
 // broker is what the sender knows of one. It is safe for concurrent use.
 type broker struct {
+	// inOrder lets only one request at a time be under way. Each that is has a
+	// connection of its own, and where brokers acknowledge nothing, two batches
+	// of a partition would overtake each other on two of them.
+	inOrder bool
+
 	mu       sync.Mutex
 	requests int // under way
 	until    time.Time
@@ -245,7 +250,7 @@ type broker struct {
 func (b *broker) begin(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.requests == maxRequestsPerBroker || now.Before(b.until) {
+	if b.requests == maxRequestsPerBroker || (b.inOrder && b.requests == 1) || now.Before(b.until) {
 		return false
 	}
 	b.requests++
