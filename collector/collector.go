@@ -133,6 +133,7 @@ func (c *Collector) openListeners() error {
 			Address:       address,
 			Sockets:       c.cfg.Sockets,
 			ReceiveBuffer: c.cfg.ReceiveBuffer,
+			Delay:         c.cfg.ReceiveDelay,
 			Logger:        c.cfg.Logger,
 		})
 		if err != nil {

@@ -20,7 +20,9 @@ const (
 	// MinSocketBuffer is the least receive buffer of one socket in bytes: as
 	// the kernel doubles it, room for the largest datagram.
 	MinSocketBuffer = 64 << 10
-	// MaxDrainLinger and MaxShutdownTimeout bound what their names say.
+	// MaxReceiveDelay, MaxDrainLinger and MaxShutdownTimeout bound what their
+	// names say.
+	MaxReceiveDelay    = 100 * time.Millisecond
 	MaxDrainLinger     = 10 * time.Minute
 	MaxShutdownTimeout = 10 * time.Minute
 )
@@ -45,6 +47,9 @@ type Config struct {
 	// ReceiveBuffer is the sum in bytes of the receive buffers of one address,
 	// at least MinSocketBuffer for each socket.
 	ReceiveBuffer int
+	// ReceiveDelay is how long datagrams may wait in a receive buffer for more
+	// to be read with them, from 0 (not at all) to MaxReceiveDelay.
+	ReceiveDelay time.Duration
 	// ExportersAllow holds the networks whose datagrams are taken; all others
 	// are counted and dropped. Empty: everybody may send. IPv4 sources are
 	// matched by IPv4 networks only, also where they reach an IPv6 socket.
@@ -69,7 +74,8 @@ type Config struct {
 }
 
 // DefaultConfig returns the documented defaults: port 2055 on all addresses,
-// one socket a processor but at most 8, 32 MiB of receive buffer, HTTP on port
+// one socket a processor but at most 8, 32 MiB of receive buffer, up to 5 ms for
+// datagrams to collect there, HTTP on port
 // 8080, and the publisher's defaults with a budget of at most 40 % of the
 // container's memory limit.
 func DefaultConfig() Config {
@@ -77,6 +83,7 @@ func DefaultConfig() Config {
 		Listen:          []string{":2055"},
 		Sockets:         min(runtime.GOMAXPROCS(0), defaultSockets),
 		ReceiveBuffer:   32 << 20,
+		ReceiveDelay:    5 * time.Millisecond,
 		HTTPListen:      ":8080",
 		ShutdownTimeout: 15 * time.Second,
 		Publisher:       publisher.DefaultConfig(),
@@ -159,6 +166,9 @@ func (c Config) validateHTTP() error {
 
 func (c Config) validateTimes() error {
 	var errs []error
+	if c.ReceiveDelay < 0 || c.ReceiveDelay > MaxReceiveDelay {
+		errs = append(errs, fmt.Errorf("collector: receive delay is %v: it must be from 0 to %v", c.ReceiveDelay, MaxReceiveDelay))
+	}
 	if c.DrainLinger < 0 || c.DrainLinger > MaxDrainLinger {
 		errs = append(errs, fmt.Errorf("collector: drain linger is %v: it must be from 0 to %v", c.DrainLinger, MaxDrainLinger))
 	}

@@ -64,6 +64,8 @@ func TestValidate(t *testing.T) {
 		{"bad network", func(c *Config) { c.ExportersAllow = []netip.Prefix{{}} }, []string{"allowed network", "192.0.2.0/24"}},
 		{"bad HTTP address", func(c *Config) { c.HTTPListen = "8080" }, []string{`HTTP address "8080"`, "host:port"}},
 		{"profiles without HTTP", func(c *Config) { c.HTTPListen, c.HTTPPProf = "", true }, []string{"profiles"}},
+		{"negative delay", func(c *Config) { c.ReceiveDelay = -1 }, []string{"receive delay is -1ns", "from 0 to 100ms"}},
+		{"long delay", func(c *Config) { c.ReceiveDelay = time.Second }, []string{"receive delay is 1s", "from 0 to 100ms"}},
 		{"negative linger", func(c *Config) { c.DrainLinger = -1 }, []string{"drain linger is -1ns", "from 0 to 10m0s"}},
 		{"long linger", func(c *Config) { c.DrainLinger = 10*time.Minute + 1 }, []string{"from 0 to 10m0s"}},
 		{"no shutdown time", func(c *Config) { c.ShutdownTimeout = 0 }, []string{"shutdown timeout is 0s", "at most 10m0s"}},

@@ -14,6 +14,7 @@ func (c *Collector) logStart() {
 		"listen", c.Addrs(),
 		"sockets", c.cfg.Sockets,
 		"receive_buffer", c.cfg.ReceiveBuffer,
+		"receive_delay", c.cfg.ReceiveDelay,
 		"exporters_allow", c.cfg.ExportersAllow,
 		"http_listen", c.HTTPAddr(),
 		"drain_linger", c.cfg.DrainLinger,

@@ -57,6 +57,8 @@ type batch struct {
 	readNow   func(fd uintptr)
 	count     int
 	errno     syscall.Errno
+
+	waited bool // the last read found nothing at first
 }
 
 // newBatch returns a batch of at most size datagrams of conn.
@@ -87,6 +89,7 @@ func newBatch(conn *net.UDPConn, size int) (*batch, error) {
 	}
 	b.readReady = func(fd uintptr) bool {
 		b.receive(fd)
+		b.waited = b.waited || b.errno == unix.EAGAIN
 		return b.errno != unix.EAGAIN
 	}
 	b.readNow = b.receive
@@ -120,6 +123,7 @@ func (b *batch) slot(i int) []byte {
 // read waits for datagrams and returns them; they are valid until the next
 // call. The runtime's poller waits, so that no thread is held meanwhile.
 func (b *batch) read() ([]Datagram, error) {
+	b.waited = false
 	if err := b.raw.Read(b.readReady); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ type batch struct {
 	conn      *net.UDPConn
 	slot      []byte
 	datagrams [batchSize]Datagram
+
+	waited bool // not known: with one datagram a read there are no pauses
 }
 
 // newBatch returns a batch for conn.

@@ -22,6 +22,10 @@ type Config struct {
 	// ReceiveBuffer is the sum of the sockets' receive buffers in bytes, at
 	// least 1 and below 1 GiB a socket. The kernel may grant less, see Stats.
 	ReceiveBuffer int
+	// Delay is how long datagrams may be left in the receive buffer for more to
+	// be read with them, when enough are expected; 0 means not at all. It is the
+	// most that it adds to the time of receipt.
+	Delay time.Duration
 	// Logger receives what an operator should know; nil means nothing is logged.
 	Logger *slog.Logger
 }
@@ -95,6 +99,7 @@ func Listen(cfg Config) (*Listener, error) {
 		if err != nil {
 			return nil, errors.Join(err, closeAll(conns))
 		}
+		s.delay = cfg.Delay
 		l.sockets = append(l.sockets, s)
 	}
 	if err := l.prepare(loggerOrNone(cfg.Logger)); err != nil {

@@ -33,6 +33,7 @@ type socket struct {
 	conn    *net.UDPConn
 	raw     syscall.RawConn // conn's
 	granted int             // bytes of receive buffer
+	delay   time.Duration   // longest pause between reads
 	drops   dropCounter
 
 	// handling is when the running handler was called, in nanoseconds since
@@ -58,7 +59,7 @@ func (s *socket) serve(h Handler) error {
 	if err != nil {
 		return fmt.Errorf("listener: %s: %w", s.name, err)
 	}
-	err = s.readUntilError(b.read, h)
+	err = s.readUntilError(s.paced(b), h)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = s.drain(b, h)
 	}
@@ -67,6 +68,23 @@ func (s *socket) serve(h Handler) error {
 		return fmt.Errorf("listener: %s failed: %w", s.name, err)
 	}
 	return nil
+}
+
+// paced returns b.read with pauses before it, in which datagrams collect.
+func (s *socket) paced(b *batch) func() ([]Datagram, error) {
+	pacer := newPacer(s.delay, s.granted)
+	timer := time.NewTimer(0)
+	<-timer.C
+	pause := time.Duration(0)
+	return func() ([]Datagram, error) {
+		if pause > 0 {
+			timer.Reset(pause)
+			<-timer.C
+		}
+		datagrams, err := b.read()
+		pause = pacer.pause(time.Now(), len(datagrams), len(datagrams) == batchSize, b.waited)
+		return datagrams, err
+	}
 }
 
 // readUntilError hands what read returns to h, until read returns an error that

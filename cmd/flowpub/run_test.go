@@ -28,6 +28,7 @@ var broken = []struct {
 	{"neither true nor false", []string{"FLOWPUB_HTTP_PPROF=yes"}, "true or false"},
 	{"duration without unit", []string{"FLOWPUB_DRAIN_LINGER=8"}, "write it as 8ms or 8s"},
 	{"negative duration", []string{"FLOWPUB_SHUTDOWN_TIMEOUT=-1s"}, "must not be negative"},
+	{"delay too long", []string{"FLOWPUB_RECEIVE_DELAY=1s"}, "from 0 to 100ms"},
 	{"unknown level", []string{"FLOWPUB_LOG_LEVEL=trace"}, "debug, info, warn or error"},
 	{"unknown format", []string{"FLOWPUB_LOG_FORMAT=xml"}, "text or json"},
 	{"no brokers", []string{"FLOWPUB_KAFKA_BROKERS="}, "host:port"},

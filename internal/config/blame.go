@@ -64,6 +64,7 @@ func cures() []cure {
 	return append([]cure{
 		{"KAFKA_BUFFER_BYTES", func(c *collector.Config) { c.Publisher.BufferBytes = publisher.MinBufferBytes }},
 		{"RECEIVE_BUFFER", func(c *collector.Config) { c.ReceiveBuffer = c.Sockets * collector.MinSocketBuffer }},
+		{"RECEIVE_DELAY", func(c *collector.Config) { c.ReceiveDelay = 0 }},
 		{"SOCKETS", func(c *collector.Config) { c.Sockets = 1 }},
 		{"LISTEN", func(c *collector.Config) { c.Listen = []string{":2055"} }},
 		{"EXPORTERS_ALLOW", func(c *collector.Config) { c.ExportersAllow = nil }},

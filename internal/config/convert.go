@@ -14,6 +14,7 @@ func (s *settings) config() Config {
 			Listen:          s.Listen,
 			Sockets:         int(s.Sockets),
 			ReceiveBuffer:   int(s.ReceiveBuffer),
+			ReceiveDelay:    s.ReceiveDelay.std(),
 			ExportersAllow:  s.ExportersAllow,
 			HTTPListen:      string(s.HTTPListen),
 			HTTPPProf:       bool(s.HTTPPProf),

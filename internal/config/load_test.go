@@ -26,6 +26,7 @@ func defaults() Config {
 			Listen:          []string{":2055"},
 			Sockets:         min(runtime.GOMAXPROCS(0), 8),
 			ReceiveBuffer:   33554432,
+			ReceiveDelay:    5 * time.Millisecond,
 			HTTPListen:      ":8080",
 			ShutdownTimeout: 15 * time.Second,
 			Publisher: publisher.Config{
@@ -75,12 +76,13 @@ func TestLoad(t *testing.T) {
 			c.Collector.Publisher.Topic = "b"
 		}},
 		{"all of the listener and the process", []string{
-			"FLOWPUB_SOCKETS=3", "FLOWPUB_RECEIVE_BUFFER=8MiB", "FLOWPUB_EXPORTERS_ALLOW=192.0.2.0/24,2001:db8::/32",
+			"FLOWPUB_SOCKETS=3", "FLOWPUB_RECEIVE_BUFFER=8MiB", "FLOWPUB_RECEIVE_DELAY=1ms", "FLOWPUB_EXPORTERS_ALLOW=192.0.2.0/24,2001:db8::/32",
 			"FLOWPUB_HTTP_LISTEN=127.0.0.1:9090", "FLOWPUB_HTTP_PPROF=true", "FLOWPUB_DRAIN_LINGER=8s",
 			"FLOWPUB_SHUTDOWN_TIMEOUT=20s", "FLOWPUB_LOG_LEVEL=debug", "FLOWPUB_LOG_FORMAT=json",
 		}, func(c *Config) {
 			c.Collector.Sockets = 3
 			c.Collector.ReceiveBuffer = 8388608
+			c.Collector.ReceiveDelay = time.Millisecond
 			c.Collector.ExportersAllow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 			c.Collector.HTTPListen = "127.0.0.1:9090"
 			c.Collector.HTTPPProf = true
