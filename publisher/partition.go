@@ -199,14 +199,15 @@ func (p *partition) sealLater(b *batch) {
 
 // next gives the caller the batch to send now and makes the partition busy. It
 // returns nil when there is none or its time has not come. alone tells that the
-// batch must not share a request.
-func (p *partition) next(now time.Time) (b *batch, alone bool) {
+// batch must not share a request. The open batch counts if it has lingered for
+// so long.
+func (p *partition) next(now time.Time, linger time.Duration) (b *batch, alone bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.busy || now.Before(p.after) {
 		return nil, false
 	}
-	if len(p.queue) == 0 && p.due(now) {
+	if len(p.queue) == 0 && p.due(now, linger) {
 		p.enqueue()
 	}
 	if len(p.queue) == 0 || p.queue[0].sealing {
@@ -217,9 +218,9 @@ func (p *partition) next(now time.Time) (b *batch, alone bool) {
 }
 
 // due tells whether the open batch should wait no longer.
-func (p *partition) due(now time.Time) bool {
+func (p *partition) due(now time.Time, linger time.Duration) bool {
 	return p.open != nil &&
-		(p.flushing || p.open.size() >= p.pub.cfg.BatchBytes || now.Sub(p.open.opened) >= p.pub.cfg.Linger)
+		(p.flushing || p.open.size() >= p.pub.cfg.BatchBytes || now.Sub(p.open.opened) >= linger)
 }
 
 // release ends the partition's being busy without an attempt.
@@ -232,7 +233,7 @@ func (p *partition) release() {
 // more tells the sender if there is more to send.
 func (p *partition) more() {
 	p.mu.Lock()
-	waiting := len(p.queue) > 0 || p.due(time.Now())
+	waiting := len(p.queue) > 0 || p.due(time.Now(), p.pub.cfg.Linger)
 	p.mu.Unlock()
 	if waiting {
 		p.pub.sender.ready(p)

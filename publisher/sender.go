@@ -105,10 +105,26 @@ func (s *sender) run(ctx context.Context) {
 func (s *sender) round(ctx context.Context, now time.Time) {
 	shared := make(map[int32]*request)
 	for _, p := range s.collect(now) {
-		s.place(ctx, now, p, shared)
+		s.place(ctx, now, p, s.pub.cfg.Linger, shared)
 	}
+	s.join(ctx, now, shared)
 	for _, r := range shared {
 		s.start(ctx, r)
+	}
+}
+
+// join puts into requests that go anyway what would follow soon: open batches
+// that have waited for half of their time. Partitions of one leader that were
+// sent together are opened again at about the same time, so at low rates a
+// broker gets one request each linger time, not one for each partition.
+func (s *sender) join(ctx context.Context, now time.Time, shared map[int32]*request) {
+	if len(shared) == 0 {
+		return
+	}
+	for _, p := range s.pub.layout.Load().partitions {
+		if leader, known := s.pub.cluster.leader(p.number); known && shared[leader] != nil {
+			s.place(ctx, now, p, s.pub.cfg.Linger/2, shared)
+		}
 	}
 }
 
@@ -165,9 +181,10 @@ func (s *sender) pause(now time.Time) time.Duration {
 }
 
 // place puts what p has to send now into a request: one that its leader's
-// other partitions share, or one of its own after a failure.
-func (s *sender) place(ctx context.Context, now time.Time, p *partition, shared map[int32]*request) {
-	b, alone := p.next(now)
+// other partitions share, or one of its own after a failure. An open batch goes
+// when it has lingered for so long.
+func (s *sender) place(ctx context.Context, now time.Time, p *partition, linger time.Duration, shared map[int32]*request) {
+	b, alone := p.next(now, linger)
 	if b == nil {
 		return
 	}

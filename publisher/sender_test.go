@@ -90,3 +90,25 @@ func TestStalled(t *testing.T) {
 		t.Errorf("a minute of silence: stalled %q", stalled)
 	}
 }
+
+// Partitions whose batches were opened at different times come to be sent
+// together.
+func TestPartitionsJoin(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 12)
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Linger = 100 * time.Millisecond })
+	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	requests := broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Observe: true, Count: -1})
+	// A packet each 3 ms, to one of 16 exporters in turn, for ten linger times.
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
+	for seed := range uint64(340) {
+		<-tick.C
+		publish(t, p, seed, seed+1, 30)
+	}
+	closeWithin(t, p, 10*time.Second)
+	wantDelivered(t, p, 340*30)
+	if batches, sent := p.Stats().Batches, uint64(requests.Hits()); sent*3 > batches {
+		t.Errorf("%d requests for %d batches, want three batches a request or more", sent, batches)
+	}
+}
