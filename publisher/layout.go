@@ -23,7 +23,8 @@ func (l *layout) partition(hash uint32) *partition {
 }
 
 // stage returns where the records with a key's hash have to wait now; nil when
-// they have not.
+// they have not. A layout without partitions always has a stage for them; once
+// that has ended it refuses them, and a newer layout is there.
 func (l *layout) stage(hash uint32) *stage {
 	if len(l.stages) == 0 {
 		return nil
@@ -32,7 +33,7 @@ func (l *layout) stage(hash uint32) *stage {
 	if l.moving && before == l.partitioner.partition(hash, len(l.partitions)) {
 		return nil
 	}
-	if s := l.stages[before]; !s.ended.Load() {
+	if s := l.stages[before]; !s.ended.Load() || len(l.partitions) == 0 {
 		return s
 	}
 	return nil

@@ -30,6 +30,10 @@ func TestLayoutStages(t *testing.T) {
 			t.Errorf("hash %d: waits in %p, want %p", hash, got, want)
 		}
 	}
+	first.stages[0].ended.Store(true)
+	if first.stage(1) != first.stages[0] {
+		t.Error("a layout without partitions has nowhere to go but its stage, which refuses then")
+	}
 	if grown.settled() {
 		t.Error("settled with open stages")
 	}
