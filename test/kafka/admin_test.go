@@ -117,6 +117,43 @@ func (c *cluster) partitions(t *testing.T, name string) []kmsg.MetadataResponseT
 	return sorted
 }
 
+// limit has the brokers slow a client down to so many bytes a second.
+func (c *cluster) limit(t *testing.T, clientID string, bytesPerSecond float64) {
+	t.Helper()
+	who := kmsg.NewAlterClientQuotasRequestEntryEntity()
+	who.Type, who.Name = "client-id", &clientID
+	what := kmsg.NewAlterClientQuotasRequestEntryOp()
+	what.Key, what.Value = "producer_byte_rate", bytesPerSecond
+	entry := kmsg.NewAlterClientQuotasRequestEntry()
+	entry.Entity, entry.Ops = append(entry.Entity, who), append(entry.Ops, what)
+	request := kmsg.NewPtrAlterClientQuotasRequest()
+	request.Entries = append(request.Entries, entry)
+	response, err := request.RequestWith(t.Context(), c.admin)
+	if err == nil {
+		err = kerr.ErrorForCode(response.Entries[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatalf("limiting client %s: %v", clientID, err)
+	}
+}
+
+// producers counts the producer ids that the brokers know of a partition.
+func (c *cluster) producers(t *testing.T, name string, partition int32) int {
+	t.Helper()
+	topic := kmsg.NewDescribeProducersRequestTopic()
+	topic.Topic, topic.Partitions = name, []int32{partition}
+	request := kmsg.NewPtrDescribeProducersRequest()
+	request.Topics = append(request.Topics, topic)
+	response, err := request.RequestWith(t.Context(), c.admin)
+	if err == nil {
+		err = kerr.ErrorForCode(response.Topics[0].Partitions[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatalf("producers of topic %s: %v", name, err)
+	}
+	return len(response.Topics[0].Partitions[0].ActiveProducers)
+}
+
 // leader returns the broker that leads a partition; -1 when there is none.
 func (c *cluster) leader(t *testing.T, name string, partition int32) int32 {
 	t.Helper()

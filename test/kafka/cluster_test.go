@@ -37,9 +37,15 @@ func anyCluster(t *testing.T) *cluster {
 }
 
 // startCluster starts brokers that the test may kill. They end with the test,
-// and with the test's process however that ends. settings are variables for
-// kafka.sh.
-func startCluster(t *testing.T, brokers int, settings ...string) *cluster {
+// and with the test's process however that ends.
+func startCluster(t *testing.T, brokers int) *cluster {
+	t.Helper()
+	return startOn(t, freePorts(t, 2*brokers))
+}
+
+// startOn does it on given ports, one a broker, then one a controller. settings
+// are variables for kafka.sh.
+func startOn(t *testing.T, ports []string, settings ...string) *cluster {
 	t.Helper()
 	if os.Getenv("KAFKA_BROKERS") != "" {
 		if os.Getenv("CI") != "" {
@@ -49,8 +55,8 @@ func startCluster(t *testing.T, brokers int, settings ...string) *cluster {
 	}
 	c := &cluster{dir: filepath.Join(t.TempDir(), "cluster")}
 	t.Cleanup(func() { c.stop(t) })
-	settings = append(settings, "KAFKA_PORTS="+strings.Join(freePorts(t, 2*brokers), ","))
-	out := c.script(t, settings, "", "start", strconv.Itoa(brokers))
+	settings = append(settings, "KAFKA_PORTS="+strings.Join(ports, ","))
+	out := c.script(t, settings, "", "start", strconv.Itoa(len(ports)/2))
 	c.brokers = strings.Split(strings.TrimSpace(out), ",")
 	c.connect(t)
 	return c

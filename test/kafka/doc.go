@@ -5,5 +5,5 @@
 // The tests need the build tag kafka, Java and Maven; kafka.sh downloads the
 // brokers and starts them on loopback. With KAFKA_BROKERS set, to host:port
 // addresses separated by commas, they use that cluster instead, leave their
-// topics in it, and pass over the tests that stop brokers.
+// topics in it, and pass over the tests that need brokers of their own.
 package kafka

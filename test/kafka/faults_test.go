@@ -3,6 +3,7 @@
 package kafka_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -39,37 +40,39 @@ func (c *cluster) underLoad(t *testing.T, network byte, change func(*publisher.C
 	faults(name, p)
 	awaitMore(t, p)
 	stop()
-	s := closeExactly(t, p, tr.flows())
-	t.Logf("%d flows in %d batches; errors: %v", s.Delivered, s.Batches, s.ProduceErrors)
+	closeExactly(t, p, tr.flows())
 	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
 }
 
 // awaitMore waits until a second's load more is delivered than is now.
-func awaitMore(t *testing.T, p *publisher.Publisher) time.Duration {
+func awaitMore(t *testing.T, p *publisher.Publisher) {
 	t.Helper()
 	before := p.Stats().Delivered
-	return eventually(t, 60*time.Second, "more flows are delivered", func() bool {
+	eventually(t, 60*time.Second, "more flows are delivered", func() bool {
 		return p.Stats().Delivered >= before+steady
 	})
 }
 
 // A partition gets another leader, as in a rolling update: it is found within
-// two seconds, though the client by itself would ask only every ten.
+// two seconds, though the client by itself asks only every five on average.
 func (c *cluster) leaderMoves(t *testing.T) {
 	name := c.createTopic(t, "moves", 1)
 	tr := newTraffic(40)
 	p := startPublisher(t, c.brokers, name, nil)
 	awaitReady(t, p)
+	var took []time.Duration
 	for range 3 {
 		tr.publish(t, p, 1, 30)
 		eventually(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 		c.moveLeader(t, name, 0)
 		tr.publish(t, p, 1, 30)
-		took := eventually(t, 30*time.Second, "the new leader has all", func() bool { return p.Stats().Delivered == tr.flows() })
-		t.Logf("after %v", took)
-		if took > 2*time.Second {
-			t.Errorf("the new leader was found after %v, want 2s at most", took)
-		}
+		took = append(took, eventually(t, 30*time.Second, "the new leader has all", func() bool {
+			return p.Stats().Delivered == tr.flows()
+		}))
+	}
+	slices.Sort(took)
+	if median := took[1]; median > 2*time.Second {
+		t.Errorf("the new leader was found after %v, want 2s at most", median)
 	}
 	s := closeExactly(t, p, tr.flows())
 	if s.ProduceErrors["not_leader"] == 0 {
@@ -95,19 +98,23 @@ func (c *cluster) leaderKilled(t *testing.T) {
 		id := c.leader(t, topic, 0)
 		c.kill(t, id)
 		pass(t, 5*time.Second)
-		t.Logf("without broker %d: the next %d flows after %v", id, steady, awaitMore(t, p))
+		awaitMore(t, p)
 		c.restart(t, id)
 	})
 }
 
-// A broker stands still for 15 seconds, longer than the request times out after
-// and than the others wait for it.
+// A broker stands still for 15 seconds or more, longer than requests wait for it.
+// The others take over while it does.
 func (c *cluster) leaderPaused(t *testing.T) {
-	c.underLoad(t, 42, func(cfg *publisher.Config) { cfg.RequestTimeout = 3 * time.Second }, func(topic string, p *publisher.Publisher) {
+	impatient := func(cfg *publisher.Config) { cfg.RequestTimeout = 3 * time.Second }
+	c.underLoad(t, 42, impatient, func(topic string, p *publisher.Publisher) {
 		id := c.leader(t, topic, 0)
 		c.pause(t, id)
-		pass(t, 15*time.Second)
-		t.Logf("without broker %d: the next %d flows after %v", id, steady, awaitMore(t, p))
+		began := time.Now()
+		eventually(t, 30*time.Second, "flows wait", func() bool { return p.Stats().Buffered > 2*steady })
+		eventually(t, 30*time.Second, "the others have what waited", func() bool { return p.Stats().Buffered < steady })
+		t.Logf("the others have taken over after %v", time.Since(began))
+		pass(t, 15*time.Second-time.Since(began))
 		c.resume(t, id)
 	})
 }

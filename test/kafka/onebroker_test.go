@@ -19,4 +19,5 @@ func TestOneBroker(t *testing.T) {
 	t.Run("SmallMessages", c.smallMessages)
 	t.Run("TopicWarnings", c.topicWarnings)
 	t.Run("TimeRefused", c.timeRefused)
+	t.Run("ClientSlowedDown", c.clientSlowedDown)
 }

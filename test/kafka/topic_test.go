@@ -189,3 +189,31 @@ func (c *cluster) timeRefused(t *testing.T) {
 	}
 	later.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
 }
+
+// A broker that slows us down is left alone for as long as it asks: it would
+// not read a request before, and the request would time out.
+func (c *cluster) clientSlowedDown(t *testing.T) {
+	t.Parallel()
+	name := c.createTopic(t, "slow", 1)
+	client := newName("slow")
+	c.limit(t, client, 30_000)
+	tr := newTraffic(29)
+	p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
+		cfg.ClientID = client
+		cfg.Compression = publisher.CompressionNone
+		cfg.RequestTimeout = time.Second
+	})
+	awaitReady(t, p)
+	tr.publish(t, p, 7, 30) // 450 kB, where 300 kB may be sent in the first ten seconds
+	eventually(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	began := time.Now()
+	tr.publish(t, p, 1, 30)
+	s := closeExactly(t, p, tr.flows())
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("all was delivered after %v: the broker did not slow us down", took)
+	}
+	if s.ProduceErrors["timeout"] > 0 {
+		t.Errorf("errors %v, want no time-out", s.ProduceErrors)
+	}
+	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+}
