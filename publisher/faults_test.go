@@ -148,7 +148,7 @@ func TestSequencesOfAnOpenBatchAreNotReused(t *testing.T) {
 		When: func(kmsg.Request) bool { return listener.lose.Load() == 0 },
 	})
 	publish(t, p, 16, 17, 30)
-	eventually(t, 20*time.Second, "the batch is dropped", func() bool { return p.Stats().Dropped[DropRefused] == 30 })
+	eventually(t, 20*time.Second, "the batch is dropped", func() bool { return p.Stats().Dropped[DropUnconfirmed] == 30 })
 	publish(t, p, 32, 33, 30)
 	closeWithin(t, p, 10*time.Second)
 	checkLedger(t, p.Stats())

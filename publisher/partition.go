@@ -257,11 +257,7 @@ func (p *partition) discard() {
 	}
 	for len(p.queue) > 0 {
 		b := p.queue[0]
-		if b.unanswered {
-			p.drop(b, DropUnconfirmed)
-		} else {
-			p.drop(b, DropShutdown)
-		}
+		p.drop(b, DropShutdown)
 	}
 }
 

@@ -173,9 +173,13 @@ func (p *partition) doubt(b *batch) {
 	}
 }
 
-// drop gives b up. If an attempt went unanswered its sequence numbers must
-// never be used for other records.
+// drop gives b up. If an attempt went unanswered the records may be in Kafka
+// whatever the reason is, and their sequence numbers must never be used for
+// others.
 func (p *partition) drop(b *batch, reason DropReason) {
+	if b.unanswered {
+		reason = DropUnconfirmed
+	}
 	p.counts.dropped[reason] += uint64(b.records)
 	p.renew = p.renew || (b.stamped && b.unanswered)
 	p.finish(b)

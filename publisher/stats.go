@@ -13,8 +13,8 @@ const (
 	DropRefused
 	// DropShutdown: given up at shutdown; never sent, or every attempt refused.
 	DropShutdown
-	// DropUnconfirmed: given up at shutdown after an attempt whose outcome is
-	// not known; the record may be in Kafka.
+	// DropUnconfirmed: given up, for whatever reason, after an attempt whose
+	// outcome is not known; the record may be in Kafka.
 	DropUnconfirmed
 
 	dropReasons
