@@ -31,8 +31,10 @@ DURATION ?= 10s
 RUNS ?= 5
 VERSUS ?=
 BENCHFLAGS ?=
-# What `make lint` compares the messages' definitions with.
-BREAKING_AGAINST ?= $(or $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null),HEAD)
+# What `make lint` compares the messages' definitions with: a commit; empty means the
+# last release, or the commit before.
+BREAKING_AGAINST ?=
+LAST_RELEASE = $(or $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null),$(shell git rev-parse -q --verify HEAD~1))
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 
 BUF := .bin/buf-$(BUF_VERSION)/buf
@@ -85,10 +87,11 @@ bench-e2e: ## Measure the whole process under load; RATE, CODEC, RUNS and others
 lint: $(BUF) $(GOLANGCI_LINT) ## Check form, known mistakes, import rules, broken contracts
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 		[[ -z $$unformatted ]] || { printf 'gofmt these:\n%s\n' "$$unformatted" >&2; exit 1; }
+	go mod tidy -diff
 	$(GOLANGCI_LINT) run
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
-	$(BUF) breaking --against '.git#ref=$(BREAKING_AGAINST)'
+	$(BUF) breaking --against '.git#ref=$(or $(BREAKING_AGAINST),$(LAST_RELEASE),HEAD)'
 
 .PHONY: generate
 generate: $(BUF) ## Generate Go from the messages' definitions

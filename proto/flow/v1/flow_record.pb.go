@@ -11,6 +11,8 @@
 // 	protoc        (unknown)
 // source: flow/v1/flow_record.proto
 
+// The messages that flowpub publishes, for their consumers.
+
 package flowv1
 
 import (
