@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -45,7 +46,7 @@ type Config struct {
 	// MaxSockets. Each is read by a goroutine of its own.
 	Sockets int
 	// ReceiveBuffer is the sum in bytes of the receive buffers of one address,
-	// at least MinSocketBuffer for each socket.
+	// from MinSocketBuffer to listener.MaxReceiveBuffer for each socket.
 	ReceiveBuffer int
 	// ReceiveDelay is how long datagrams may wait in a receive buffer for more
 	// to be read with them, from 0 (not at all) to MaxReceiveDelay.
@@ -106,7 +107,7 @@ func (c Config) Validate() error {
 		c.validateTimes(),
 		c.Publisher.Validate(),
 	}
-	if limit, limited := ContainerMemoryLimit(); limited {
+	if limit, limited := ContainerMemoryLimit(); limited && !c.buffersTooLarge() {
 		errs = append(errs, c.validateMemory(limit))
 	}
 	return errors.Join(errs...)
@@ -135,11 +136,28 @@ func (c Config) validateSockets() error {
 	if c.Sockets < 1 || c.Sockets > MaxSockets {
 		return fmt.Errorf("collector: %d sockets an address: there must be from 1 to %d", c.Sockets, MaxSockets)
 	}
+	size := publisher.ByteSize(c.ReceiveBuffer)
 	if c.ReceiveBuffer/c.Sockets < MinSocketBuffer {
-		return fmt.Errorf("collector: receive buffer is %d bytes for %d sockets: each needs %d, so it must be at least %d",
-			c.ReceiveBuffer, c.Sockets, MinSocketBuffer, c.Sockets*MinSocketBuffer)
+		return fmt.Errorf("collector: receive buffer is %v: it must be at least %v for each socket, %v in all",
+			size, publisher.ByteSize(MinSocketBuffer), publisher.ByteSize(c.Sockets*MinSocketBuffer))
+	}
+	if c.receiveBufferTooLarge() {
+		return fmt.Errorf("collector: receive buffer is %v: it must be below %v for each socket, %v in all",
+			size, publisher.ByteSize(listener.MaxReceiveBuffer+1), publisher.ByteSize(c.Sockets)*(listener.MaxReceiveBuffer+1))
 	}
 	return nil
+}
+
+// receiveBufferTooLarge reports whether a socket would have to ask for more than
+// it can. The listener rounds each socket's share up.
+func (c Config) receiveBufferTooLarge() bool {
+	return int64(c.ReceiveBuffer) > int64(c.Sockets)*listener.MaxReceiveBuffer
+}
+
+// buffersTooLarge reports whether a buffer is refused on its own. Its memory
+// then needs no second complaint, which would blame the other buffers, too.
+func (c Config) buffersTooLarge() bool {
+	return c.receiveBufferTooLarge() || int64(c.Publisher.BufferBytes) > publisher.MaxBufferBytes
 }
 
 func validateAllow(networks []netip.Prefix) error {

@@ -60,7 +60,9 @@ func TestValidate(t *testing.T) {
 		{"address twice", func(c *Config) { c.Listen = []string{":2055", ":2055"} }, []string{`":2055" is there twice`}},
 		{"no socket", func(c *Config) { c.Sockets = 0 }, []string{"0 sockets", "from 1 to 256"}},
 		{"too many sockets", func(c *Config) { c.Sockets = 257 }, []string{"257 sockets", "from 1 to 256"}},
-		{"small receive buffer", func(c *Config) { c.Sockets, c.ReceiveBuffer = 4, 4*65536-1 }, []string{"262143 bytes for 4 sockets", "at least 262144"}},
+		{"small receive buffer", func(c *Config) { c.Sockets, c.ReceiveBuffer = 4, 4*65536-1 }, []string{"receive buffer is 262143B", "at least 64KiB for each socket, 256KiB in all"}},
+		{"largest receive buffer", func(c *Config) { c.Sockets, c.ReceiveBuffer = 1, 1<<30 }, []string{"receive buffer is 1GiB", "below 1GiB for each socket, 1GiB in all"}},
+		{"large receive buffer", func(c *Config) { c.Sockets, c.ReceiveBuffer = 2, 100<<40 }, []string{"receive buffer is 100TiB", "below 1GiB for each socket, 2GiB in all"}},
 		{"bad network", func(c *Config) { c.ExportersAllow = []netip.Prefix{{}} }, []string{"allowed network", "192.0.2.0/24"}},
 		{"bad HTTP address", func(c *Config) { c.HTTPListen = "8080" }, []string{`HTTP address "8080"`, "host:port"}},
 		{"profiles without HTTP", func(c *Config) { c.HTTPListen, c.HTTPPProf = "", true }, []string{"profiles"}},
@@ -90,6 +92,20 @@ func TestValidate(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A socket can ask for 1 GiB less one byte, whatever the container's limit.
+func TestLargestReceiveBuffer(t *testing.T) {
+	t.Parallel()
+	cfg := goodConfig()
+	cfg.Sockets, cfg.ReceiveBuffer = 2, 2*(1<<30-1)
+	if err := cfg.validateSockets(); err != nil {
+		t.Errorf("refused: %v", err)
+	}
+	cfg.ReceiveBuffer++ // one socket's share is a byte more than it can be
+	if err := cfg.validateSockets(); err == nil {
+		t.Error("accepted what the listener refuses")
 	}
 }
 

@@ -122,8 +122,8 @@ func (c Config) validate() error {
 // prepare sets the options of all sockets and warns of what they lack.
 func (l *Listener) prepare(logger *slog.Logger) error {
 	share := (l.asked + len(l.sockets) - 1) / len(l.sockets)
-	if share > maxReceiveBuffer {
-		return fmt.Errorf("listener: receive buffer of %d bytes for each socket of %v: it must be at most %d", share, l.addr, maxReceiveBuffer)
+	if share > MaxReceiveBuffer {
+		return fmt.Errorf("listener: receive buffer of %d bytes for each socket of %v: it must be at most %d", share, l.addr, MaxReceiveBuffer)
 	}
 	var capped, uncounted bool
 	for _, s := range l.sockets {

@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
+// MaxReceiveBuffer is the most one socket can ask for, in bytes: the kernel
+// doubles it and keeps it in 32 bits, one of them a sign.
+const MaxReceiveBuffer = 1<<30 - 1
+
 const (
 	// slotSize is the room for one datagram. No UDP payload is larger: the
 	// header's 16-bit length includes its own 8 bytes (RFC 768).
 	slotSize = 65535
-	// maxReceiveBuffer is the most a socket can ask for: the kernel doubles it and
-	// keeps it in 32 bits, one of them a sign.
-	maxReceiveBuffer = 1<<30 - 1
 	// maxFaults is how many passing errors in a row, faultPause apart, make a
 	// socket a failed one: about a second without a datagram.
 	maxFaults  = 1000

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,8 +18,13 @@ const (
 	// MinBufferBytes is the smallest budget that keeps one partition moving: a
 	// batch being filled, one under way, the client's copy of it.
 	MinBufferBytes = 4 << 20
+	// MaxBufferBytes bounds Config.BufferBytes. More is a slip of the pen: while
+	// Kafka is away the buffer would grow until the system ends the process.
+	MaxBufferBytes = 1 << 40
 	// MaxLinger bounds Config.Linger.
 	MaxLinger = time.Minute
+	// maxTopicLength is Kafka's own bound, see its class Topic.
+	maxTopicLength = 249
 )
 
 // Config says where flow records go and how. DefaultConfig gives the values
@@ -26,7 +33,8 @@ type Config struct {
 	// Brokers are the host:port addresses of at least one broker of the
 	// cluster; the rest is learned from it.
 	Brokers []string
-	// Topic receives all flow records. It must exist.
+	// Topic receives all flow records. It must exist. A name has 1 to 249 of
+	// A-Z, a-z, 0-9, '.', '_' and '-', and is neither "." nor "..".
 	Topic string
 	// ClientID names this program in the brokers' logs and quotas.
 	ClientID string
@@ -39,7 +47,8 @@ type Config struct {
 	// partition is sent without waiting for Linger.
 	BatchBytes int
 	// BufferBytes is the budget for all records not yet acknowledged: the
-	// allocated capacity of their batches and the client's copies.
+	// allocated capacity of their batches and the client's copies, from
+	// MinBufferBytes to MaxBufferBytes.
 	BufferBytes int
 	// Partitioner maps an exporter's address to a partition.
 	Partitioner Partitioner
@@ -87,25 +96,54 @@ func (c Config) Validate() error {
 	if len(c.Brokers) == 0 {
 		mistake("no brokers: name at least one as host:port")
 	}
-	if c.Topic == "" {
+	switch {
+	case c.Topic == "":
 		mistake("no topic: name the topic that receives the flow records")
+	case !canBeTopic(c.Topic):
+		mistake("topic %q cannot exist in Kafka: a name has 1 to %d of A-Z, a-z, 0-9, '.', '_' and '-', and is neither . nor ..",
+			c.Topic, maxTopicLength)
 	}
 	if c.Linger < 0 || c.Linger > MaxLinger {
 		mistake("linger is %v: it must be from 0 to %v", c.Linger, MaxLinger)
 	}
 	if c.BatchBytes < MinBatchBytes || c.BatchBytes > MaxBatchBytes {
-		mistake("batch size is %d bytes: it must be from %d to %d", c.BatchBytes, MinBatchBytes, MaxBatchBytes)
+		mistake("batch size is %v: it must be from %v to %v", ByteSize(c.BatchBytes), ByteSize(MinBatchBytes), ByteSize(MaxBatchBytes))
 	}
-	if c.BufferBytes < MinBufferBytes {
-		mistake("buffer is %d bytes: it must be at least %d", c.BufferBytes, MinBufferBytes)
+	if buffer := ByteSize(c.BufferBytes); buffer < MinBufferBytes || buffer > MaxBufferBytes {
+		mistake("buffer is %v: it must be from %v to %v", buffer, ByteSize(MinBufferBytes), ByteSize(MaxBufferBytes))
 	}
 	if c.Idempotent && c.Acks != AcksAll {
-		mistake("idempotent publishing needs acks=all, not acks=%v", c.Acks)
+		mistake("idempotent publishing needs acks=all, not acks=%v: set acks to all, or idempotence to false", c.Acks)
 	}
 	if c.RequestTimeout < time.Second {
 		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
 	}
 	return errors.Join(append(errs, c.TLS.validate(), c.SASL.validate())...)
+}
+
+// canBeTopic reports whether Kafka takes name as a topic's: its class Topic has
+// the rule.
+func canBeTopic(name string) bool {
+	illegal := func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	}
+	return name != "" && len(name) <= maxTopicLength && name != "." && name != ".." && !strings.ContainsFunc(name, illegal)
+}
+
+// ByteSize is a number of bytes that prints as people write it: 4KiB, 1MiB.
+type ByteSize int64
+
+// String returns the size in the largest power of 1,024, up to TiB, that divides
+// it.
+func (s ByteSize) String() string {
+	units := [...]string{"B", "KiB", "MiB", "GiB", "TiB"}
+	unit := 0
+	for s != 0 && s%1024 == 0 && unit < len(units)-1 {
+		s /= 1024
+		unit++
+	}
+	return strconv.FormatInt(int64(s), 10) + units[unit]
 }
 
 // Acks is the number of replicas that must acknowledge a batch, as the Kafka

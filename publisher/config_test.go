@@ -24,10 +24,12 @@ func TestValidate(t *testing.T) {
 		{"nothing wrong", func(*Config) {}, nil},
 		{"no brokers", func(c *Config) { c.Brokers = nil }, []string{"no brokers: name at least one as host:port"}},
 		{"no topic", func(c *Config) { c.Topic = "" }, []string{"no topic"}},
+		{"topic with a space", func(c *Config) { c.Topic = "a b" }, []string{`topic "a b" cannot exist in Kafka: a name has 1 to 249 of A-Z, a-z, 0-9`}},
 		{"linger", func(c *Config) { c.Linger = time.Hour }, []string{"linger is 1h0m0s: it must be from 0 to 1m0s"}},
-		{"batch size", func(c *Config) { c.BatchBytes = 5 << 20 }, []string{"batch size is 5242880 bytes: it must be from 4096 to 1048576"}},
-		{"buffer", func(c *Config) { c.BufferBytes = 1000 }, []string{"buffer is 1000 bytes: it must be at least 4194304"}},
-		{"idempotence", func(c *Config) { c.Acks = AcksLeader }, []string{"idempotent publishing needs acks=all, not acks=1"}},
+		{"batch size", func(c *Config) { c.BatchBytes = 5 << 20 }, []string{"batch size is 5MiB: it must be from 4KiB to 1MiB"}},
+		{"buffer", func(c *Config) { c.BufferBytes = 1000 }, []string{"buffer is 1000B: it must be from 4MiB to 1TiB"}},
+		{"large buffer", func(c *Config) { c.BufferBytes = 1<<40 + 1 }, []string{"buffer is 1099511627777B: it must be from 4MiB to 1TiB"}},
+		{"idempotence", func(c *Config) { c.Acks = AcksLeader }, []string{"idempotent publishing needs acks=all, not acks=1: set acks to all, or idempotence to false"}},
 		{"request timeout", func(c *Config) { c.RequestTimeout = time.Millisecond }, []string{"request timeout is 1ms: it must be at least 1s"}},
 		{"half a client certificate", func(c *Config) { c.TLS = &TLSConfig{CertFile: "cert.pem"} }, []string{"both its certificate file and its key file"}},
 		{"no such authority", func(c *Config) { c.TLS = &TLSConfig{CAFile: "/nowhere/ca.pem"} }, []string{"/nowhere/ca.pem"}},
@@ -67,6 +69,47 @@ func TestValidate(t *testing.T) {
 				closeWithin(t, p, time.Second)
 			}
 		})
+	}
+}
+
+// Kafka's rule for the names of topics: Topic.validate in its class Topic.
+func TestCanBeTopic(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		want bool
+	}{
+		{"f", true},
+		{"Flows-v1.site_09", true},
+		{"...", true},
+		{strings.Repeat("a", 249), true},
+		{"", false},
+		{".", false},
+		{"..", false},
+		{"a b", false},
+		{"a/b", false},
+		{"a:b", false},
+		{"a\n", false},
+		{"flüsse", false},
+		{"a\xff", false},
+		{strings.Repeat("a", 250), false},
+	}
+	for _, test := range tests {
+		if got := canBeTopic(test.name); got != test.want {
+			t.Errorf("%q can be a topic: %t, want %t", test.name, got, test.want)
+		}
+	}
+}
+
+func TestByteSizePrintsAsPeopleWriteIt(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[ByteSize]string{
+		0: "0B", 1: "1B", 1000: "1000B", 1024: "1KiB", 4096: "4KiB", 1536 << 10: "1536KiB", 1 << 20: "1MiB",
+		3 << 30: "3GiB", 1 << 40: "1TiB", 1 << 50: "1024TiB", -1024: "-1KiB",
+	} {
+		if got := size.String(); got != want {
+			t.Errorf("%d bytes print as %q, want %q", int64(size), got, want)
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ type address string
 
 // UnmarshalText reads a host:port.
 func (a *address) UnmarshalText(text []byte) error {
-	parsed, err := listenAddress(string(text))
+	parsed, err := listenAddress(string(text), ":8080")
 	*a = address(parsed)
 	return err
 }
@@ -24,13 +24,16 @@ type addresses []string
 
 // UnmarshalText reads a comma-separated list.
 func (a *addresses) UnmarshalText(text []byte) (err error) {
-	*a, err = list(text, listenAddress)
+	*a, err = list(text, func(entry string) (string, error) {
+		return listenAddress(entry, ":2055 or 192.0.2.1:2055")
+	})
 	return err
 }
 
-func listenAddress(entry string) (string, error) {
+// listenAddress checks an address. examples are for the error.
+func listenAddress(entry, examples string) (string, error) {
 	if _, err := splitHostPort(entry, 0); err != nil {
-		return "", fmt.Errorf("%q is not host:port: %w, as in :2055 or 192.0.2.1:2055", entry, err)
+		return "", fmt.Errorf("%q is not host:port: %w, as in %s", entry, err, examples)
 	}
 	return entry, nil
 }
@@ -76,6 +79,8 @@ func splitHostPort(entry string, least int) (host string, err error) {
 	case err == nil:
 	case strings.Count(entry, ":") > 1 && !strings.Contains(entry, "["):
 		return "", errors.New("put the IPv6 address in brackets and add the port")
+	case strings.Trim(entry, "0123456789") == "":
+		return "", errors.New("put a colon before the port")
 	default:
 		return "", errors.New("add the port")
 	}

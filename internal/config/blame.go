@@ -19,7 +19,9 @@ type cure struct {
 // for each of their complaints the variable it is about: the first one whose
 // cure ends the complaint. It returns the complaints that no cure ends.
 //
-// Variables that are mistaken already are cured before.
+// Variables that are mistaken already are cured before. As the packages tell of
+// some things the first mistake only, each cure may bring up others: all are
+// tried again after it.
 func blame(cfg collector.Config, found *mistakes) []string {
 	for _, c := range cures() {
 		if found.made(Prefix + c.variable) {
@@ -27,18 +29,34 @@ func blame(cfg collector.Config, found *mistakes) []string {
 		}
 	}
 	left := complaints(&cfg)
+	for len(left) > 0 {
+		c, ended := findCure(cfg, left, found)
+		if ended == nil {
+			return left
+		}
+		found.add(Prefix+c.variable, strings.Join(ended, "; "))
+		c.apply(&cfg)
+		left = complaints(&cfg)
+	}
+	return nil
+}
+
+// findCure returns the first cure that ends any of the complaints about cfg, and
+// those it ends: none if there is no such cure. Each variable is cured once.
+func findCure(cfg collector.Config, about []string, found *mistakes) (c cure, ended []string) {
 	for _, c := range cures() {
+		if found.made(Prefix + c.variable) {
+			continue
+		}
 		cured := cfg
 		c.apply(&cured)
 		after := complaints(&cured)
-		ended := slices.DeleteFunc(slices.Clone(left), func(text string) bool { return slices.Contains(after, text) })
+		ended := slices.DeleteFunc(slices.Clone(about), func(text string) bool { return slices.Contains(after, text) })
 		if len(ended) > 0 {
-			found.add(Prefix+c.variable, strings.Join(ended, "; "))
-			// Of some things the packages tell the first mistake only.
-			cfg, left = cured, after
+			return c, ended
 		}
 	}
-	return left
+	return cure{}, nil
 }
 
 // complaints returns what the packages say against a configuration, without

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"strconv"
 	"strings"
+
+	"github.com/flowpub/flowpub/publisher"
 )
 
 // ByteSize is a number of bytes, written as a number and a unit: 32MiB, 1.5GiB,
@@ -15,8 +16,8 @@ import (
 // MiB, GiB, TiB. They are case-sensitive; a space before one is allowed.
 type ByteSize int
 
-// byteUnits from large to small, binary ones first: String takes the first that
-// divides.
+// byteUnits from large to small, binary ones first: an unknown unit is likely to
+// mean one of them.
 var byteUnits = []struct {
 	name  string
 	bytes int64
@@ -27,14 +28,7 @@ var byteUnits = []struct {
 }
 
 // String returns the size in the largest power of 1,024 that divides it.
-func (s ByteSize) String() string {
-	for _, unit := range byteUnits[:4] {
-		if s != 0 && int64(s)%unit.bytes == 0 {
-			return strconv.FormatInt(int64(s)/unit.bytes, 10) + unit.name
-		}
-	}
-	return strconv.Itoa(int(s)) + "B"
-}
+func (s ByteSize) String() string { return publisher.ByteSize(s).String() }
 
 // UnmarshalText reads a size. A fraction is taken when it comes to whole bytes.
 func (s *ByteSize) UnmarshalText(text []byte) error {

@@ -36,6 +36,13 @@ func TestMistakes(t *testing.T) {
 		{"receive buffer too small for its sockets", []string{"FLOWPUB_SOCKETS=64", "FLOWPUB_RECEIVE_BUFFER=1MiB"}, []string{
 			`FLOWPUB_RECEIVE_BUFFER is "1MiB": `,
 		}},
+		{"too many sockets, and a receive buffer that is too small for one", []string{"FLOWPUB_SOCKETS=300", "FLOWPUB_RECEIVE_BUFFER=1KiB"}, []string{
+			`FLOWPUB_SOCKETS is "300": 300 sockets an address: there must be from 1 to 256`,
+			`FLOWPUB_RECEIVE_BUFFER is "1KiB": receive buffer is 1KiB: it must be at least 64KiB for each socket, 64KiB in all`,
+		}},
+		{"receive buffer too large", []string{"FLOWPUB_SOCKETS=2", "FLOWPUB_RECEIVE_BUFFER=100TiB"}, []string{
+			`FLOWPUB_RECEIVE_BUFFER is "100TiB": receive buffer is 100TiB: it must be below 1GiB for each socket, 2GiB in all`,
+		}},
 		{"size without a unit that is known", []string{"FLOWPUB_RECEIVE_BUFFER=32M"}, []string{
 			`FLOWPUB_RECEIVE_BUFFER is "32M": unit "M" is not known: write 32MiB`,
 		}},
@@ -52,6 +59,9 @@ func TestMistakes(t *testing.T) {
 			`FLOWPUB_EXPORTERS_ALLOW is "::ffff:192.0.2.0/120": "::ffff:192.0.2.0/120" would match nothing`,
 		}},
 		{"HTTP without port", []string{"FLOWPUB_HTTP_LISTEN=localhost"}, []string{`FLOWPUB_HTTP_LISTEN is "localhost": `}},
+		{"HTTP port alone", []string{"FLOWPUB_HTTP_LISTEN=8080"}, []string{
+			`FLOWPUB_HTTP_LISTEN is "8080": "8080" is not host:port: put a colon before the port, as in :8080`,
+		}},
 		{"profiler without HTTP", []string{"FLOWPUB_HTTP_LISTEN=", "FLOWPUB_HTTP_PPROF=true"}, []string{`FLOWPUB_HTTP_PPROF is "true": `}},
 		{"neither true nor false", []string{"FLOWPUB_HTTP_PPROF=yes"}, []string{`FLOWPUB_HTTP_PPROF is "yes": it must be true or false`}},
 		{"duration without unit", []string{"FLOWPUB_DRAIN_LINGER=8"}, []string{
@@ -84,9 +94,15 @@ func TestMistakes(t *testing.T) {
 		{"codec", []string{"FLOWPUB_KAFKA_COMPRESSION=brotli"}, []string{
 			`FLOWPUB_KAFKA_COMPRESSION is "brotli": compression "brotli" is not known: use none, gzip, snappy, lz4, lz4-fast or zstd`,
 		}},
+		{"topic that cannot be", []string{"FLOWPUB_KAFKA_TOPIC=a b"}, []string{
+			`FLOWPUB_KAFKA_TOPIC is "a b": topic "a b" cannot exist in Kafka: a name has 1 to 249 of `,
+		}},
 		{"linger too long", []string{"FLOWPUB_KAFKA_LINGER=2m"}, []string{`FLOWPUB_KAFKA_LINGER is "2m": linger is 2m0s: `}},
-		{"batch too large", []string{"FLOWPUB_KAFKA_BATCH_BYTES=2MiB"}, []string{`FLOWPUB_KAFKA_BATCH_BYTES is "2MiB": batch size is 2097152 bytes: `}},
-		{"buffer too small", []string{"FLOWPUB_KAFKA_BUFFER_BYTES=1MiB"}, []string{`FLOWPUB_KAFKA_BUFFER_BYTES is "1MiB": buffer is 1048576 bytes: `}},
+		{"batch too large", []string{"FLOWPUB_KAFKA_BATCH_BYTES=2MiB"}, []string{`FLOWPUB_KAFKA_BATCH_BYTES is "2MiB": batch size is 2MiB: it must be from 4KiB to 1MiB`}},
+		{"buffer too small", []string{"FLOWPUB_KAFKA_BUFFER_BYTES=1MiB"}, []string{`FLOWPUB_KAFKA_BUFFER_BYTES is "1MiB": buffer is 1MiB: it must be from 4MiB to 1TiB`}},
+		{"buffer too large", []string{"FLOWPUB_KAFKA_BUFFER_BYTES=900TiB"}, []string{
+			`FLOWPUB_KAFKA_BUFFER_BYTES is "900TiB": buffer is 900TiB: it must be from 4MiB to 1TiB`,
+		}},
 		{"partitioner", []string{"FLOWPUB_KAFKA_PARTITIONER=random"}, []string{
 			`FLOWPUB_KAFKA_PARTITIONER is "random": partitioner "random" is not known: use murmur2, crc32 or fnv1a`,
 		}},
@@ -95,7 +111,7 @@ func TestMistakes(t *testing.T) {
 			`FLOWPUB_KAFKA_ACKS is "2": `,
 		}},
 		{"idempotent without all acks", []string{"FLOWPUB_KAFKA_ACKS=1", "FLOWPUB_KAFKA_IDEMPOTENT=true"}, []string{
-			`FLOWPUB_KAFKA_IDEMPOTENT is "true": idempotent publishing needs acks=all, not acks=1`,
+			`FLOWPUB_KAFKA_IDEMPOTENT is "true": idempotent publishing needs acks=all, not acks=1: set acks to all, or idempotence to false`,
 		}},
 		{"TLS neither on nor off", []string{"FLOWPUB_KAFKA_TLS=on", "FLOWPUB_KAFKA_TLS_SERVER_NAME=kafka"}, []string{
 			`FLOWPUB_KAFKA_TLS is "on": it must be true or false`,
