@@ -6,6 +6,7 @@ import (
 )
 
 // logStart writes what runs and with which settings; none of them is a secret.
+// Durations are text, as they are configured: in JSON they would be nanoseconds.
 func (c *Collector) logStart() {
 	p := &c.cfg.Publisher
 	c.log.Info("collecting",
@@ -14,16 +15,16 @@ func (c *Collector) logStart() {
 		"listen", c.Addrs(),
 		"sockets", c.cfg.Sockets,
 		"receive_buffer", c.cfg.ReceiveBuffer,
-		"receive_delay", c.cfg.ReceiveDelay,
+		"receive_delay", c.cfg.ReceiveDelay.String(),
 		"exporters_allow", c.cfg.ExportersAllow,
 		"http_listen", c.HTTPAddr(),
-		"drain_linger", c.cfg.DrainLinger,
-		"shutdown_timeout", c.cfg.ShutdownTimeout,
+		"drain_linger", c.cfg.DrainLinger.String(),
+		"shutdown_timeout", c.cfg.ShutdownTimeout.String(),
 		"kafka_brokers", strings.Join(p.Brokers, ","),
 		"kafka_topic", p.Topic,
 		"kafka_client_id", p.ClientID,
 		"kafka_compression", p.Compression.String(),
-		"kafka_linger", p.Linger,
+		"kafka_linger", p.Linger.String(),
 		"kafka_batch_bytes", p.BatchBytes,
 		"kafka_buffer_bytes", p.BufferBytes,
 		"kafka_partitioner", p.Partitioner.String(),

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/flowpub/flowpub/publisher"
@@ -50,7 +52,7 @@ func (e *FlowsLostError) Unwrap() []error {
 // linger reads on for DrainLinger, so that a load balancer can see that the
 // collector is not ready and send elsewhere. Something fatal ends it early.
 func (c *Collector) linger(ended <-chan error) error {
-	c.log.Info("shutting down", "drain_linger", c.cfg.DrainLinger, "shutdown_timeout", c.cfg.ShutdownTimeout)
+	c.log.Info("shutting down", "drain_linger", c.cfg.DrainLinger.String(), "shutdown_timeout", c.cfg.ShutdownTimeout.String())
 	timer := time.NewTimer(c.cfg.DrainLinger)
 	defer timer.Stop()
 	select {
@@ -162,11 +164,11 @@ func (c *Collector) logLedger(ctx context.Context) {
 	c.log.Log(ctx, level, "ledger",
 		"datagrams_received", s.DatagramsReceived,
 		"datagrams_decoded", s.DatagramsDecoded,
-		"datagrams_rejected", s.DatagramsRejected,
+		"datagrams_rejected", countsByReason(s.DatagramsRejected),
 		"datagrams_kernel_dropped", s.DatagramsKernelDropped,
 		"flows_decoded", s.FlowsDecoded,
 		"flows_delivered", s.FlowsDelivered,
-		"flows_dropped", s.FlowsDropped,
+		"flows_dropped", countsByReason(s.FlowsDropped),
 		"flows_buffered", s.FlowsBuffered,
 		"flows_possibly_duplicated", s.FlowsPossiblyDuplicated,
 		"flows_missed", s.FlowsMissed,
@@ -174,4 +176,13 @@ func (c *Collector) logLedger(ctx context.Context) {
 		"datagrams_imbalance", datagrams,
 		"flows_imbalance", flows,
 	)
+}
+
+// countsByReason is a group of attributes, one a reason, in alphabetical order.
+func countsByReason(counts map[string]uint64) slog.Value {
+	attrs := make([]slog.Attr, 0, len(counts))
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		attrs = append(attrs, slog.Uint64(reason, counts[reason]))
+	}
+	return slog.GroupValue(attrs...)
 }

@@ -1,0 +1,58 @@
+package collector
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// Log stores take JSON: durations are text there, not nanoseconds, and counts by
+// reason are objects.
+func TestLogLinesInJSON(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	c := newTestCollector(t, 1, 1, func(cfg *Config) {
+		cfg.Logger = slog.New(slog.NewJSONHandler(&out, nil))
+		cfg.ReceiveDelay = 5 * time.Millisecond
+		cfg.DrainLinger = time.Millisecond
+		cfg.ShutdownTimeout = 90 * time.Second
+		cfg.Publisher.Linger = 100 * time.Millisecond
+	})
+	c.logStart()
+	if err := c.linger(nil); err != nil {
+		t.Fatal(err)
+	}
+	c.logLedger(t.Context())
+
+	var start, end struct {
+		Delay    string `json:"receive_delay"`
+		Linger   string `json:"drain_linger"`
+		Shutdown string `json:"shutdown_timeout"`
+		Kafka    string `json:"kafka_linger"`
+	}
+	var ledger struct {
+		Message  string            `json:"msg"`
+		Rejected map[string]uint64 `json:"datagrams_rejected"`
+		Dropped  map[string]uint64 `json:"flows_dropped"`
+	}
+	lines := json.NewDecoder(&out)
+	for _, line := range []any{&start, &end, &ledger} {
+		if err := lines.Decode(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if start.Delay != "5ms" || start.Linger != "1ms" || start.Shutdown != "1m30s" || start.Kafka != "100ms" {
+		t.Errorf("at the start: %+v", start)
+	}
+	if end.Linger != "1ms" || end.Shutdown != "1m30s" {
+		t.Errorf("at the end: %+v", end)
+	}
+	if _, found := ledger.Rejected["not_allowed"]; !found || len(ledger.Rejected) != 4 {
+		t.Errorf("datagrams rejected: %v", ledger.Rejected)
+	}
+	if _, found := ledger.Dropped["buffer_full"]; !found {
+		t.Errorf("flows dropped: %v", ledger.Dropped)
+	}
+}
