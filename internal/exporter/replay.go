@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -59,31 +58,37 @@ func NewReplay(c ReplayConfig) (*Replay, error) {
 }
 
 // Run sends the captures and returns nil when all was sent or ctx ended; then
-// it closes the sockets. It stops at the first capture that cannot be read to
+// it closes the sockets. It opens every capture before it sends anything, and
+// sends nothing when one cannot be opened. It stops at the first capture that cannot be read to
 // its end. Run may be called once.
 func (r *Replay) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.close()) }()
+	files, err := openCaptures(r.config.Files)
+	if err != nil {
+		return err
+	}
+	defer files.close()
 	stop := context.AfterFunc(ctx, r.interrupt)
 	defer stop()
 	pace := newPacing(r.config.Pace, r.config.Rate)
 	defer pace.stop()
 	for range r.config.Loops {
-		for _, file := range r.config.Files {
-			err := r.send(ctx, file, pace)
+		for i, name := range r.config.Files {
+			err := r.send(ctx, files, i, pace)
 			switch {
 			case ctx.Err() != nil:
 				return nil
 			case err != nil:
-				return fmt.Errorf("exporter: replaying %s: %w", file, err)
+				return replaying(name, err)
 			}
 		}
 	}
 	return nil
 }
 
-// send sends one capture.
-func (r *Replay) send(ctx context.Context, file string, pace *pacing) error {
-	f, err := os.Open(file) //nolint:gosec // the caller names the file
+// send sends the i-th capture.
+func (r *Replay) send(ctx context.Context, files *captureFiles, i int, pace *pacing) error {
+	f, err := files.take(i)
 	if err != nil {
 		return err
 	}

@@ -243,6 +243,25 @@ func TestReplayReportsFiles(t *testing.T) {
 	}
 }
 
+func TestReplaySendsNothingUnlessAllCanBeOpened(t *testing.T) {
+	t.Parallel()
+	payload := captureFile(t, []byte("a"))
+	missing, directory := filepath.Join(t.TempDir(), "missing"), t.TempDir()
+	r, err := NewReplay(ReplayConfig{Files: []string{payload, missing, directory}, Pace: PaceUnlimited})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.out = new(recorder)
+	want := "exporter: replaying " + missing + ": open " + missing + ": no such file or directory\n" +
+		"exporter: replaying " + directory + ": it is a directory: name the captures in it"
+	if err := r.Run(t.Context()); err == nil || err.Error() != want {
+		t.Errorf("error is\n%v\nwant\n%s", err, want)
+	}
+	if sent := r.Stats().Datagrams; sent != 0 {
+		t.Errorf("%d datagrams were sent, want none", sent)
+	}
+}
+
 func TestNewReplayRefusesMistakes(t *testing.T) {
 	t.Parallel()
 	files := []string{"capture"}
