@@ -2,15 +2,10 @@ package main
 
 import (
 	"errors"
-	"flag"
-	"fmt"
-	"io"
 
+	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/demo"
 )
-
-// errVersion: the version is asked for.
-var errVersion = errors.New("flowdemo: version")
 
 // flagOf are the flags that set the fields of a configuration.
 var flagOf = map[string]string{
@@ -21,25 +16,18 @@ var flagOf = map[string]string{
 	"MaxPerSecond": "-pace",
 }
 
-// parse makes a configuration of the command line. Its errors are mistakes of
-// the user's, flag.ErrHelp and errVersion.
+// parse makes a configuration of the command line. Its errors are
+// those of command.Parse.
 func parse(args []string) (demo.Config, error) {
 	var cfg demo.Config
-	flags := flag.NewFlagSet("flowdemo", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	showVersion := flags.Bool("version", false, "")
+	flags := command.NewFlags()
 	flags.StringVar(&cfg.Listen, "listen", "", "")
 	flags.IntVar(&cfg.Exporters, "exporters", 4, "")
 	flags.Float64Var(&cfg.Rate, "rate", 200, "")
 	flags.IntVar(&cfg.Limit, "n", 0, "")
 	flags.IntVar(&cfg.MaxPerSecond, "pace", 25, "")
-	switch err := flags.Parse(args); {
-	case err != nil:
+	if err := command.ParseAll(flags, args); err != nil {
 		return cfg, err
-	case *showVersion:
-		return cfg, errVersion
-	case flags.NArg() > 0:
-		return cfg, fmt.Errorf("argument %q: there are only flags", flags.Arg(0))
 	}
 	return cfg, inFlags(cfg.Validate())
 }
@@ -53,7 +41,7 @@ func inFlags(err error) error {
 	var mistakes []error
 	for _, err := range joined.Unwrap() {
 		if field, ok := errors.AsType[*demo.FieldError](err); ok {
-			err = fmt.Errorf("%s %v: %s", flagOf[field.Field], field.Value, field.Cure)
+			err = command.Mistakef("%s %v: %s", flagOf[field.Field], field.Value, field.Cure)
 		}
 		mistakes = append(mistakes, err)
 	}

@@ -4,49 +4,21 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
+	"math"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/exporter"
 )
-
-// errVersion: the version is asked for.
-var errVersion = errors.New("flowgen: version")
 
 // job is what the flags ask for.
 type job struct {
 	sender sender
 	// duration ends it; 0 lets it go on.
 	duration time.Duration
-}
-
-// usageError is a mistake in the command line.
-type usageError struct{ error }
-
-// newFlags makes a set that says nothing by itself, with the flags that all
-// commands have.
-func newFlags(command string) (flags *flag.FlagSet, version *bool) {
-	flags = flag.NewFlagSet(command, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Usage = nil
-	version = flags.Bool("version", false, "")
-	return flags, version
-}
-
-// parseFlags parses args, and turns -version into errVersion.
-func parseFlags(flags *flag.FlagSet, args []string, version *bool) error {
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return err
-	case err != nil:
-		return usageError{err}
-	case *version:
-		return errVersion
-	}
-	return nil
 }
 
 // addressFlag defines a flag that is an IP address.
@@ -60,57 +32,92 @@ func addressFlag(flags *flag.FlagSet, name string, address *netip.Addr) {
 	})
 }
 
+// numberFlag defines a flag that is a number from 1 to most.
+func numberFlag(flags *flag.FlagSet, name string, n *int, standard, most int) {
+	*n = standard
+	flags.Var(&number{n, most}, name, "")
+}
+
+// number is the value of a flag. It does not let 0 through, which stands for
+// the default in a configuration.
+type number struct {
+	n    *int
+	most int
+}
+
+// Set reads a number.
+func (v *number) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	switch {
+	case err == nil && n >= 1 && n <= v.most:
+		*v.n = n
+		return nil
+	case v.most == math.MaxInt:
+		return errors.New("give 1 or more")
+	default:
+		return fmt.Errorf("give a number from 1 to %d", v.most)
+	}
+}
+
+// String writes the number.
+func (v *number) String() string {
+	if v.n == nil { // package flag asks a zero value
+		return ""
+	}
+	return strconv.Itoa(*v.n)
+}
+
 // syntheticFlags defines the flags of synthetic exporters.
-func syntheticFlags(c *exporter.Config, duration *time.Duration) (flags *flag.FlagSet, version *bool) {
-	flags, version = newFlags("flowgen")
+func syntheticFlags(c *exporter.Config, duration *time.Duration) *flag.FlagSet {
+	flags := command.NewFlags()
 	flags.StringVar(&c.Target, "target", exporter.DefaultTarget, "")
-	flags.IntVar(&c.Exporters, "exporters", 4, "")
+	numberFlag(flags, "exporters", &c.Exporters, 4, exporter.MaxExporters)
 	addressFlag(flags, "source", &c.FirstSource)
 	flags.Float64Var(&c.Rate, "rate", 1000, "")
 	flags.Uint64Var(&c.Flows, "flows", 0, "")
 	flags.DurationVar(duration, "duration", 0, "")
-	flags.IntVar(&c.RecordsPerPacket, "records", 30, "")
+	numberFlag(flags, "records", &c.RecordsPerPacket, 30, exporter.MaxRecordsPerPacket)
 	flags.Uint64Var(&c.Seed, "seed", 1, "")
 	flags.IntVar(&c.SamplingMode, "sampling-mode", 0, "")
 	flags.IntVar(&c.SamplingInterval, "sampling-interval", 0, "")
 	flags.Float64Var(&c.SequenceGaps, "gaps", 0, "")
 	flags.Float64Var(&c.MalformedShare, "malformed", 0, "")
 	flags.BoolVar(&c.UptimeWrap, "uptime-wrap", false, "")
-	return flags, version
+	return flags
 }
 
 // parseSynthetic makes a job of the flags of synthetic exporters.
 func parseSynthetic(args []string) (*job, error) {
 	var c exporter.Config
 	var duration time.Duration
-	flags, version := syntheticFlags(&c, &duration)
-	if err := parseFlags(flags, args, version); err != nil {
+	flags := syntheticFlags(&c, &duration)
+	if err := command.Parse(flags, args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
-		return nil, usageError{fmt.Errorf("argument %q: there are only flags; a capture is sent with: flowgen replay %[1]s", flags.Arg(0))}
+		return nil, command.Mistakef("argument %q: there are only flags; a capture is sent with: flowgen replay %[1]s", flags.Arg(0))
 	}
 	if duration < 0 {
-		return nil, usageError{fmt.Errorf("-duration %v: give a time such as 30s, or 0 for no limit", duration)}
+		return nil, command.Mistakef("-duration %v: give a time such as 30s, or 0 for no limit", duration)
 	}
 	g, err := exporter.New(c)
 	if err != nil {
-		return nil, err
+		return nil, inFlags(err)
 	}
 	return &job{sender: synthetic{g}, duration: duration}, nil
 }
 
 // replayFlags defines the flags of a replay.
-func replayFlags(c *exporter.ReplayConfig) (flags *flag.FlagSet, version *bool) {
-	flags, version = newFlags("flowgen replay")
+func replayFlags(c *exporter.ReplayConfig) *flag.FlagSet {
+	flags := command.NewFlags()
 	flags.StringVar(&c.Target, "target", exporter.DefaultTarget, "")
 	flags.BoolVar(&c.OwnSources, "own-sources", false, "")
 	addressFlag(flags, "source", &c.FirstSource)
 	flags.BoolVar(&c.KeepPorts, "keep-ports", false, "")
 	flags.Func("rate", "", func(value string) error { return setPace(c, value) })
-	flags.IntVar(&c.Loops, "loops", 1, "")
+	numberFlag(flags, "loops", &c.Loops, 1, math.MaxInt)
 	flags.BoolVar(&c.OnlyV5, "only-v5", false, "")
-	return flags, version
+	return flags
 }
 
 // recordedPace is the -rate of a replay that keeps the capture's pauses.
@@ -134,14 +141,19 @@ func setPace(c *exporter.ReplayConfig, value string) (err error) {
 // parseReplay makes a job of the flags and files of a replay.
 func parseReplay(args []string) (*job, error) {
 	var c exporter.ReplayConfig
-	flags, version := replayFlags(&c)
-	if err := parseFlags(flags, args, version); err != nil {
+	flags := replayFlags(&c)
+	if err := command.Parse(flags, args); err != nil {
 		return nil, err
 	}
 	c.Files = flags.Args()
+	for _, file := range c.Files {
+		if strings.HasPrefix(file, "-") {
+			return nil, command.Mistakef("FILE %q: flags come before FILE; write a file of that name as ./%[1]s", file)
+		}
+	}
 	r, err := exporter.NewReplay(c)
 	if err != nil {
-		return nil, err
+		return nil, inFlags(err)
 	}
 	return &job{sender: replay{r, c.OwnSources}}, nil
 }

@@ -4,58 +4,45 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/flowpub/flowpub/internal/command"
 )
 
-// version is set when the program is built, see the Makefile.
-var version = "unknown"
-
-// Exit statuses.
-const (
-	exitDone   = 0 // all was sent, or the user ended it
-	exitFailed = 1
-	exitUsage  = 2
-)
+// version is set when a release is built, see the Makefile.
+var version string
 
 // replayCommand, as the first argument, asks for a replay.
 const replayCommand = "replay"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(command.UntilSignal(func(ctx context.Context) int {
+		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}))
 }
 
 // run is the program. It ends by itself or when ctx does, and returns the exit
 // status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	parse, usage := parseSynthetic, syntheticUsage
+	program := command.Program{
+		Name: "flowgen", Linked: version, Usage: syntheticUsage,
+		Hint: "Run flowgen -h or flowgen replay -h for all flags.",
+	}
+	parse := parseSynthetic
 	if len(args) > 0 && args[0] == replayCommand {
-		parse, usage, args = parseReplay, replayUsage, args[1:]
+		parse, program.Usage, args = parseReplay, replayUsage, args[1:]
 	}
 	job, err := parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-		return exitDone
-	case errors.Is(err, errVersion):
-		fmt.Fprintln(stdout, "flowgen", version)
-		return exitDone
-	case err != nil:
-		return explain(stderr, err)
+	if err == nil {
+		err = send(ctx, job, stdout, stderr)
 	}
-	return send(ctx, job, stdout, stderr)
+	return program.Finish(err, stdout, stderr)
 }
 
 // send sends, says how it goes, and sums it up in the end.
-func send(ctx context.Context, j *job, stdout, stderr io.Writer) int {
+func send(ctx context.Context, j *job, stdout, stderr io.Writer) error {
 	if j.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, j.duration)
@@ -67,9 +54,5 @@ func send(ctx context.Context, j *job, stdout, stderr io.Writer) int {
 	for _, line := range summary(j.sender, took) {
 		fmt.Fprintln(stdout, line)
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "flowgen:", err)
-		return exitFailed
-	}
-	return exitDone
+	return err
 }

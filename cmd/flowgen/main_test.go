@@ -59,27 +59,35 @@ func TestRun(t *testing.T) {
 			`sent [\d,]+ flows in 1,152 datagrams in .* s: .*\n144 malformed datagrams, in which [\d,]+ flows can be read\n[\d,]+ flows numbered that were not sent, or not readable\n`, ``},
 		{"for a time", to + " -duration 10ms", 0, `sent \d+ flows in \d+ datagrams in 0\.\d\d s: .*\n`, ``},
 		{"help", "-flows 1 -h", 0, regexp.QuoteMeta(syntheticUsage), ``},
-		{"version", "-version", 0, `flowgen unknown\n`, ``},
+		{"version", "-version", 0, `flowgen  .+\ngo       go1\..*\nrevision .*\n`, ``},
 		{"replay", "replay " + to + " -loops 3 -rate 0 " + payload, 0, `sent 3 flows in 3 datagrams in 0\.\d\d s: [\d,]+ flows/s\n`, ``},
 		{"replay from own sources", "replay " + to + " -own-sources -source 127.8.0.1 -only-v5 " + payload + " " + other, 0,
 			`sent 1 flows in 1 datagrams in .*\n1 datagrams left out: they are not NetFlow version 5\nbare payloads were sent from 127\.8\.0\.1:\d+\n`, ``},
 		{"replay help", "replay -help", 0, regexp.QuoteMeta(replayUsage), ``},
-		{"replay version", "replay -version", 0, `flowgen unknown\n`, ``},
+		{"replay version", "replay -version", 0, `flowgen  .+\ngo       go1\..*\nrevision .*\n`, ``},
 		{"replay of a missing file", "replay " + to + " /nowhere/at-all", 1, `sent 0 flows .*\n`, `flowgen: exporter: replaying /nowhere/at-all: open .*: no such file or directory\n`},
+		{"replay of a file and a missing one", "replay " + to + " " + payload + " /nowhere/at-all", 1, `sent 0 flows in 0 datagrams .*\n`, `flowgen: exporter: replaying /nowhere/at-all: open .*\n`},
 		{"unknown target", "-target 127.0.0.1:no-such-port", 1, ``, `flowgen: exporter: looking up target 127\.0\.0\.1:no-such-port: .*; check its name and port\n`},
 
 		{"unknown flag", "-flow 1", 2, ``, `flowgen: flag provided but not defined: -flow\nRun flowgen -h .*\n`},
-		{"not a number", "-exporters many", 2, ``, `flowgen: invalid value "many" for flag -exporters: parse error\nRun .*\n`},
-		{"several mistakes", "-exporters 20000 -gaps 1 -rate NaN", 2, ``, `flowgen: -exporters 20000: give a number from 1 to 16384\n` +
+		{"not a number", "-exporters many", 2, ``, `flowgen: invalid value "many" for flag -exporters: give a number from 1 to 16384\nRun .*\n`},
+		{"no exporters", "-exporters 0", 2, ``, `flowgen: invalid value "0" for flag -exporters: give a number from 1 to 16384\nRun .*\n`},
+		{"no records", "-records 0", 2, ``, `flowgen: invalid value "0" for flag -records: give a number from 1 to 1364\nRun .*\n`},
+		{"too many exporters", "-exporters 20000", 2, ``, `flowgen: invalid value "20000" for flag -exporters: give a number from 1 to 16384\nRun .*\n`},
+		{"rate", "-rate abc", 2, ``, `flowgen: invalid value "abc" for flag -rate: give a number, such as 0\.5 or 1000\nRun .*\n`},
+		{"duration without unit", "-duration 5", 2, ``, `flowgen: invalid value "5" for flag -duration: write 5s for seconds, .*\nRun .*\n`},
+		{"several mistakes", "-sampling-mode 4 -gaps 1 -rate NaN", 2, ``, `flowgen: -sampling-mode 4: give a number from 0 to 3\n` +
 			`flowgen: -rate NaN: give a number a second from 0 \(as fast as possible\) to 1e\+09\nflowgen: -gaps 1: give a share from 0 to below 1, such as 0\.01\nRun .*\n`},
 		{"one mistake", "-target 127.0.0.1", 2, ``, `flowgen: -target "127\.0\.0\.1": give host:port, .*\nRun .*\n`},
 		{"not an address", "-source here", 2, ``, `flowgen: invalid value "here" for flag -source: give an address such as 127\.5\.0\.1\nRun .*\n`},
 		{"argument", "capture.pcap", 2, ``, `flowgen: argument "capture\.pcap": there are only flags; a capture is sent with: flowgen replay capture\.pcap\nRun .*\n`},
 		{"negative duration", "-duration -1s", 2, ``, `flowgen: -duration -1s: give a time .*\nRun .*\n`},
-		{"replay of nothing", "replay", 2, ``, `flowgen: FILE empty: name at least one capture: .*\nRun .*\n`},
+		{"replay of nothing", "replay", 2, ``, `flowgen: no FILE: name at least one capture: .*\nRun .*\n`},
+		{"replay flags after files", "replay x -target 127.0.0.1:9", 2, ``, `flowgen: FILE "-target": flags come before FILE; write a file of that name as \./-target\nRun .*\n`},
+		{"replay never", "replay -loops 0 x", 2, ``, `flowgen: invalid value "0" for flag -loops: give 1 or more\nRun .*\n`},
 		{"replay rate", "replay -rate slow x", 2, ``, `flowgen: invalid value "slow" for flag -rate: give "recorded" or a number of datagrams a second\nRun .*\n`},
 		{"replay negative rate", "replay -rate -5 x", 2, ``, `flowgen: -rate -5: give a number of datagrams a second, .*\nRun .*\n`},
-		{"replay own sources elsewhere", "replay -own-sources -target [::1]:2055 x", 2, ``, `flowgen: -own-sources true: leave it out, .*\nRun .*\n`},
+		{"replay own sources elsewhere", "replay -own-sources -target [::1]:2055 x", 2, ``, `flowgen: -own-sources: leave it out, .*\nRun .*\n`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -123,8 +131,8 @@ func fields(configuration any) (names []string) {
 func TestUsageNamesAllFlags(t *testing.T) {
 	t.Parallel()
 	var duration time.Duration
-	synthetic, _ := syntheticFlags(new(exporter.Config), &duration)
-	replayed, _ := replayFlags(new(exporter.ReplayConfig))
+	synthetic := syntheticFlags(new(exporter.Config), &duration)
+	replayed := replayFlags(new(exporter.ReplayConfig))
 	tests := []struct {
 		name   string
 		flags  *flag.FlagSet
@@ -216,10 +224,10 @@ func TestSendEndsWithSummary(t *testing.T) {
 				defer cancel()
 				var stdout, stderr strings.Builder
 				s := &scripted{begun: time.Now(), took: time.Hour}
-				status := send(ctx, &job{sender: s, duration: tt.duration}, &stdout, &stderr)
+				err := send(ctx, &job{sender: s, duration: tt.duration}, &stdout, &stderr)
 				const want = "sent 12,000 flows in 400 datagrams in 4.00 s: 3,000 flows/s\nnothing to remark\n"
-				if status != exitDone || stdout.String() != want || stderr.String() != "" {
-					t.Errorf("status %d, output %q, errors %q; want 0, %q", status, stdout.String(), stderr.String(), want)
+				if err != nil || stdout.String() != want || stderr.String() != "" {
+					t.Errorf("error %v, output %q, errors %q; want none, %q", err, stdout.String(), stderr.String(), want)
 				}
 			})
 		})

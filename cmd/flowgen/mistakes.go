@@ -2,9 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 
+	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/exporter"
 )
 
@@ -30,25 +29,28 @@ var flagOf = map[string]string{
 	"OnlyV5":           "-only-v5",
 }
 
-// explain prints why nothing can be sent and returns the exit status.
-func explain(w io.Writer, err error) int {
-	status := exitFailed
+// inFlags says of mistakes in a configuration by which flags they were made.
+// Other errors stay as they are.
+func inFlags(err error) error {
+	var errs []error
 	for _, err := range split(err) {
-		var field *exporter.FieldError
-		var usage usageError
-		switch {
-		case errors.As(err, &field):
-			status = exitUsage
-			err = fmt.Errorf("%s %v: %s", flagOf[field.Field], field.Value, field.Cure)
-		case errors.As(err, &usage):
-			status = exitUsage
+		if field, ok := errors.AsType[*exporter.FieldError](err); ok {
+			err = inFlag(field)
 		}
-		fmt.Fprintln(w, "flowgen:", err)
+		errs = append(errs, err)
 	}
-	if status == exitUsage {
-		fmt.Fprintln(w, "Run flowgen -h or flowgen replay -h for all flags.")
+	return errors.Join(errs...)
+}
+
+func inFlag(e *exporter.FieldError) error {
+	name := flagOf[e.Field]
+	if e.Field == "Files" {
+		return command.Mistakef("no %s: %s", name, e.Cure)
 	}
-	return status
+	if _, isBool := e.Value.(bool); isBool {
+		return command.Mistakef("%s: %s", name, e.Cure)
+	}
+	return command.Mistakef("%s %v: %s", name, e.Value, e.Cure)
 }
 
 // split returns the errors that were joined.

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strings"
 
 	"github.com/flowpub/flowpub/internal/config"
 )
@@ -26,11 +26,13 @@ reason, 1 on a fatal error or when flows were given up at shutdown, 2 when the
 configuration is wrong.
 `
 
-// printHelp explains every variable.
-func printHelp(w io.Writer) {
-	fmt.Fprint(w, helpIntroduction)
+// help explains every variable.
+func help() string {
+	var text strings.Builder
+	text.WriteString(helpIntroduction)
 	for _, v := range config.Variables() {
-		fmt.Fprintf(w, "  %s\n        %s\n        value: %s; default: %s\n", v.Name, v.Help, v.Unit, v.Default)
+		fmt.Fprintf(&text, "  %s\n        %s\n        value: %s; default: %s\n", v.Name, v.Help, v.Unit, v.Default)
 	}
-	fmt.Fprint(w, helpNotes)
+	text.WriteString(helpNotes)
+	return text.String()
 }

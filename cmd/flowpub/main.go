@@ -12,44 +12,15 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/flowpub/flowpub/internal/command"
 )
 
-// The exit statuses.
-const (
-	statusDone   = 0
-	statusFailed = 1
-	statusUsage  = 2
-)
+// version is set when a release is built: go build -ldflags '-X main.version=v1.2.3'.
+var version string
 
 func main() {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	os.Exit(untilSignal(signals, func(ctx context.Context) int {
+	os.Exit(command.UntilSignal(func(ctx context.Context) int {
 		return run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	}))
-}
-
-// untilSignal returns what program returns. The first signal ends program's
-// context, the second one is not left to its default action: in a container the
-// kernel spares the first process, and Go's runtime would then exit with the
-// status that here means a wrong configuration.
-func untilSignal(signals <-chan os.Signal, program func(context.Context) int) int {
-	ctx, end := context.WithCancel(context.Background())
-	defer end()
-	status := make(chan int, 1)
-	go func() { status <- program(ctx) }()
-	select {
-	case s := <-status:
-		return s
-	case <-signals:
-		end()
-	}
-	select {
-	case s := <-status:
-		return s
-	case <-signals:
-		return statusFailed
-	}
 }

@@ -2,25 +2,19 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 
+	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/tail"
 )
 
-// errVersion: the version is asked for.
-var errVersion = errors.New("flowtail: version")
-
-// parse makes a configuration of the command line. Its errors are mistakes of
-// the user's, flag.ErrHelp and errVersion.
+// parse makes a configuration of the command line. Its errors are
+// those of command.Parse.
 func parse(args []string) (tail.Config, error) {
 	cfg := tail.Config{Brokers: []string{"127.0.0.1:9092"}}
-	flags := flag.NewFlagSet("flowtail", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	showVersion := flags.Bool("version", false, "")
+	flags := command.NewFlags()
 	flags.Func("brokers", "", func(text string) (err error) {
 		cfg.Brokers, err = parseBrokers(text)
 		return err
@@ -34,13 +28,8 @@ func parse(args []string) (tail.Config, error) {
 	flags.TextVar(&cfg.Filter.Addresses, "address", tail.Prefixes(nil), "")
 	flags.TextVar(&cfg.Filter.Ports, "port", tail.Ports(nil), "")
 	flags.TextVar(&cfg.Filter.Protocols, "protocol", tail.Protocols(nil), "")
-	switch err := flags.Parse(args); {
-	case err != nil:
+	if err := command.ParseAll(flags, args); err != nil {
 		return cfg, err
-	case *showVersion:
-		return cfg, errVersion
-	case flags.NArg() > 0:
-		return cfg, fmt.Errorf("argument %q: there are only flags", flags.Arg(0))
 	}
 	return cfg, check(cfg)
 }
@@ -61,13 +50,13 @@ func parseBrokers(text string) ([]string, error) {
 func check(cfg tail.Config) error {
 	var errs []error
 	if cfg.Topic == "" {
-		errs = append(errs, errors.New(`-topic "": give the name of the topic, such as flows`))
+		errs = append(errs, command.Mistakef(`-topic "": give the name of the topic, such as flows`))
 	}
 	if cfg.Limit < 0 {
-		errs = append(errs, fmt.Errorf("-n %d: give a number of flows, or 0 for no end", cfg.Limit))
+		errs = append(errs, command.Mistakef("-n %d: give a number of flows, or 0 for no end", cfg.Limit))
 	}
 	if cfg.MaxPerSecond < 0 {
-		errs = append(errs, fmt.Errorf("-pace %d: give a number of flows a second, or 0 for all", cfg.MaxPerSecond))
+		errs = append(errs, command.Mistakef("-pace %d: give a number of flows a second, or 0 for all", cfg.MaxPerSecond))
 	}
 	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ const banner = `flowpub: broker, collector, exporters and a consumer in one proc
   NetFlow v5  udp://%[1]v   %[2]s
   Kafka       %[3]s   topic %[4]s, %[5]d partitions
   HTTP        http://%[6]v
+  Flows       %[9]s
 
 Try in another terminal:
   go run ./cmd/flowtail -brokers %[3]s -topic %[4]s -format json
@@ -24,7 +25,7 @@ Try in another terminal:
 func (d *demo) printBanner() {
 	netflow := d.collector.Addrs()[0]
 	fmt.Fprintf(d.cfg.Out, banner, netflow, d.describeExporters(), d.broker.Addr(), topic, partitions,
-		d.collector.HTTPAddr(), reachable(netflow), routerHint(netflow))
+		d.collector.HTTPAddr(), reachable(netflow), routerHint(netflow), d.describePace())
 }
 
 func (d *demo) describeExporters() string {
@@ -32,6 +33,14 @@ func (d *demo) describeExporters() string {
 		return "no exporters here: waiting for yours"
 	}
 	return fmt.Sprintf("%d exporters here send %g flows/s of made-up traffic", d.cfg.Exporters, d.cfg.Rate)
+}
+
+// describePace says how many of the flows are shown.
+func (d *demo) describePace() string {
+	if d.cfg.MaxPerSecond == 0 {
+		return "all are printed below"
+	}
+	return fmt.Sprintf("at most %d a second are printed below; all are in the topic, and -pace 0 prints all", d.cfg.MaxPerSecond)
 }
 
 // routerHint says how a real exporter joins.

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"fmt"
@@ -7,14 +7,11 @@ import (
 	"runtime/debug"
 )
 
-// version is set when a release is built: go build -ldflags '-X main.version=v1.2.3'.
-var version string
-
-// programVersion returns the version the program was built with, or else what
-// the go command knows of it.
-func programVersion() string {
-	if version != "" {
-		return version
+// Version returns linked, the version that a release is built with, or when that
+// is empty what the go command knows: after go install, the module's version.
+func Version(linked string) string {
+	if linked != "" {
+		return linked
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
@@ -22,10 +19,11 @@ func programVersion() string {
 	return "unknown"
 }
 
-// printVersion prints the version, and what the program was built from and with.
-func printVersion(w io.Writer) {
-	fmt.Fprintf(w, "flowpub  %s\ngo       %s %s/%s\nrevision %s\n",
-		programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, revision(buildSettings()))
+// printVersion prints the version of the command name, and what it was built
+// from and with.
+func printVersion(w io.Writer, name, linked string) {
+	fmt.Fprintf(w, "%-8s %s\ngo       %s %s/%s\nrevision %s\n",
+		name, Version(linked), runtime.Version(), runtime.GOOS, runtime.GOARCH, revision(buildSettings()))
 }
 
 // buildSettings returns what the go command recorded of the build.

@@ -1,0 +1,47 @@
+package command
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// The exit statuses.
+const (
+	Done    = 0 // it did what it was asked for, or the user ended it
+	Failed  = 1
+	Misused = 2 // the command line or the configuration is wrong; nothing was done
+)
+
+// UntilSignal returns what program returns. SIGINT or SIGTERM ends program's
+// context; after a second one program is not waited for, and UntilSignal returns
+// Failed.
+func UntilSignal(program func(context.Context) int) int {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	return endOn(signals, program)
+}
+
+// endOn does not leave the second signal to its default action: in a
+// container the kernel spares the first process, and Go's runtime would then
+// exit with the status that here is Misused.
+func endOn(signals <-chan os.Signal, program func(context.Context) int) int {
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	status := make(chan int, 1)
+	go func() { status <- program(ctx) }()
+	select {
+	case s := <-status:
+		return s
+	case <-signals:
+		end()
+	}
+	select {
+	case s := <-status:
+		return s
+	case <-signals:
+		return Failed
+	}
+}
