@@ -87,6 +87,9 @@ type lz4Block struct {
 	raw, value int
 	// run is where the open run of literals begins, with room for its head.
 	run int
+	// twoBytes: the length of the last record's value has that many, as that of
+	// a common record. Else its key lies nearer to its value.
+	twoBytes bool
 }
 
 // lz4Room is the capacity that a batch may need for n bytes, some of them written
@@ -147,7 +150,7 @@ func (j *lz4Joint) reset(e *packetEncoder) {
 func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index int, timestampDelta int64, offsetDelta int) []byte {
 	r := &e.packet.Records[index]
 	timestamp := zigzag(timestampDelta)
-	if index == 0 || !j.usable || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
+	if index == 0 || !j.usable || !z.twoBytes || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
 		return z.appendUncommon(b, e, index, timestampDelta, offsetDelta)
 	}
 	n := len(b)
@@ -198,6 +201,7 @@ func (z *lz4Block) appendFramed(b []byte, key, value []byte, repeated int, times
 	b = appendRecordHead(b, tail, timestampDelta, offsetDelta)
 	b = append(binary.AppendVarint(b, int64(len(key))), key...)
 	b = binary.AppendVarint(b, int64(len(value)))
+	z.twoBytes = varintSize(int64(len(value))) == 2
 	position := z.raw + len(b) - n
 	distance := position - z.value
 	z.raw, z.value = position+len(value)+1, position
