@@ -3,6 +3,7 @@
 package kafka_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -96,6 +97,20 @@ func (c *cluster) addPartitions(t *testing.T, name string, n int32) {
 	}
 }
 
+// retried repeats a request until it succeeds, as long as the brokers call its
+// failure a passing one: not all of them learn of a change at the same time.
+func retried(t *testing.T, what string, request func() error) {
+	t.Helper()
+	var err error
+	eventually(t, 30*time.Second, what, func() bool {
+		err = request()
+		return err == nil || !kerr.IsRetriable(err)
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
 // partitions returns the cluster's metadata of a topic's partitions, by number.
 func (c *cluster) partitions(t *testing.T, name string) []kmsg.MetadataResponseTopicPartition {
 	t.Helper()
@@ -103,17 +118,18 @@ func (c *cluster) partitions(t *testing.T, name string) []kmsg.MetadataResponseT
 	topic.Topic = &name
 	request := kmsg.NewPtrMetadataRequest()
 	request.Topics = append(request.Topics, topic)
-	response, err := request.RequestWith(t.Context(), c.admin)
-	if err == nil {
-		err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
-	}
-	if err != nil {
-		t.Fatalf("metadata of topic %s: %v", name, err)
-	}
-	sorted := make([]kmsg.MetadataResponseTopicPartition, len(response.Topics[0].Partitions))
-	for _, p := range response.Topics[0].Partitions {
-		sorted[p.Partition] = p
-	}
+	var sorted []kmsg.MetadataResponseTopicPartition
+	retried(t, "metadata of topic "+name, func() error {
+		response, err := request.RequestWith(t.Context(), c.admin)
+		if err != nil {
+			return err
+		}
+		sorted = make([]kmsg.MetadataResponseTopicPartition, len(response.Topics[0].Partitions))
+		for _, p := range response.Topics[0].Partitions {
+			sorted[p.Partition] = p
+		}
+		return kerr.ErrorForCode(response.Topics[0].ErrorCode)
+	})
 	return sorted
 }
 
@@ -211,19 +227,18 @@ func (c *cluster) ends(t *testing.T, name string) []int64 {
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.ReplicaID = -1
 	request.Topics = append(request.Topics, topic)
-	response, err := request.RequestWith(t.Context(), c.admin)
-	if err != nil {
-		t.Fatalf("offsets of topic %s: %v", name, err)
-	}
 	ends := make([]int64, len(topic.Partitions))
-	for _, asked := range response.Topics {
-		for _, p := range asked.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				t.Fatalf("offsets of topic %s, partition %d: %v", name, p.Partition, err)
-			}
-			ends[p.Partition] = p.Offset
+	retried(t, "offsets of topic "+name, func() error {
+		response, err := request.RequestWith(t.Context(), c.admin)
+		if err != nil {
+			return err
 		}
-	}
+		for _, p := range response.Topics[0].Partitions {
+			ends[p.Partition] = p.Offset
+			err = errors.Join(err, kerr.ErrorForCode(p.ErrorCode))
+		}
+		return err
+	})
 	return ends
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // load of the tests below, in flows a second.
-const steady = 10_000
+const steady = 5_000
 
 // TestThreeBrokers takes brokers away under a steady load, one way after the
 // other. Topics have three replicas and need two. Whatever happens, each flow is
@@ -110,9 +110,10 @@ func (c *cluster) leaderPaused(t *testing.T) {
 	c.underLoad(t, 42, impatient, func(topic string, p *publisher.Publisher) {
 		id := c.leader(t, topic, 0)
 		c.pause(t, id)
+		t.Cleanup(func() { c.resume(t, id) })
 		began := time.Now()
-		eventually(t, 30*time.Second, "flows wait", func() bool { return p.Stats().Buffered > 2*steady })
-		eventually(t, 30*time.Second, "the others have what waited", func() bool { return p.Stats().Buffered < steady })
+		eventually(t, 60*time.Second, "flows wait", func() bool { return p.Stats().Buffered > 2*steady })
+		eventually(t, 60*time.Second, "the others have what waited", func() bool { return p.Stats().Buffered < steady })
 		t.Logf("the others have taken over after %v", time.Since(began))
 		pass(t, 15*time.Second-time.Since(began))
 		c.resume(t, id)

@@ -42,7 +42,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 version=${KAFKA_VERSION:-4.3.1}
 libraries=${KAFKA_CACHE:-$here/../../.cache/kafka}/$version
 heap=${KAFKA_HEAP:-512m}
-seconds_to_start=90
+seconds_to_start=180 # on a machine that has other things to do
 seconds_to_stop=40
 
 fail() {
@@ -154,7 +154,7 @@ EOF
 node_launch() { # ID
   local dir pid
   dir=$(node_dir "$1")
-  nohup java "-Xms$heap" "-Xmx$heap" -XX:+UseG1GC -Dkafka.log.level=INFO \
+  nohup java "-Xms$heap" "-Xmx$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dkafka.log.level=INFO \
     "-Dlog4j2.configurationFile=$here/log4j2.properties" -cp "$libraries/*" \
     kafka.Kafka "$dir/server.properties" >"$dir/broker.log" 2>&1 </dev/null &
   pid=$!

@@ -116,7 +116,8 @@ func (e *exporter) publish(p *publisher.Publisher, records int) error {
 	return p.Publish(e.from, received, e.next(records))
 }
 
-// load has the exporters send a steady stream until stop is called.
+// load has the exporters send a steady stream until stop is called, or the test
+// ends.
 func (tr traffic) load(t *testing.T, p *publisher.Publisher, flowsPerSecond int) (stop func()) {
 	t.Helper()
 	const records = 30
@@ -141,10 +142,12 @@ func (tr traffic) load(t *testing.T, p *publisher.Publisher, flowsPerSecond int)
 			}
 		}
 	}()
-	return func() {
+	stop = func() {
 		cancel()
 		<-ended
 	}
+	t.Cleanup(stop)
+	return stop
 }
 
 // startPublisher runs a publisher to the cluster, which ends with the test.
