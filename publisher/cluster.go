@@ -18,14 +18,13 @@ import (
 
 // Times of the client.
 const (
-	dialTimeout     = 10 * time.Second
-	idleTimeout     = 4 * time.Minute // brokers close connections after 10
-	controlTimeout  = 10 * time.Second
-	refreshTimeout  = 2 * time.Second
-	linkPatience    = 300 * time.Millisecond
-	metadataTTL     = 10 * time.Second
-	clusterTick     = time.Second
-	unreachedNotice = 10 * time.Second
+	dialTimeout    = 10 * time.Second
+	idleTimeout    = 4 * time.Minute // brokers close connections after 10
+	controlTimeout = 10 * time.Second
+	refreshTimeout = 2 * time.Second
+	linkPatience   = 300 * time.Millisecond
+	metadataTTL    = 10 * time.Second
+	clusterTick    = time.Second
 )
 
 // errNotIdempotent: the cluster gives this user no producer id, and that is
@@ -50,6 +49,9 @@ type cluster struct {
 	// far as known; else 0.
 	messageLimit atomic.Int64
 	wanted       chan struct{} // asks for new metadata soon
+
+	// unhelpful: the broker of the link gave no producer id.
+	unhelpful atomic.Bool
 
 	mu        sync.Mutex
 	problem   error // why the topic's metadata could not be had
@@ -101,6 +103,9 @@ func (c *cluster) run(ctx context.Context) {
 			}
 		}
 		forced = c.worthAsking(time.Since(asked))
+		if c.unhelpful.Swap(false) {
+			c.lost, forced = true, true // another broker may
+		}
 		// At most one refresh a tick, however many ask.
 		select {
 		case <-ctx.Done():
@@ -159,12 +164,16 @@ func (c *cluster) update(ctx context.Context, forced bool) {
 		return
 	}
 	if err != nil {
-		c.pub.notices.warn("metadata", unreachedNotice, "no metadata of the topic, trying again",
+		c.pub.notices.warn("metadata", "no metadata of the topic, trying again",
 			"topic", c.pub.cfg.Topic, "brokers", strings.Join(c.pub.cfg.Brokers, ","),
 			"error", err, "cure", metadataCure(err, c.pub.cfg.Topic))
 		return
 	}
 	c.topology.Store(top)
+	if known := len(c.pub.layout.Load().partitions); known > len(top.leaders) {
+		c.pub.notices.warn("fewer_partitions", "the topic has fewer partitions than before: records for those that are gone cannot be delivered",
+			"topic", c.pub.cfg.Topic, "partitions", len(top.leaders), "before", known, "cure", "restart this program; it learns the number anew")
+	}
 	c.pub.adopt(len(top.leaders))
 	c.pub.sender.poke()
 }
@@ -266,7 +275,7 @@ func (c *cluster) firstProducer(ctx context.Context) {
 		return
 	}
 	if _, err := c.producerAfter(ctx, 0); err != nil && !errors.Is(err, errNotIdempotent) {
-		c.pub.notices.warn("producer_id", unreachedNotice, "Kafka gives no producer id, trying again",
+		c.pub.notices.warn("producer_id", "Kafka gives no producer id, trying again",
 			"error", err, "cure", failureProducerID.cure)
 	}
 	c.pub.sender.poke()
@@ -326,6 +335,7 @@ func (c *cluster) askProducer(ctx context.Context) (producer, error) {
 			"error", err, "cure", "allow IDEMPOTENT_WRITE on the cluster")
 		return producer{}, errNotIdempotent
 	}
+	c.unhelpful.Store(true)
 	return producer{}, err
 }
 

@@ -488,3 +488,33 @@ func (c *lossyConn) Write(b []byte) (int, error) {
 	}
 	return c.Conn.Write(b)
 }
+
+// What waited while Kafka was away goes to a partition as fast as that delivers:
+// a partition whose share is full for a moment is waited for.
+func TestStagedRecordsWaitForTheirPartition(t *testing.T) {
+	t.Parallel()
+	address, port := reserveAddress(t)
+	p := startPublisher(t, []string{address}, func(c *Config) { c.BufferBytes = 16 << 20 })
+	n := uint64(0)
+	for seed := uint64(0); seed < 16*120; seed += 16 { // one exporter, so one partition of four
+		n += publish(t, p, seed, seed+1, 600)
+	}
+	broker := startBroker(t, 4, kfake.Ports(port))
+	closeWithin(t, p, 30*time.Second)
+	wantDelivered(t, p, n)
+	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
+}
+
+// The first broker that answers gives no producer id: another one is asked.
+func TestProducerIDFromAnotherBroker(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 3, kfake.NumBrokers(3))
+	refuses := []int32{0, 1}
+	broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.InitProducerID}, Nodes: refuses, TopLevel: true, Err: kerr.CoordinatorLoadInProgress, Count: -1,
+	})
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	n := publish(t, p, 0, 32, 30)
+	closeWithin(t, p, 30*time.Second)
+	wantDelivered(t, p, n)
+}

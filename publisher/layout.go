@@ -55,7 +55,7 @@ func (p *Publisher) adopt(n int) {
 	p.adopting.Lock()
 	defer p.adopting.Unlock()
 	old := p.layout.Load()
-	if n <= len(old.partitions) || (old.moving && !old.settled()) {
+	if n <= len(old.partitions) || (len(old.partitions) > 0 && !old.settled()) {
 		return
 	}
 	next := &layout{
@@ -103,6 +103,7 @@ func (p *Publisher) restage(n int, most int64) []*stage {
 	p.stages = make([]*stage, n)
 	for i := range p.stages {
 		p.stages[i] = newStage(p.budget, most)
+		p.stages[i].closed = p.flushing
 	}
 	return p.stages
 }

@@ -73,6 +73,7 @@ func TestAdopt(t *testing.T) {
 	p := startPublisher(t, []string{address}, nil)
 	for _, step := range []struct{ asked, want int }{{2, 2}, {2, 2}, {1, 2}, {5, 5}} {
 		p.adopt(step.asked)
+		eventually(t, 5*time.Second, "the stages end", func() bool { return p.layout.Load().settled() })
 		if got := p.Stats().Partitions; got != step.want {
 			t.Errorf("%d partitions asked for, there are %d, want %d", step.asked, got, step.want)
 		}
@@ -165,5 +166,24 @@ func TestStageIsBounded(t *testing.T) {
 	s.discard()
 	if s.account.held != 0 || s.counts.buffered != 0 || s.counts.dropped[DropShutdown] == 0 {
 		t.Errorf("after discard: %d bytes held, counts %+v", s.account.held, s.counts)
+	}
+}
+
+// Partitions that are added while the first stage still empties wait for it, and
+// nothing is counted twice or not at all.
+func TestTopicGrowsWhileStageDrains(t *testing.T) {
+	t.Parallel()
+	address, _ := reserveAddress(t)
+	p := startPublisher(t, []string{address}, nil)
+	n := publish(t, p, 0, 3000, 30)
+	p.adopt(2)
+	p.adopt(5)
+	n += publish(t, p, 3000, 3100, 30)
+	checkLedger(t, p.Stats())
+	eventually(t, 10*time.Second, "the stages end", func() bool { return p.layout.Load().settled() })
+	s := p.Stats()
+	checkLedger(t, s)
+	if s.Buffered != n || s.Decoded != n {
+		t.Errorf("decoded %d, buffered %d, want %d", s.Decoded, s.Buffered, n)
 	}
 }

@@ -156,17 +156,22 @@ type linkAnswer struct {
 
 // firstAnswer asks over links one after the other, and returns the first answer
 // of a broker, which may be an error. A broker may stand still, so the next is
-// asked without waiting long. Where somebody has to mend something, a password
-// above all, others would not answer either. If none answers, the error is the
-// first there was. All links but that of the answer are closed.
+// asked without waiting long. Where one refuses who we are the others would too,
+// and might lock us out. If none answers, the error is the first there was. All links but that of the answer are closed.
 func firstAnswer(ctx context.Context, topic string, links []*link) (first linkAnswer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	patience := time.NewTicker(linkPatience)
 	defer patience.Stop()
 	answers := make(chan linkAnswer)
+	defer func() {
+		for _, l := range links {
+			l.close()
+		}
+	}()
+	giveUp := false
 	for waiting := 0; ; {
-		if first.link == nil && len(links) > 0 {
+		if first.link == nil && !giveUp && len(links) > 0 {
 			l := links[0]
 			links = links[1:]
 			waiting++
@@ -194,9 +199,7 @@ func firstAnswer(ctx context.Context, topic string, links []*link) (first linkAn
 				if first.err == nil {
 					first.err = a.err
 				}
-				if localKind(a.err).slow {
-					links = nil
-				}
+				giveUp = localKind(a.err) == failureAuth
 			}
 		}
 	}

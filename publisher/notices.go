@@ -10,8 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// produceNotice is how often a kind of failed attempt is logged at most.
-const produceNotice = 10 * time.Second
+// noticeInterval is how often a kind of notice is logged at most.
+const noticeInterval = 10 * time.Second
 
 // notices logs what may happen again and again, each kind at most once in a
 // while. Kinds are a fixed set. It is safe for concurrent use.
@@ -28,11 +28,11 @@ type kept struct {
 }
 
 // warn logs a warning, unless one of that kind was logged in the time before.
-func (n *notices) warn(kind string, every time.Duration, message string, args ...any) {
+func (n *notices) warn(kind, message string, args ...any) {
 	n.mu.Lock()
 	k := n.kept[kind]
 	now := time.Now()
-	due := now.Sub(k.last) >= every
+	due := now.Sub(k.last) >= noticeInterval
 	if due {
 		n.kept[kind] = kept{last: now}
 	} else {
@@ -57,7 +57,7 @@ func (p *Publisher) complain(part *partition, o outcome) {
 	if o.cure != "" {
 		args = append(args, "cure", o.cure)
 	}
-	p.notices.warn(o.name, produceNotice, "a batch could not be delivered", args...)
+	p.notices.warn(o.name, "a batch could not be delivered", args...)
 }
 
 // metadataCure tells what helps when the topic's metadata cannot be had.

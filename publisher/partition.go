@@ -77,17 +77,21 @@ func (p *partition) append(l *layout, e *packetEncoder) (done bool, err error) {
 		p.counts.dropped[DropBufferFull] += uint64(n)
 		return true, ErrBufferFull
 	}
+	before := b.size()
 	b.appendPacket(e)
-	p.appended(b, n)
+	p.appended(b, n, before)
 	return true, nil
 }
 
-// appended accounts for n records appended to the open batch b.
-func (p *partition) appended(b *batch, n int) {
+// appended accounts for n records appended to the open batch b, which had a size
+// before. The sender is told once that the batch may go: whatever keeps it from
+// going then makes the sender look again when it ends.
+func (p *partition) appended(b *batch, n, before int) {
 	p.counts.buffered += uint64(n)
 	p.accepted += uint64(n)
+	enough := p.pub.cfg.BatchBytes
 	switch {
-	case p.flushing || (b.size() >= p.pub.cfg.BatchBytes && !p.busy):
+	case p.flushing || (b.size() >= enough && before < enough):
 		p.pub.sender.ready(p)
 	case b.records == n:
 		p.pub.sender.linger(p, b.opened)
@@ -103,6 +107,9 @@ func (p *partition) room(n int) *batch {
 		b = nil
 	}
 	if b != nil && cap(b.buf) < b.capacity(n) && !p.grow(b, b.capacity(n)) {
+		if len(p.queue) > 0 && b.size() < p.leastUsual() {
+			return nil
+		}
 		p.shut()
 		b = nil
 	}
@@ -112,7 +119,12 @@ func (p *partition) room(n int) *batch {
 	return b
 }
 
-// begin opens a batch with room for n bytes, as large as the last one if there
+// leastUsual is how small a batch may be that is queued behind others. A
+// partition that has used up its share would otherwise queue ever smaller ones,
+// and be too slow to recover from it.
+func (p *partition) leastUsual() int { return min(p.usual, p.pub.cfg.BatchBytes/4) }
+
+// begin opens a batch with room for n bytes, as large as the last ones if there
 // is room for that.
 func (p *partition) begin(n int) *batch {
 	b := &batch{opened: time.Now()}
@@ -121,7 +133,9 @@ func (p *partition) begin(n int) *batch {
 	}
 	need := b.capacity(batchHeaderSize + n)
 	buf := p.pub.budget.take(&p.account, max(need, p.usual))
-	if buf == nil {
+	if buf == nil && len(p.queue) > 0 {
+		buf = p.pub.budget.take(&p.account, max(need, p.leastUsual()))
+	} else if buf == nil {
 		buf = p.pub.budget.take(&p.account, need)
 	}
 	if buf == nil {
@@ -180,7 +194,7 @@ func (p *partition) enqueue() *batch {
 	b := p.open
 	p.open = nil
 	b.raw = b.size()
-	p.usual = len(b.buf)
+	p.usual = max(len(b.buf), p.usual/4*3)
 	p.queue = append(p.queue, b)
 	return b
 }
@@ -189,7 +203,9 @@ func (p *partition) enqueue() *batch {
 func (p *partition) sealLater(b *batch) {
 	b.sealing = true
 	p.pub.working.Go(func() {
-		p.pub.seal(p, b)
+		if p.pub.ctx.Err() == nil { // else it will be discarded
+			p.pub.seal(p, b)
+		}
 		p.mu.Lock()
 		b.sealing = false
 		p.mu.Unlock()

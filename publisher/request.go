@@ -17,6 +17,7 @@ import (
 // request is a produce request being put together and sent.
 type request struct {
 	broker *broker
+	alone  bool // for one partition, which has failed
 	items  []item
 	size   int
 	copied int64 // charged to the budget for the client's copy

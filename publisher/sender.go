@@ -133,7 +133,7 @@ func (s *sender) join(ctx context.Context, now time.Time, shared map[int32]*requ
 func (s *sender) collect(now time.Time) []*partition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	todo := slices.Concat(s.candidates, s.waiting)
+	todo := slices.Concat(s.waiting, s.candidates)
 	s.candidates, s.waiting = nil, s.waiting[:0]
 	for _, p := range todo {
 		p.candidate.Store(false)
@@ -198,7 +198,7 @@ func (s *sender) place(ctx context.Context, now time.Time, p *partition, linger 
 		r = nil
 	}
 	if r == nil {
-		if r = s.open(leader, now); r == nil {
+		if r = s.open(leader, now, alone); r == nil {
 			s.wait(p)
 			return
 		}
@@ -222,30 +222,30 @@ func (s *sender) wait(p *partition) {
 	s.waiting = append(s.waiting, p)
 }
 
-// open returns a new request to a broker, or nil when that has enough of them
-// or wants to be left alone.
-func (s *sender) open(leader int32, now time.Time) *request {
+// open returns a new request to a broker, for one partition alone or for many,
+// or nil when that has enough of them or wants to be left alone.
+func (s *sender) open(leader int32, now time.Time, alone bool) *request {
 	b := s.brokers[leader]
 	if b == nil {
 		b = &broker{inOrder: s.pub.cfg.Acks == AcksNone}
 		s.brokers[leader] = b
 	}
-	if !s.pub.cluster.producerReady() || !b.begin(now) {
+	if !s.pub.cluster.producerReady() || !b.begin(now, alone) {
 		return nil
 	}
-	return &request{broker: b}
+	return &request{broker: b, alone: alone}
 }
 
 // start sends r, unless nothing came into it.
 func (s *sender) start(ctx context.Context, r *request) {
 	if len(r.items) == 0 {
-		r.broker.end()
+		r.broker.end(r.alone)
 		return
 	}
 	s.pub.working.Go(func() {
 		s.pub.send(ctx, r)
 		s.pub.budget.endCopy(r.copied)
-		r.broker.end()
+		r.broker.end(r.alone)
 		s.poke()
 	})
 }
@@ -254,31 +254,44 @@ func (s *sender) start(ctx context.Context, r *request) {
 type broker struct {
 	// inOrder lets only one request at a time be under way. Each that is has a
 	// connection of its own, and where brokers acknowledge nothing, two batches
-	// of a partition would overtake each other on two of them.
+	// of a partition would overtake each other on two of them. They still may
+	// when the client changes connections, which nobody can tell it not to.
 	inOrder bool
 
 	mu       sync.Mutex
 	requests int // under way
+	alone    int // of them, for a partition that has failed
 	until    time.Time
 }
 
 // begin takes one of the broker's places for requests, if one is free and the
-// broker has not asked to be left alone.
-func (b *broker) begin(now time.Time) bool {
+// broker has not asked to be left alone. Partitions that have failed, and may
+// fail again after a long wait, leave one place to the others.
+func (b *broker) begin(now time.Time, alone bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.requests == maxRequestsPerBroker || (b.inOrder && b.requests == 1) || now.Before(b.until) {
+	places := maxRequestsPerBroker
+	if b.inOrder {
+		places = 1
+	}
+	if b.requests == places || (alone && b.alone > 0 && b.alone == places-1) || now.Before(b.until) {
 		return false
 	}
 	b.requests++
+	if alone {
+		b.alone++
+	}
 	return true
 }
 
 // end gives the place back.
-func (b *broker) end() {
+func (b *broker) end(alone bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.requests--
+	if alone {
+		b.alone--
+	}
 }
 
 // throttle leaves the broker alone for as long as it asked.

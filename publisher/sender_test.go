@@ -13,21 +13,21 @@ func TestBrokerPlaces(t *testing.T) {
 	var b broker
 	now := time.Now()
 	for i := range maxRequestsPerBroker {
-		if !b.begin(now) {
+		if !b.begin(now, false) {
 			t.Fatalf("request %d of %d is refused", i, maxRequestsPerBroker)
 		}
 	}
-	if b.begin(now) {
+	if b.begin(now, false) {
 		t.Error("one request too many")
 	}
-	b.end()
-	if !b.begin(now) {
+	b.end(false)
+	if !b.begin(now, true) {
 		t.Error("a place that was given back is not there")
 	}
-	b.end()
+	b.end(true)
 	b.throttle(time.Hour)
 	b.throttle(time.Minute)
-	if b.begin(time.Now().Add(59*time.Minute)) || !b.begin(time.Now().Add(61*time.Minute)) {
+	if b.begin(time.Now().Add(59*time.Minute), false) || !b.begin(time.Now().Add(61*time.Minute), false) {
 		t.Error("the longest throttle time does not hold")
 	}
 }

@@ -69,6 +69,9 @@ func (p *partition) identify(ctx context.Context, b *batch) error {
 		}
 		id, err := p.pub.cluster.producerAfter(ctx, known)
 		if errors.Is(err, errNotIdempotent) {
+			// It may have been sent under an id before.
+			stampBatch(b.buf, noProducer.id, noProducer.epoch, -1)
+			p.renew = false
 			return nil
 		}
 		if err != nil {
@@ -90,7 +93,7 @@ func (p *Publisher) settle(part *partition, b *batch, o outcome) {
 		if o.moved {
 			p.cluster.refreshSoon()
 		}
-		if o.verdict == tooLarge {
+		if o.verdict == tooLarge && b.records > 1 {
 			p.cluster.lowerMessageLimit(len(b.buf) / 2)
 		}
 		part.failed(b, o)

@@ -241,14 +241,15 @@ func (p *Publisher) drain(s *stage, after <-chan struct{}) {
 // It returns false when the publisher ends.
 func (p *Publisher) move(s *stage, packet staged) bool {
 	part := p.layout.Load().partition(packet.hash)
-	for {
-		moved, full := p.tryMove(s, part, packet)
+	for patient := true; ; {
+		moved, hopeless := p.tryMove(s, part, packet)
 		if moved {
 			return true
 		}
-		if full || !p.awaitRoom(p.ctx) {
+		if hopeless || !patient {
 			break
 		}
+		patient = p.awaitRoom(p.ctx)
 	}
 	if p.ctx.Err() != nil {
 		return false
@@ -260,13 +261,13 @@ func (p *Publisher) move(s *stage, packet staged) bool {
 	return true
 }
 
-// tryMove moves a packet if there is room. full tells that there will be none
-// as long as the partition's own batches are not delivered.
-func (p *Publisher) tryMove(s *stage, part *partition, packet staged) (moved, full bool) {
+// tryMove moves a packet if there is room. hopeless tells that the partition has
+// used up its own share and fails to deliver: others must not wait for that.
+func (p *Publisher) tryMove(s *stage, part *partition, packet staged) (moved, hopeless bool) {
 	p.moving.Lock()
 	defer p.moving.Unlock()
-	if full, ok := part.appendStaged(packet); !ok {
-		return false, full
+	if hopeless, ok := part.appendStaged(packet); !ok {
+		return false, hopeless
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -289,17 +290,18 @@ func (p *Publisher) awaitRoom(ctx context.Context) bool {
 }
 
 // appendStaged is append for a packet that was staged: it has been counted as
-// decoded there. When there is no room, full tells whether it is the
-// partition's own share that is used up.
-func (p *partition) appendStaged(packet staged) (full, done bool) {
+// decoded there. When there is no room, hopeless tells whether the partition's
+// own share is used up while it fails to deliver.
+func (p *partition) appendStaged(packet staged) (hopeless, done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	size := packet.records*(maxFramingSize+len(packet.key)) + len(packet.values)
 	b := p.room(size)
 	if b == nil {
-		return p.pub.budget.full(&p.account, batchHeaderSize+size), false
+		return p.failures > 0 && p.pub.budget.full(&p.account, batchHeaderSize+size), false
 	}
+	before := b.size()
 	b.appendStaged(packet)
-	p.appended(b, packet.records)
+	p.appended(b, packet.records, before)
 	return false, true
 }

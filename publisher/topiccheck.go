@@ -17,11 +17,10 @@ const topicCheckInterval = 10 * time.Minute
 
 // The kinds of kafka_topic_warnings.
 const (
-	warnCompaction    = "compaction"
-	warnOneReplica    = "one_replica"
-	warnMinInsync     = "min_insync_replicas"
-	warnMessageSize   = "max_message_bytes"
-	reasonableMessage = 256 << 10
+	warnCompaction  = "compaction"
+	warnOneReplica  = "one_replica"
+	warnMinInsync   = "min_insync_replicas"
+	warnMessageSize = "max_message_bytes"
 )
 
 // topicWarnings is which of the topic's settings put flows at risk. It is safe
@@ -72,7 +71,7 @@ func (c *cluster) checkTopic(ctx context.Context) {
 		return
 	}
 	c.messageLimit.Store(int64(facts.maxMessageBytes))
-	for _, w := range facts.warnings(c.pub.cfg.Acks) {
+	for _, w := range facts.warnings(c.pub.cfg.Acks, c.pub.cfg.BatchBytes) {
 		if c.pub.warnings.set(w.kind, w.stands) {
 			c.pub.log.Warn("the topic's settings put flows at risk: "+w.risk, //nolint:sloglint // one of four constant texts
 				"topic", c.pub.cfg.Topic, "cure", w.cure)
@@ -133,7 +132,7 @@ type topicWarning struct {
 }
 
 // warnings judges the settings.
-func (f *topicFacts) warnings(acks Acks) []topicWarning {
+func (f *topicFacts) warnings(acks Acks, batchBytes int) []topicWarning {
 	return []topicWarning{
 		{
 			kind: warnCompaction, stands: f.compacted,
@@ -151,7 +150,7 @@ func (f *topicFacts) warnings(acks Acks) []topicWarning {
 			cure: "set min.insync.replicas=2",
 		},
 		{
-			kind: warnMessageSize, stands: f.maxMessageBytes > 0 && f.maxMessageBytes < reasonableMessage,
+			kind: warnMessageSize, stands: f.maxMessageBytes > 0 && f.maxMessageBytes < batchBytes,
 			risk: "max.message.bytes is " + strconv.Itoa(f.maxMessageBytes) + ", so batches are small and cost more",
 			cure: fmt.Sprintf("set max.message.bytes=%d", MaxBatchBytes+batchHeaderSize),
 		},

@@ -33,7 +33,7 @@ func TestTopicWarnings(t *testing.T) {
 			facts := good
 			test.change(&facts)
 			var got []string
-			for _, w := range facts.warnings(test.acks) {
+			for _, w := range facts.warnings(test.acks, 512<<10) {
 				if w.stands {
 					got = append(got, w.kind)
 				}
