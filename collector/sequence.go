@@ -151,8 +151,11 @@ func (q *sequence) follow(s *sighting) {
 }
 
 // rebooted reports whether the boot time moved by more than clocks do. An
-// uptime that stands still tells nothing.
+// uptime that stands still tells nothing, nor does an exporter without a clock.
 func (q *sequence) rebooted(s *sighting) bool {
+	if s.exported == 0 && q.exported == 0 {
+		return false
+	}
 	moved := time.Duration(int32(s.bootTime()-q.boot)) * time.Millisecond
 	return s.uptime != q.uptime && (moved > bootTolerance || moved < -bootTolerance)
 }

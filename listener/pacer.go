@@ -12,6 +12,9 @@ const (
 	// mostSkipped bounds for how many reads there are no pauses after some that
 	// collected nothing.
 	mostSkipped = 64
+	// leastBuffer is the receive buffer below which there are no pauses: it holds
+	// hardly more than a burst.
+	leastBuffer = 1 << 20
 	// chargedBytes is what the kernel charges a receive buffer for a datagram of
 	// 30 records, rounded up.
 	chargedBytes = 4 << 10
@@ -43,7 +46,7 @@ type pacer struct {
 // newPacer returns a pacer for a socket with a receive buffer of so many bytes.
 func newPacer(budget time.Duration, buffer int) *pacer {
 	p := &pacer{budget: budget, collect: float64(min(worthReading, buffer/chargedBytes/4))}
-	if p.collect < worthPausing {
+	if buffer < leastBuffer || p.collect < worthPausing {
 		p.budget = 0
 	}
 	return p
