@@ -56,14 +56,9 @@ var errRecord = errors.New("publisher: malformed record")
 // castagnoli is the polynomial of CRC-32C, which processors have in hardware.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// batchHeader is what a record batch says of itself beyond its length and
-// checksum.
+// batchHeader is what a record batch says of itself beyond its length, identity
+// and checksum.
 type batchHeader struct {
-	// producerID, producerEpoch and baseSequence identify the batch to a broker
-	// that has seen it before; all are -1 if it shall not.
-	producerID    int64
-	producerEpoch int16
-	baseSequence  int32
 	// baseTimestamp and maxTimestamp are Unix milliseconds.
 	baseTimestamp, maxTimestamp int64
 	// records is their number, above zero.
@@ -71,8 +66,9 @@ type batchHeader struct {
 	compression Compression
 }
 
-// putBatchHeader completes the batch b, whose records follow
-// batchHeaderSize bytes left for the header.
+// putBatchHeader writes the header of the batch b, whose records follow
+// batchHeaderSize bytes left for it. Identity and checksum are stampBatch's, so
+// that the checksum is computed once.
 func putBatchHeader(b []byte, h batchHeader) {
 	w := b[:batchHeaderSize:batchHeaderSize]
 	binary.BigEndian.PutUint64(w[0:], 0)
@@ -84,10 +80,11 @@ func putBatchHeader(b []byte, h batchHeader) {
 	binary.BigEndian.PutUint64(w[27:], uint64(h.baseTimestamp))
 	binary.BigEndian.PutUint64(w[35:], uint64(h.maxTimestamp))
 	binary.BigEndian.PutUint32(w[57:], uint32(h.records))
-	stampBatch(b, h.producerID, h.producerEpoch, h.baseSequence)
 }
 
-// stampBatch gives a complete batch another identity and its new checksum.
+// stampBatch completes a batch with a header: it gives it, or changes, the
+// identity by which a broker knows that it has seen the batch before, and the
+// checksum. All of the identity is -1 if the broker shall not.
 func stampBatch(b []byte, producerID int64, epoch int16, sequence int32) {
 	binary.BigEndian.PutUint64(b[batchIdentity:], uint64(producerID))
 	binary.BigEndian.PutUint16(b[batchIdentity+8:], uint16(epoch))

@@ -46,9 +46,15 @@ const goldenBatch = `
 // goldenHeader is what goldenBatch says of itself.
 func goldenHeader() batchHeader {
 	return batchHeader{
-		producerID: 1000, producerEpoch: 7, baseSequence: 10,
 		baseTimestamp: 1_767_225_600_000, maxTimestamp: 1_767_225_600_100, records: 2,
 	}
+}
+
+// completeBatch is what sealing and stamping do to a batch, with the identity
+// of goldenBatch.
+func completeBatch(b []byte, h batchHeader) {
+	putBatchHeader(b, h)
+	stampBatch(b, 1000, 7, 10)
 }
 
 // bitwiseCRC32C computes the checksum by its definition (RFC 3720, appendix
@@ -85,7 +91,7 @@ func TestPutBatchHeaderGolden(t *testing.T) {
 	b := bytes.Repeat([]byte{0xee}, batchHeaderSize)
 	b = appendFramed(b, []byte("k"), []byte("v"), 0, 0)
 	b = appendFramed(b, nil, nil, 100, 1)
-	putBatchHeader(b, goldenHeader())
+	completeBatch(b, goldenHeader())
 	if want := goldenBatchBytes(t); !bytes.Equal(b, want) {
 		t.Errorf("got\n%x, want\n%x", b, want)
 	}
@@ -146,7 +152,7 @@ func testBatch(t *testing.T, c Compression) (batch []byte, want []readRecord) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	putBatchHeader(batch, h)
+	completeBatch(batch, h)
 	return batch, want
 }
 
@@ -261,7 +267,7 @@ func TestAppendRenumbered(t *testing.T) {
 		}
 		h := goldenHeader()
 		h.records = to - from
-		putBatchHeader(part, h)
+		completeBatch(part, h)
 		got, err := readFranz(part)
 		if err != nil {
 			t.Fatal(err)

@@ -1,8 +1,11 @@
 package publisher
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+)
 
-// Sizes of batch buffers, recordsOffset and slack included.
+// Sizes of batch buffers.
 const (
 	minBuffer  = 16 << 10
 	fineBuffer = 64 << 10 // above this, sizes are multiples of it
@@ -51,7 +54,7 @@ type account struct {
 func (b *budget) full(a *account, n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return a.held+int64(bufferSize(n)) > b.share
+	return a.held+int64(openSize(n)) > b.share
 }
 
 // newBudget returns a budget of limit bytes for n accounts. An eighth of it,
@@ -88,7 +91,19 @@ func (b *budget) setAccounts(n int, holders []*account) {
 	}
 }
 
-// bufferSize is the capacity of the buffer handed out for n bytes.
+// openSize is the capacity of the buffer handed out for n bytes that are still to
+// be written: a power of two up to the largest batch, so that nearly every buffer
+// that is given back is of use to the next one.
+func openSize(n int) int {
+	size := bufferSize(n)
+	if n > fineBuffer && n <= MaxBatchBytes {
+		size = 1 << bits.Len(uint(n-1))
+	}
+	return size
+}
+
+// bufferSize is the capacity of the buffer handed out for n bytes that are there:
+// hardly more, since a batch may wait in it for long.
 func bufferSize(n int) int {
 	size := minBuffer
 	for size < fineBuffer {
@@ -103,7 +118,7 @@ func bufferSize(n int) int {
 // take charges a buffer of at least n bytes to a and returns it empty, or nil
 // when there is no room for it.
 func (b *budget) take(a *account, n int) []byte {
-	size := bufferSize(n)
+	size := openSize(n)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.charge(a, int64(size)) {

@@ -17,6 +17,18 @@ func TestBufferSize(t *testing.T) {
 	}
 }
 
+func TestOpenSize(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]int{
+		1: 16 << 10, 40 << 10: 64 << 10, 64<<10 + 1: 128 << 10, 300 << 10: 512 << 10,
+		512 << 10: 512 << 10, 1 << 20: 1 << 20, 1<<20 + 1: 1<<20 + 64<<10,
+	} {
+		if got := openSize(n); got != want {
+			t.Errorf("openSize(%d) = %d, want %d", n, got, want)
+		}
+	}
+}
+
 // fill takes buffers of a size until the budget refuses.
 func fill(b *budget, a *account, size int) {
 	for full := false; !full; {

@@ -117,7 +117,7 @@ func BenchmarkDecodeEncodeFrame(b *testing.B) {
 					if open.lz4 != nil {
 						open.buf = open.lz4.finish(open.buf, batchHeaderSize)
 					}
-					putBatchHeader(open.buf, open.header(c.codec()))
+					completeBatch(open.buf, open.header(c.codec()))
 					wire = float64(len(open.buf)) / float64(open.records)
 					open = benchBatch(c, buf)
 				}
@@ -193,7 +193,7 @@ func BenchmarkSeal(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, body := range bodies {
-			putBatchHeader(body, batchHeader{producerID: 1, records: 1})
+			completeBatch(body, batchHeader{records: 1})
 		}
 	}
 	perRecord(b, records)

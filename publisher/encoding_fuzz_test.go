@@ -141,7 +141,7 @@ func FuzzRecordBatch(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		putBatchHeader(batch, h)
+		completeBatch(batch, h)
 		for _, read := range []func([]byte) ([]readRecord, error){readFranz, readKafkaGo} {
 			got, err := read(batch)
 			if err != nil {

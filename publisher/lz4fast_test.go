@@ -384,7 +384,7 @@ func TestLZ4FastSeal(t *testing.T) {
 			t.Errorf("%v: sealed %v, codec %d, %d bytes of %d, holds %d, charged %d", tt.records,
 				fast.sealed, fast.buf[22], len(fast.buf), plain.size(), cap(fast.buf), a.held)
 		}
-		putBatchHeader(plain.buf, plain.header(CompressionNone))
+		completeBatch(plain.buf, plain.header(CompressionNone))
 		want := readBatch(t, plain.buf)
 		compareRecords(t, "sealed", readBatch(t, fast.buf), want)
 		if fast.records == 1 {

@@ -61,7 +61,7 @@ func (p *Partitioner) UnmarshalText(b []byte) error {
 func (p Partitioner) hash(key []byte) uint32 {
 	switch p {
 	case PartitionerCRC32:
-		return crc32.ChecksumIEEE(key)
+		return crc32IEEE(key)
 	case PartitionerFNV1a:
 		return fnv1a(key)
 	default:
@@ -123,4 +123,14 @@ func fnv1a(key []byte) uint32 {
 		h = (h ^ uint32(c)) * prime
 	}
 	return h
+}
+
+// crc32IEEE is crc32.ChecksumIEEE, which would have the key allocated; for as
+// short a key as ours it is no faster.
+func crc32IEEE(key []byte) uint32 {
+	crc := ^uint32(0)
+	for _, b := range key {
+		crc = crc32.IEEETable[byte(crc)^b] ^ crc>>8
+	}
+	return ^crc
 }

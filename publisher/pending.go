@@ -106,12 +106,9 @@ func (b *batch) admit(timestamp int64) int64 {
 	return timestamp - b.base
 }
 
-// header is what b's header must say; the identity is put in when it is sent.
+// header is what b's header must say.
 func (b *batch) header(c Compression) batchHeader {
 	return batchHeader{
-		producerID:    noProducer.id,
-		producerEpoch: noProducer.epoch,
-		baseSequence:  -1,
 		baseTimestamp: b.base,
 		maxTimestamp:  b.latest,
 		records:       b.records,

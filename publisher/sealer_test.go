@@ -98,9 +98,11 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// readBatch reads a batch with a reader that is not ours.
+// readBatch stamps a sealed batch, as is done before it is sent, and reads it
+// with a reader that is not ours.
 func readBatch(t *testing.T, b []byte) []readRecord {
 	t.Helper()
+	stampBatch(b, -1, -1, -1)
 	records, err := readFranz(b)
 	if err != nil {
 		t.Fatal(err)

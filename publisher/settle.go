@@ -69,7 +69,6 @@ func (p *partition) identify(ctx context.Context, b *batch) error {
 		}
 		id, err := p.pub.cluster.producerAfter(ctx, known)
 		if errors.Is(err, errNotIdempotent) {
-			// It may have been sent under an id before.
 			stampBatch(b.buf, noProducer.id, noProducer.epoch, -1)
 			p.renew = false
 			return nil
