@@ -12,12 +12,10 @@ const (
 	// mostSkipped bounds for how many reads there are no pauses after some that
 	// collected nothing.
 	mostSkipped = 64
-	// leastBuffer is the receive buffer below which there are no pauses: it holds
-	// hardly more than a burst.
+	// leastBuffer is the receive buffer in bytes below which there are no pauses.
+	// The kernel charges it up to 4 KiB for a datagram of 30 records, so a
+	// smaller one holds hardly more than a burst.
 	leastBuffer = 1 << 20
-	// chargedBytes is what the kernel charges a receive buffer for a datagram of
-	// 30 records, rounded up.
-	chargedBytes = 4 << 10
 )
 
 // pacer decides how long to leave a socket alone after a read. Being woken for
@@ -26,15 +24,13 @@ const (
 //
 // A pause lasts as long as worthReading datagrams take to arrive at the rate
 // seen lately, and never longer than the budget. While more is queued than one
-// read takes there is none. So little is ever queued, however high the rate:
-// what rises during a pause of a few milliseconds must still fit, which is why
-// only a quarter of the buffer is counted on.
+// read takes there is none. So little is ever queued, however high the rate, and
+// a buffer that is not small has room for what rises during a pause.
 //
 // Senders that send in bursts are read a burst at a time anyway, and a pause
 // after it collects nothing. So pauses that did become rare, until one pays.
 type pacer struct {
-	budget  time.Duration // longest pause; 0 means there are none
-	collect float64       // datagrams to wait for
+	budget time.Duration // longest pause; 0 means there are none
 
 	last time.Time
 	rate float64 // datagrams a second, smoothed
@@ -45,11 +41,10 @@ type pacer struct {
 
 // newPacer returns a pacer for a socket with a receive buffer of so many bytes.
 func newPacer(budget time.Duration, buffer int) *pacer {
-	p := &pacer{budget: budget, collect: float64(min(worthReading, buffer/chargedBytes/4))}
-	if buffer < leastBuffer || p.collect < worthPausing {
-		p.budget = 0
+	if buffer < leastBuffer {
+		budget = 0
 	}
-	return p
+	return &pacer{budget: budget}
 }
 
 // pause returns how long to wait after a read at a time that brought so many
@@ -69,7 +64,7 @@ func (p *pacer) pause(at time.Time, datagrams int, full, waited bool) time.Durat
 		return 0
 	}
 	p.paused, p.skipped = true, 0
-	return min(p.budget, time.Duration(p.collect/p.rate*float64(time.Second)))
+	return min(p.budget, time.Duration(worthReading/p.rate*float64(time.Second)))
 }
 
 // learn takes note of the rate, and of what the last pause was good for.
