@@ -2,6 +2,7 @@ package collector
 
 import (
 	"runtime"
+	"runtime/debug"
 	"strings"
 )
 
@@ -33,5 +34,7 @@ func (c *Collector) logStart() {
 		"kafka_tls", p.TLS != nil,
 		"kafka_sasl", p.SASL != nil,
 		"memory_need", c.cfg.memoryNeed(),
+		"go_memory_limit", debug.SetMemoryLimit(-1), // as it is; negative sets none
+		"go_max_procs", runtime.GOMAXPROCS(0),
 	)
 }

@@ -22,6 +22,11 @@ const memoryAllowance = 128 << 20
 // container's memory.
 const receiveBufferFactor = 2
 
+// outsideGo is the part of memoryAllowance that Go's collector neither sees nor
+// can give back, in bytes: the slots, the kernel's side of the connections to
+// brokers, page tables, the program itself.
+const outsideGo = 32 << 20
+
 // unlimited is where the limits of a version 1 control group begin that mean
 // none: the largest int64, rounded down to a page of up to 64 KiB.
 const unlimited = math.MaxInt64 - 64<<10
@@ -29,6 +34,22 @@ const unlimited = math.MaxInt64 - 64<<10
 // memoryNeed returns the most memory the collector is meant to use, in bytes.
 func (c Config) memoryNeed() int64 {
 	return int64(c.Publisher.BufferBytes) + receiveBufferFactor*c.receiveBuffers() + memoryAllowance
+}
+
+// GoMemoryLimit returns the memory in bytes that the container's limit leaves to
+// Go's heap, for debug.SetMemoryLimit, and whether there is such a limit. Batch
+// buffers and datagram slots lie outside of that heap, so that Go could not know.
+// It is at least 96 MiB for a configuration that Validate lets through.
+func (c Config) GoMemoryLimit() (int64, bool) {
+	limit, limited := ContainerMemoryLimit()
+	return c.goMemory(limit), limited
+}
+
+// goMemory is what limit leaves when all that is not Go's is used up. The
+// client's copies of requests are Go's, and part of the budget: they count twice
+// here, which errs to the safe side.
+func (c Config) goMemory(limit int64) int64 {
+	return limit - c.memoryNeed() + memoryAllowance - outsideGo
 }
 
 // receiveBuffers is the sum over all addresses.

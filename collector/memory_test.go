@@ -140,3 +140,29 @@ func TestMemoryIsComparedWithTheLimit(t *testing.T) {
 		}
 	}
 }
+
+func TestGoMemory(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name                         string
+		addresses                    int
+		buffer, receiveBuffer, limit int
+		want                         int64
+	}{
+		// limit - budget - 2 x receive buffers - 32
+		{"a limit that fits exactly", 1, 256 << 20, 32 << 20, 448 << 20, 96 << 20},
+		{"a limit with room", 1, 256 << 20, 32 << 20, 512 << 20, 160 << 20},
+		{"two addresses", 2, 256 << 20, 32 << 20, 512 << 20, 96 << 20},
+		{"a small container", 1, 40 << 20, 8 << 20, 256 << 20, 168 << 20},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := Config{Listen: make([]string, tt.addresses), ReceiveBuffer: tt.receiveBuffer}
+			cfg.Publisher.BufferBytes = tt.buffer
+			if got := cfg.goMemory(int64(tt.limit)); got != tt.want {
+				t.Errorf("%d MiB are left to Go, want %d MiB", got>>20, tt.want>>20)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 
 	"github.com/flowpub/flowpub/collector"
@@ -31,6 +32,7 @@ func collect(ctx context.Context, environ []string, stderr io.Writer) int {
 			strings.ReplaceAll(err.Error(), "\n", "\n  "))
 		return command.Misused
 	}
+	limitGoMemory(environ, cfg.Collector.GoMemoryLimit, debug.SetMemoryLimit)
 	logger := cfg.Log.Logger(stderr)
 	cfg.Collector.Logger = logger
 	cfg.Collector.Version = command.Version(version)
