@@ -42,6 +42,7 @@ type cluster struct {
 	// is needed.
 	credentials *credentials
 	lost        bool
+	creator     creator
 
 	// topology is nil until it was once known.
 	topology atomic.Pointer[topology]
@@ -70,6 +71,7 @@ func newCluster(p *Publisher) (*cluster, error) {
 	}
 	return &cluster{
 		pub:         p,
+		creator:     creator{pub: p},
 		credentials: secret,
 		lost:        true,
 		files:       watch,
@@ -157,6 +159,9 @@ func (c *cluster) worthAsking(ago time.Duration) bool {
 // client has.
 func (c *cluster) update(ctx context.Context, forced bool) {
 	top, err := c.ask(ctx, forced)
+	if errors.Is(err, kafka.UnknownTopicOrPartition) {
+		err = c.missed(ctx, top, err)
+	}
 	c.mu.Lock()
 	c.problem = err
 	c.mu.Unlock()
@@ -166,7 +171,7 @@ func (c *cluster) update(ctx context.Context, forced bool) {
 	if err != nil {
 		c.pub.notices.warn("metadata", "no metadata of the topic, trying again",
 			"topic", c.pub.cfg.Topic, "brokers", strings.Join(c.pub.cfg.Brokers, ","),
-			"error", err, "cure", metadataCure(err, c.pub.cfg.Topic))
+			"error", err, "cure", c.pub.cfg.metadataCure(err, top))
 		return
 	}
 	c.topology.Store(top)
@@ -178,8 +183,20 @@ func (c *cluster) update(ctx context.Context, forced bool) {
 	c.pub.sender.poke()
 }
 
-// ask returns the topic's metadata. As long as no broker answers, the link there
-// was stays, for requests to brokers that it knows.
+// missed has the missing topic created, if that is wanted. It returns err with
+// the reason if that fails.
+func (c *cluster) missed(ctx context.Context, top *topology, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	if refusal := c.creator.create(ctx, c.link.Load(), c.pub.cfg.Topic, len(top.brokers)); refusal != nil {
+		return fmt.Errorf("%w: %w", err, refusal)
+	}
+	return err
+}
+
+// ask returns the topic's metadata; with an error about the topic, what there is
+// besides. As long as no broker answers, the link there was stays, for requests
+// to brokers that it knows.
 func (c *cluster) ask(ctx context.Context, forced bool) (*topology, error) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()

@@ -33,9 +33,11 @@ type Config struct {
 	// Brokers are the host:port addresses of at least one broker of the
 	// cluster; the rest is learned from it.
 	Brokers []string
-	// Topic receives all flow records. It must exist. A name has 1 to 249 of
-	// A-Z, a-z, 0-9, '.', '_' and '-', and is neither "." nor "..".
+	// Topic receives all flow records. A name has 1 to 249 of A-Z, a-z, 0-9, '.',
+	// '_' and '-', and is neither "." nor "..". Until it exists they wait.
 	Topic string
+	// CreateTopic, when not zero, has a missing topic created with that shape.
+	CreateTopic TopicShape
 	// ClientID names this program in the brokers' logs and quotas.
 	ClientID string
 	// Compression is the codec of the record batches.
@@ -118,7 +120,7 @@ func (c Config) Validate() error {
 	if c.RequestTimeout < time.Second {
 		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
 	}
-	return errors.Join(append(errs, c.TLS.validate(), c.SASL.validate())...)
+	return errors.Join(append(errs, c.CreateTopic.validate(), c.TLS.validate(), c.SASL.validate())...)
 }
 
 // canBeTopic reports whether Kafka takes name as a topic's: its class Topic has

@@ -106,7 +106,7 @@ type topology struct {
 }
 
 // ask returns what the client knows of the topic. It connects when it knows
-// nothing yet.
+// nothing yet. With an error about the topic the topology has the brokers.
 func (l *link) ask(ctx context.Context, topic string) (*topology, error) {
 	meta, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
@@ -115,15 +115,15 @@ func (l *link) ask(ctx context.Context, topic string) (*topology, error) {
 	if len(meta.Topics) != 1 {
 		return nil, fmt.Errorf("publisher: metadata of topic %q: the answer has %d topics", topic, len(meta.Topics))
 	}
-	if err := meta.Topics[0].Error; err != nil {
-		return nil, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
-	}
 	var top topology
-	if top.leaders, err = leadersOf(meta.Topics[0].Partitions); err != nil {
-		return nil, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
-	}
 	for _, b := range meta.Brokers {
 		top.brokers = append(top.brokers, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)))
+	}
+	if err = meta.Topics[0].Error; err == nil {
+		top.leaders, err = leadersOf(meta.Topics[0].Partitions)
+	}
+	if err != nil {
+		return &top, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
 	}
 	return &top, nil
 }

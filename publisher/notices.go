@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -60,10 +59,11 @@ func (p *Publisher) complain(part *partition, o outcome) {
 	p.notices.warn(o.name, "a batch could not be delivered", args...)
 }
 
-// metadataCure tells what helps when the topic's metadata cannot be had.
-func metadataCure(err error, topic string) string {
-	if errors.Is(err, kafka.UnknownTopicOrPartition) {
-		return fmt.Sprintf("create it: kafka-topics.sh --create --topic %s --partitions 12 --replication-factor 3", topic)
+// metadataCure tells what helps when the topic's metadata cannot be had; top is
+// what came with the error, or nil.
+func (c Config) metadataCure(err error, top *topology) string {
+	if errors.Is(err, kafka.UnknownTopicOrPartition) && top != nil {
+		return c.missingCure(c.Topic, len(top.brokers))
 	}
 	return localKind(err).cure
 }

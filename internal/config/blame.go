@@ -92,6 +92,7 @@ func cures() []cure {
 		{"SHUTDOWN_TIMEOUT", func(c *collector.Config) { c.ShutdownTimeout = collector.MaxShutdownTimeout }},
 		{"KAFKA_BROKERS", func(c *collector.Config) { c.Publisher.Brokers = []string{"localhost:9092"} }},
 		{"KAFKA_TOPIC", func(c *collector.Config) { c.Publisher.Topic = right.Topic }},
+		{"KAFKA_CREATE_TOPIC", func(c *collector.Config) { c.Publisher.CreateTopic = right.CreateTopic }},
 		{"KAFKA_CLIENT_ID", func(c *collector.Config) { c.Publisher.ClientID = right.ClientID }},
 		{"KAFKA_LINGER", func(c *collector.Config) { c.Publisher.Linger = right.Linger }},
 		{"KAFKA_BATCH_BYTES", func(c *collector.Config) { c.Publisher.BatchBytes = right.BatchBytes }},

@@ -33,7 +33,8 @@ type settings struct {
 	LogFormat LogFormat `env:"LOG_FORMAT" envDefault:"text" unit:"text or json" help:"form of log lines"`
 
 	Brokers     brokers               `env:"KAFKA_BROKERS,notEmpty" default:"required" unit:"host:port, comma-separated" help:"brokers to ask first; the rest of the cluster is learned from them"`
-	Topic       string                `env:"KAFKA_TOPIC" envDefault:"flows" unit:"name" help:"topic that receives the flow records; it must exist"`
+	Topic       string                `env:"KAFKA_TOPIC" envDefault:"flows" unit:"name" help:"topic that receives the flow records"`
+	CreateTopic publisher.TopicShape  `env:"KAFKA_CREATE_TOPIC" default:"none" unit:"partitions,replication" help:"have a missing topic created, as in 12,3"`
 	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`
 	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4, lz4-fast or zstd" help:"compression of record batches"`
 	Linger      Duration              `env:"KAFKA_LINGER" envDefault:"100ms" unit:"duration" help:"longest wait before an idle partition's batch is sent"`

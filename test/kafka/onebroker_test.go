@@ -14,6 +14,8 @@ func TestOneBroker(t *testing.T) {
 	t.Run("BrokerStampsTime", c.brokerStampsTime)
 	t.Run("PartitionsAsJavaChooses", c.partitionsAsJavaChooses)
 	t.Run("TopicCreatedLater", c.topicCreatedLater)
+	t.Run("TopicCreatedByPublisher", c.topicCreatedByPublisher)
+	t.Run("TopicCannotBeCreated", c.topicCannotBeCreated)
 	t.Run("TopicCreatedAnew", c.topicCreatedAnew)
 	t.Run("PartitionsAdded", c.partitionsAdded)
 	t.Run("SmallMessages", c.smallMessages)

@@ -5,6 +5,7 @@ package kafka_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,48 @@ func (c *cluster) topicCreatedLater(t *testing.T) {
 	tr.publish(t, p, 10, 30)
 	closeExactly(t, p, tr.flows())
 	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+}
+
+// Replicas that want the same topic create it together, as they were told to.
+func (c *cluster) topicCreatedByPublisher(t *testing.T) {
+	t.Parallel()
+	name := newName("wanted")
+	trs := []traffic{newTraffic(28), newTraffic(29)}
+	var replicas []*publisher.Publisher
+	for _, tr := range trs {
+		p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
+			cfg.CreateTopic = publisher.TopicShape{Partitions: 5, Replicas: 1}
+		})
+		tr.publish(t, p, 10, 30)
+		replicas = append(replicas, p)
+	}
+	for i, p := range replicas {
+		awaitReady(t, p)
+		if got := closeExactly(t, p, trs[i].flows()).Partitions; got != 5 {
+			t.Errorf("the topic has %d partitions, want 5", got)
+		}
+	}
+	tr := slices.Concat(trs...)
+	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+}
+
+// More replicas than brokers: the reason is what is missing, and nothing is
+// created until somebody does it otherwise.
+func (c *cluster) topicCannotBeCreated(t *testing.T) {
+	t.Parallel()
+	name := newName("impossible")
+	tr := newTraffic(30)
+	p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
+		cfg.CreateTopic = publisher.TopicShape{Partitions: 1, Replicas: 100}
+	})
+	tr.publish(t, p, 1, 30)
+	eventually(t, 30*time.Second, "the reason is told", func() bool {
+		missing := strings.Join(p.Missing(), "; ")
+		return strings.Contains(missing, name) && strings.Contains(missing, "Invalid Replication Factor")
+	})
+	c.createNamed(t, name, 1)
+	awaitReady(t, p)
+	closeExactly(t, p, tr.flows())
 }
 
 // A topic deleted and created anew has lost what it had, and gets all that comes

@@ -1,0 +1,167 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// maxCreatedPartitions bounds TopicShape.Partitions. More are a slip of the pen
+// that the brokers would suffer from: partitions cannot be taken away again.
+const maxCreatedPartitions = 10_000
+
+// variableCreateTopic is how an operator has a missing topic created.
+const variableCreateTopic = "FLOWPUB_KAFKA_CREATE_TOPIC"
+
+// TopicShape says how a topic is created. The zero value says that it is not.
+type TopicShape struct {
+	// Partitions is their number, from 1 to 10,000.
+	Partitions int
+	// Replicas is how many brokers keep each of them, from 1 to the number of
+	// brokers in the cluster.
+	Replicas int
+}
+
+// MarshalText returns "partitions,replicas"; nothing for the zero value.
+func (s TopicShape) MarshalText() ([]byte, error) {
+	if s == (TopicShape{}) {
+		return nil, nil
+	}
+	return fmt.Appendf(nil, "%d,%d", s.Partitions, s.Replicas), nil
+}
+
+// UnmarshalText accepts "partitions,replicas", as in 12,3.
+func (s *TopicShape) UnmarshalText(text []byte) error {
+	partitions, replicas, both := strings.Cut(string(text), ",")
+	p, errPartitions := strconv.Atoi(strings.TrimSpace(partitions))
+	r, errReplicas := strconv.Atoi(strings.TrimSpace(replicas))
+	if !both || errPartitions != nil || errReplicas != nil || p < 1 || r < 1 {
+		return fmt.Errorf("publisher: topic shape %q is not partitions,replication: write two numbers from 1, as in 12,3", text)
+	}
+	*s = TopicShape{Partitions: p, Replicas: r}
+	return nil
+}
+
+func (s TopicShape) validate() error {
+	if s == (TopicShape{}) {
+		return nil
+	}
+	if s.Partitions < 1 || s.Partitions > maxCreatedPartitions || s.Replicas < 1 || s.Replicas > math.MaxInt16 {
+		return fmt.Errorf("publisher: topic shape is %d,%d: partitions must be from 1 to %d, replication from 1 to %d",
+			s.Partitions, s.Replicas, maxCreatedPartitions, math.MaxInt16)
+	}
+	return nil
+}
+
+// settings are those that a new topic needs whatever the cluster's defaults are.
+// A compacted topic would keep one flow an exporter. With three replicas or more
+// acks=all is to mean two of them; with two, each broker that is away would stop
+// the flows.
+func (s TopicShape) settings() []kafka.ConfigEntry {
+	all := []kafka.ConfigEntry{{ConfigName: "cleanup.policy", ConfigValue: "delete"}}
+	if s.Replicas >= 3 {
+		all = append(all, kafka.ConfigEntry{ConfigName: "min.insync.replicas", ConfigValue: "2"})
+	}
+	return all
+}
+
+// command is what an operator types to create a topic of that shape.
+func (s TopicShape) command(brokers []string, topic string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d --replication-factor %d",
+		strings.Join(brokers, ","), topic, s.Partitions, s.Replicas)
+	for _, e := range s.settings() {
+		fmt.Fprintf(&b, " --config %s=%s", e.ConfigName, e.ConfigValue)
+	}
+	return b.String()
+}
+
+// suggestedShape is how a topic should be in a cluster with so many brokers:
+// partitions for some consumers side by side, and replicas that survive a broker.
+func suggestedShape(brokers int) TopicShape {
+	return TopicShape{Partitions: 12, Replicas: max(1, min(3, brokers))}
+}
+
+// missingCure tells how a topic that is not there comes into being in a cluster
+// with so many brokers.
+func (c Config) missingCure(topic string, brokers int) string {
+	if c.CreateTopic != (TopicShape{}) {
+		return "it is being created, as " + variableCreateTopic + " asks for; or run: " + c.CreateTopic.command(c.Brokers, topic)
+	}
+	shape := suggestedShape(brokers)
+	return fmt.Sprintf("create it: %s; or set %s=%d,%d to have it created",
+		shape.command(c.Brokers, topic), variableCreateTopic, shape.Partitions, shape.Replicas)
+}
+
+// creator creates the missing topic, if the configuration says so. Brokers that
+// refuse are asked again slowly: somebody has to mend something first.
+type creator struct {
+	pub *Publisher
+	// asked is when it was last tried, refusal why that failed.
+	asked   time.Time
+	refusal error
+}
+
+// create has a topic created that a broker does not know. That another replica
+// was faster is as good.
+func (c *creator) create(ctx context.Context, l *link, topic string, brokers int) error {
+	shape := c.pub.cfg.CreateTopic
+	if shape == (TopicShape{}) {
+		return nil
+	}
+	if time.Since(c.asked) < slowBackoff {
+		return c.refusal
+	}
+	c.asked = time.Now()
+	c.refusal = l.create(ctx, topic, shape)
+	switch {
+	case ctx.Err() != nil:
+	case c.refusal == nil:
+		c.pub.log.Info("topic created", "topic", topic, "partitions", shape.Partitions, "replicas", shape.Replicas)
+	case errors.Is(c.refusal, kafka.TopicAlreadyExists):
+		c.refusal = nil
+	default:
+		c.pub.notices.warn("create_topic", "the topic is missing and could not be created, trying again",
+			"topic", topic, "broker", l.addr, "error", c.refusal, "cure", c.pub.cfg.creationCure(c.refusal, topic, brokers))
+	}
+	return c.refusal
+}
+
+// create asks for a new topic.
+func (l *link) create(ctx context.Context, topic string, shape TopicShape) error {
+	response, err := l.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+		Topic: topic, NumPartitions: shape.Partitions, ReplicationFactor: shape.Replicas, ConfigEntries: shape.settings(),
+	}}})
+	if err == nil {
+		err = response.Errors[topic]
+	}
+	if err != nil {
+		return fmt.Errorf("publisher: creating topic %q: %w", topic, err)
+	}
+	return nil
+}
+
+// creationCure tells what helps when a topic cannot be created in a cluster with
+// so many brokers.
+func (c Config) creationCure(err error, topic string, brokers int) string {
+	byHand := suggestedShape(brokers).command(c.Brokers, topic)
+	switch {
+	case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
+		return "allow this user CREATE on the topic, or run as one who may: " + c.CreateTopic.command(c.Brokers, topic)
+	case errors.Is(err, kafka.InvalidReplicationFactor):
+		return fmt.Sprintf("%d brokers are there: set a replication of at most that in %s, start more brokers, or run: %s",
+			brokers, variableCreateTopic, byHand)
+	case errors.Is(err, kafka.PolicyViolation), errors.Is(err, kafka.InvalidPartitionNumber), errors.Is(err, kafka.InvalidConfiguration):
+		return "the brokers' rules refuse it: change " + variableCreateTopic + ", or run with other settings: " + byHand
+	}
+	if cure := localKind(err).cure; cure != "" {
+		return cure
+	}
+	return "look at the controller's log, or run: " + byHand
+}
