@@ -114,7 +114,12 @@ func (c consumed) size() int {
 // that is there besides.
 func consume(t *testing.T, brokers []string, n int) consumed {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(testTopic),
+	return consumeTopic(t, brokers, testTopic, n)
+}
+
+func consumeTopic(t *testing.T, brokers []string, topic string, n int) consumed {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,8 @@ func (b *budget) full(a *account, n int) bool {
 	return a.held+int64(openSize(n)) > b.share
 }
 
-// newBudget returns a budget of limit bytes for n accounts. An eighth of it,
+// newBudget returns a budget of limit bytes for n topics, of one account each
+// until their partitions are known. An eighth of it,
 // or one full request if that is more, is kept for the client's copies of
 // requests under way.
 func newBudget(limit int64, n int) *budget {
@@ -70,8 +71,9 @@ func newBudget(limit int64, n int) *budget {
 // forBatches is what of the limit all accounts together may hold.
 func (b *budget) forBatches() int64 { return b.limit - b.copiesLimit }
 
-// forEverything is what the stage may hold that keeps everything while no
-// partition is known: the rest is for the partitions, when that moves there.
+// forEverything is what the stages together may hold that keep everything of
+// topics while no partition of them is known: the rest is for the partitions,
+// when that moves there.
 func (b *budget) forEverything() int64 { return b.forBatches() / 4 * 3 }
 
 // setAccounts shares the budget between n accounts from now on. holders are

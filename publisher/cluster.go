@@ -31,31 +31,26 @@ const (
 // accepted.
 var errNotIdempotent = errors.New("publisher: not idempotent")
 
-// cluster is what the publisher knows of the Kafka cluster: the connections,
-// the leaders of the topic's partitions, the producer id. It is safe for
-// concurrent use.
+// cluster is what the publisher knows of the Kafka cluster: the connections, the
+// brokers, the producer id. It is safe for concurrent use.
 type cluster struct {
 	pub   *Publisher
 	link  atomic.Pointer[link] // nil until a broker has answered
 	files *fileWatch
-	// Of the goroutine that runs it only: what new links need, and whether one
-	// is needed.
+	// Of the goroutine that runs it only: what new links need, whether one is
+	// needed, and the addresses of the brokers as far as known.
 	credentials *credentials
 	lost        bool
+	brokers     []string
 	creator     creator
 
-	// topology is nil until it was once known.
-	topology atomic.Pointer[topology]
-	// messageLimit is the largest record batch the topic takes, in bytes, as
-	// far as known; else 0.
-	messageLimit atomic.Int64
-	wanted       chan struct{} // asks for new metadata soon
+	wanted chan struct{} // asks for new metadata soon
 
 	// unhelpful: the broker of the link gave no producer id.
 	unhelpful atomic.Bool
 
 	mu        sync.Mutex
-	problem   error // why the topic's metadata could not be had
+	problem   error // why a topic's metadata could not be had
 	producers producer
 	asking    chan struct{} // closed when the request for a producer id ends
 	plain     bool          // goes without idempotence
@@ -90,19 +85,15 @@ func (c *cluster) roundTrip(ctx context.Context, r kafka.Request) (kafka.Respons
 func (c *cluster) run(ctx context.Context) {
 	tick := time.NewTicker(clusterTick)
 	defer tick.Stop()
-	var asked, checked time.Time
+	var asked time.Time
 	for forced := true; ; {
 		forced = c.reloadFiles() || forced
 		if forced {
 			asked = time.Now()
 		}
-		c.update(ctx, forced)
-		if c.topology.Load() != nil {
+		if c.update(ctx, forced) {
 			c.firstProducer(ctx)
-			if time.Since(checked) > topicCheckInterval {
-				checked = time.Now()
-				c.checkTopic(ctx)
-			}
+			c.checkTopics(ctx)
 		}
 		forced = c.worthAsking(time.Since(asked))
 		if c.unhelpful.Swap(false) {
@@ -155,61 +146,65 @@ func (c *cluster) worthAsking(ago time.Duration) bool {
 	return problem != nil && (ago >= slowBackoff || !localKind(problem).slow)
 }
 
-// update asks for the topic's metadata: the cluster if forced, else what the
-// client has.
-func (c *cluster) update(ctx context.Context, forced bool) {
+// update asks for the topics' metadata, the cluster if forced, else what the
+// client has, and tells whether it came.
+func (c *cluster) update(ctx context.Context, forced bool) bool {
 	top, err := c.ask(ctx, forced)
-	if errors.Is(err, kafka.UnknownTopicOrPartition) {
-		err = c.missed(ctx, top, err)
-	}
-	c.mu.Lock()
-	c.problem = err
-	c.mu.Unlock()
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	if err != nil {
-		c.pub.notices.warn("metadata", "no metadata of the topic, trying again",
+		c.note(err)
+		for _, t := range c.pub.topics {
+			t.unreached(err)
+		}
+		c.pub.notices.warn("metadata", "no metadata of the topics, trying again",
 			"topic", c.pub.cfg.Topic, "brokers", strings.Join(c.pub.cfg.Brokers, ","),
-			"error", err, "cure", c.pub.cfg.metadataCure(err, top))
-		return
+			"error", err, "cure", localKind(err).cure)
+		return false
 	}
-	c.topology.Store(top)
-	if known := len(c.pub.layout.Load().partitions); known > len(top.leaders) {
-		c.pub.notices.warn("fewer_partitions", "the topic has fewer partitions than before: records for those that are gone cannot be delivered",
-			"topic", c.pub.cfg.Topic, "partitions", len(top.leaders), "before", known, "cure", "restart this program; it learns the number anew")
+	c.brokers = top.brokers
+	var problem error
+	for i, t := range c.pub.topics {
+		t.learn(&top.topics[i], len(top.brokers))
+		problem = urgent(problem, top.topics[i].err)
 	}
-	c.pub.adopt(len(top.leaders))
+	c.note(problem)
+	c.creator.create(ctx, c.link.Load(), len(top.brokers))
 	c.pub.sender.poke()
+	return true
 }
 
-// missed has the missing topic created, if that is wanted. It returns err with
-// the reason if that fails.
-func (c *cluster) missed(ctx context.Context, top *topology, err error) error {
-	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
-	defer cancel()
-	if refusal := c.creator.create(ctx, c.link.Load(), c.pub.cfg.Topic, len(top.brokers)); refusal != nil {
-		return fmt.Errorf("%w: %w", err, refusal)
+// urgent returns that of two problems after which the cluster is to be asked
+// again the sooner.
+func urgent(a, b error) error {
+	if a == nil || b != nil && localKind(a).slow {
+		return b
 	}
-	return err
+	return a
 }
 
-// ask returns the topic's metadata; with an error about the topic, what there is
-// besides. As long as no broker answers, the link there was stays, for requests
-// to brokers that it knows.
+func (c *cluster) note(problem error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.problem = problem
+}
+
+// ask returns the topics' metadata. As long as no broker answers, the link there
+// was stays, for requests to brokers that it knows.
 func (c *cluster) ask(ctx context.Context, forced bool) (*topology, error) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	topic := c.pub.cfg.Topic
+	topics := c.pub.cfg.topics()
 	if !c.lost && (!forced || c.link.Load().refresh(ctx)) {
-		top, err := c.link.Load().ask(ctx, topic)
+		top, err := c.link.Load().ask(ctx, topics)
 		c.lost = !answered(err)
 		return top, err
 	}
 	if !forced {
 		return nil, c.reached()
 	}
-	first := firstAnswer(ctx, topic, c.newLinks())
+	first := firstAnswer(ctx, topics, c.newLinks())
 	c.lost = first.link == nil
 	if !c.lost {
 		c.link.Swap(first.link).close()
@@ -220,10 +215,7 @@ func (c *cluster) ask(ctx context.Context, forced bool) (*topology, error) {
 // newLinks returns a new link to each broker that was named or learned of, in
 // no order.
 func (c *cluster) newLinks() []*link {
-	addresses := slices.Clone(c.pub.cfg.Brokers)
-	if top := c.topology.Load(); top != nil {
-		addresses = append(addresses, top.brokers...)
-	}
+	addresses := slices.Concat(c.pub.cfg.Brokers, c.brokers)
 	slices.Sort(addresses)
 	addresses = slices.Compact(addresses)
 	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
@@ -234,38 +226,7 @@ func (c *cluster) newLinks() []*link {
 	return links
 }
 
-// leader returns the broker that leads a partition.
-func (c *cluster) leader(partition int32) (id int32, known bool) {
-	top := c.topology.Load()
-	if top == nil || int(partition) >= len(top.leaders) {
-		return 0, false
-	}
-	id = top.leaders[partition]
-	return id, id >= 0
-}
-
-// lowerMessageLimit notes that the topic takes no batch larger than n bytes.
-func (c *cluster) lowerMessageLimit(n int) {
-	for {
-		known := c.messageLimit.Load()
-		if known > 0 && known <= int64(n) || c.messageLimit.CompareAndSwap(known, int64(n)) {
-			return
-		}
-	}
-}
-
-// missing tells what stands between the publisher and its first delivery.
-func (c *cluster) missing() []string {
-	if c.topology.Load() == nil {
-		return []string{fmt.Sprintf("Kafka topic %q has not been reached: %v", c.pub.cfg.Topic, c.reached())}
-	}
-	if !c.producerReady() {
-		return []string{"Kafka has given no producer id yet"}
-	}
-	return nil
-}
-
-// reached is why the topic's metadata could not be had when last asked for.
+// reached is why a topic's metadata could not be had when last asked for.
 func (c *cluster) reached() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

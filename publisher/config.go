@@ -36,6 +36,9 @@ type Config struct {
 	// Topic receives all flow records. A name has 1 to 249 of A-Z, a-z, 0-9, '.',
 	// '_' and '-', and is neither "." nor "..". Until it exists they wait.
 	Topic string
+	// Routes send the records of some exporters to other topics, at most MaxRoutes
+	// to at most MaxTopics. The longest network wins.
+	Routes []Route
 	// CreateTopic, when not zero, has a missing topic created with that shape.
 	CreateTopic TopicShape
 	// ClientID names this program in the brokers' logs and quotas.
@@ -50,7 +53,7 @@ type Config struct {
 	BatchBytes int
 	// BufferBytes is the budget for all records not yet acknowledged: the
 	// allocated capacity of their batches and the client's copies, from
-	// MinBufferBytes to MaxBufferBytes.
+	// LeastBufferBytes to MaxBufferBytes.
 	BufferBytes int
 	// Partitioner maps an exporter's address to a partition.
 	Partitioner Partitioner
@@ -102,8 +105,7 @@ func (c Config) Validate() error {
 	case c.Topic == "":
 		mistake("no topic: name the topic that receives the flow records")
 	case !canBeTopic(c.Topic):
-		mistake("topic %q cannot exist in Kafka: a name has 1 to %d of A-Z, a-z, 0-9, '.', '_' and '-', and is neither . nor ..",
-			c.Topic, maxTopicLength)
+		mistake("topic %q cannot exist in Kafka: %s", c.Topic, topicRule)
 	}
 	if c.Linger < 0 || c.Linger > MaxLinger {
 		mistake("linger is %v: it must be from 0 to %v", c.Linger, MaxLinger)
@@ -111,8 +113,9 @@ func (c Config) Validate() error {
 	if c.BatchBytes < MinBatchBytes || c.BatchBytes > MaxBatchBytes {
 		mistake("batch size is %v: it must be from %v to %v", ByteSize(c.BatchBytes), ByteSize(MinBatchBytes), ByteSize(MaxBatchBytes))
 	}
-	if buffer := ByteSize(c.BufferBytes); buffer < MinBufferBytes || buffer > MaxBufferBytes {
-		mistake("buffer is %v: it must be from %v to %v", buffer, ByteSize(MinBufferBytes), ByteSize(MaxBufferBytes))
+	least := ByteSize(c.LeastBufferBytes())
+	if buffer := ByteSize(c.BufferBytes); buffer < least || buffer > MaxBufferBytes {
+		mistake("buffer is %v: it must be from %v to %v", buffer, least, ByteSize(MaxBufferBytes))
 	}
 	if c.Idempotent && c.Acks != AcksAll {
 		mistake("idempotent publishing needs acks=all, not acks=%v: set acks to all, or idempotence to false", c.Acks)
@@ -120,8 +123,11 @@ func (c Config) Validate() error {
 	if c.RequestTimeout < time.Second {
 		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
 	}
-	return errors.Join(append(errs, c.CreateTopic.validate(), c.TLS.validate(), c.SASL.validate())...)
+	return errors.Join(append(errs, c.validateRoutes(), c.CreateTopic.validate(), c.TLS.validate(), c.SASL.validate())...)
 }
+
+// topicRule is what canBeTopic asks for, in words.
+const topicRule = "a name has 1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', and is neither . nor .."
 
 // canBeTopic reports whether Kafka takes name as a topic's: its class Topic has
 // the rule.

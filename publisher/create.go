@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -99,52 +101,69 @@ func (c Config) missingCure(topic string, brokers int) string {
 		shape.command(c.Brokers, topic), variableCreateTopic, shape.Partitions, shape.Replicas)
 }
 
-// creator creates the missing topic, if the configuration says so. Brokers that
+// creator has missing topics created, if the configuration says so. Brokers that
 // refuse are asked again slowly: somebody has to mend something first.
 type creator struct {
-	pub *Publisher
-	// asked is when it was last tried, refusal why that failed.
-	asked   time.Time
-	refusal error
+	pub   *Publisher
+	asked time.Time   // when it was last tried
+	busy  atomic.Bool // a request is under way
 }
 
-// create has a topic created that a broker does not know. That another replica
-// was faster is as good.
-func (c *creator) create(ctx context.Context, l *link, topic string, brokers int) error {
-	shape := c.pub.cfg.CreateTopic
-	if shape == (TopicShape{}) {
-		return nil
+// create starts a request for the topics that the cluster does not know, beside
+// everything else: a controller that stands still must not hold up the others.
+func (c *creator) create(ctx context.Context, l *link, brokers int) {
+	if c.pub.cfg.CreateTopic == (TopicShape{}) || time.Since(c.asked) < slowBackoff || c.busy.Load() {
+		return
 	}
-	if time.Since(c.asked) < slowBackoff {
-		return c.refusal
+	var missing []*topic
+	for _, t := range c.pub.topics {
+		if t.seen.Load().gone {
+			missing = append(missing, t)
+		}
+	}
+	if missing == nil {
+		return
 	}
 	c.asked = time.Now()
-	c.refusal = l.create(ctx, topic, shape)
-	switch {
-	case ctx.Err() != nil:
-	case c.refusal == nil:
-		c.pub.log.Info("topic created", "topic", topic, "partitions", shape.Partitions, "replicas", shape.Replicas)
-	case errors.Is(c.refusal, kafka.TopicAlreadyExists):
-		c.refusal = nil
-	default:
-		c.pub.notices.warn("create_topic", "the topic is missing and could not be created, trying again",
-			"topic", topic, "broker", l.addr, "error", c.refusal, "cure", c.pub.cfg.creationCure(c.refusal, topic, brokers))
-	}
-	return c.refusal
+	c.busy.Store(true)
+	c.pub.working.Go(func() {
+		defer c.busy.Store(false)
+		c.request(ctx, l, missing, brokers)
+		c.pub.cluster.refreshSoon()
+	})
 }
 
-// create asks for a new topic.
-func (l *link) create(ctx context.Context, topic string, shape TopicShape) error {
-	response, err := l.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
-		Topic: topic, NumPartitions: shape.Partitions, ReplicationFactor: shape.Replicas, ConfigEntries: shape.settings(),
-	}}})
-	if err == nil {
-		err = response.Errors[topic]
+// request asks for topics and tells what came of it. That another replica of
+// this program was faster is as good.
+func (c *creator) request(ctx context.Context, l *link, missing []*topic, brokers int) {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	shape := c.pub.cfg.CreateTopic
+	request := new(kafka.CreateTopicsRequest)
+	for _, t := range missing {
+		request.Topics = append(request.Topics, kafka.TopicConfig{
+			Topic: t.name, NumPartitions: shape.Partitions, ReplicationFactor: shape.Replicas, ConfigEntries: shape.settings(),
+		})
 	}
-	if err != nil {
-		return fmt.Errorf("publisher: creating topic %q: %w", topic, err)
+	response, err := l.client().CreateTopics(ctx, request)
+	for _, t := range missing {
+		if response != nil {
+			err = response.Errors[t.name]
+		}
+		switch {
+		case err == nil:
+			c.pub.log.Info("topic created", "topic", t.name, "partitions", shape.Partitions, "replicas", shape.Replicas)
+		case !errors.Is(err, kafka.TopicAlreadyExists) && !errors.Is(err, context.Canceled):
+			t.refuse(fmt.Errorf("publisher: creating topic %q: %w", t.name, err), l.addr, brokers)
+		}
 	}
-	return nil
+}
+
+// refuse notes and tells why the topic could not be created.
+func (t *topic) refuse(err error, broker net.Addr, brokers int) {
+	t.refusal.Store(&err)
+	t.pub.notices.warn("create_topic "+t.name, "the topic is missing and could not be created, trying again",
+		"topic", t.name, "broker", broker, "error", err, "cure", t.pub.cfg.creationCure(err, t.name, brokers))
 }
 
 // creationCure tells what helps when a topic cannot be created in a cluster with

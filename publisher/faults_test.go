@@ -80,7 +80,7 @@ func TestTooLargeIsSplit(t *testing.T) {
 		})
 		eventually(t, 10*time.Second, "the topic is checked", func() bool { return p.Stats().TopicWarnings[warnMessageSize] })
 		if !known {
-			p.cluster.messageLimit.Store(0) // as when its settings may not be read
+			p.topics[0].messageLimit.Store(0) // as when its settings may not be read
 		}
 		n := publish(t, p, 0, 100, 30)
 		closeWithin(t, p, 20*time.Second)
@@ -291,14 +291,14 @@ func TestOneDeadPartition(t *testing.T) {
 	broker := startBroker(t, 16)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.BufferBytes = 8 << 20 })
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-	dead := p.layout.Load().partition(PartitionerMurmur2.hash([]byte(testExporter(3).Addr().String())))
+	dead := p.topics[0].layout.Load().partition(PartitionerMurmur2.hash([]byte(testExporter(3).Addr().String())))
 	broker.Fault(kfake.Fault{
 		Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{dead.number}, Err: kerr.NotEnoughReplicas, Count: -1,
 	})
 	var living uint64
 	for seed := uint64(0); p.Stats().Dropped[DropBufferFull] == 0 || seed < 20000; seed++ {
 		err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 30))
-		home := p.layout.Load().partition(PartitionerMurmur2.hash([]byte(testExporter(seed).Addr().String())))
+		home := p.topics[0].layout.Load().partition(PartitionerMurmur2.hash([]byte(testExporter(seed).Addr().String())))
 		if home == dead {
 			continue
 		}

@@ -2,8 +2,8 @@ package publisher
 
 import "slices"
 
-// layout says where records go. It is immutable but for its stages, which end
-// one by one; a Publisher replaces it when the topic's partitions are first
+// layout says where a topic's records go. It is immutable but for its stages,
+// which end one by one; the topic replaces it when its partitions are first
 // known and when there are more of them.
 type layout struct {
 	generation  int
@@ -50,37 +50,38 @@ func (l *layout) settled() bool {
 }
 
 // adopt makes the layout one of n partitions, if that is more than now. Until
-// the last change has settled nothing happens; the caller will ask again.
-func (p *Publisher) adopt(n int) {
-	p.adopting.Lock()
-	defer p.adopting.Unlock()
-	old := p.layout.Load()
+// the last change has settled nothing happens; the caller will ask again, and is
+// the same goroutine for all topics.
+func (t *topic) adopt(n int) {
+	t.adopting.Lock()
+	defer t.adopting.Unlock()
+	old := t.layout.Load()
 	if n <= len(old.partitions) || (len(old.partitions) > 0 && !old.settled()) {
 		return
 	}
 	next := &layout{
 		generation:  old.generation + 1,
-		partitioner: p.cfg.Partitioner,
+		partitioner: old.partitioner,
 		partitions:  slices.Clip(old.partitions),
 		stages:      old.stages,
 		moving:      len(old.partitions) > 0,
 	}
 	if next.moving {
-		next.stages = p.restage(len(old.partitions), 0)
+		next.stages = t.restage(len(old.partitions), 0)
 	}
 	for i := len(old.partitions); i < n; i++ {
-		next.partitions = append(next.partitions, newPartition(p, int32(i), next.generation))
+		next.partitions = append(next.partitions, newPartition(t, int32(i), next.generation))
 	}
-	p.budget.setAccounts(n, next.accounts())
-	p.layout.Store(next)
-	p.startDrains(old, next)
+	t.layout.Store(next)
+	t.pub.budget.setAccounts(t.pub.accounts())
+	t.startDrains(old, next)
 }
 
 // startDrains empties the stages of the layout next, each once what its
 // partition took under the layout before is settled.
-func (p *Publisher) startDrains(old, next *layout) {
+func (t *topic) startDrains(old, next *layout) {
 	if !next.moving {
-		p.working.Go(func() { p.drain(next.stages[0], nil) })
+		t.pub.working.Go(func() { t.drain(next.stages[0], nil) })
 		return
 	}
 	for i, part := range old.partitions {
@@ -88,34 +89,38 @@ func (p *Publisher) startDrains(old, next *layout) {
 		part.generation = next.generation
 		reached := part.markNow()
 		part.mu.Unlock()
-		p.working.Go(func() { p.drain(next.stages[i], reached) })
+		t.pub.working.Go(func() { t.drain(next.stages[i], reached) })
 	}
 }
 
 // restage returns n new stages, each for most bytes, in place of those that have
 // ended, whose counts it keeps.
-func (p *Publisher) restage(n int, most int64) []*stage {
-	p.moving.Lock()
-	defer p.moving.Unlock()
-	for _, s := range p.stages {
-		p.past.add(&s.counts)
+func (t *topic) restage(n int, most int64) []*stage {
+	t.moving.Lock()
+	defer t.moving.Unlock()
+	for _, s := range t.stages {
+		t.past.add(&s.counts)
 	}
-	p.stages = make([]*stage, n)
-	for i := range p.stages {
-		p.stages[i] = newStage(p.budget, most)
-		p.stages[i].closed = p.flushing
+	t.stages = make([]*stage, n)
+	for i := range t.stages {
+		t.stages[i] = newStage(t.pub.budget, most)
+		t.stages[i].closed = t.flushing
 	}
-	return p.stages
+	return t.stages
 }
 
-// accounts lists what holds memory of the budget under a layout.
-func (l *layout) accounts() []*account {
-	var all []*account
-	for _, part := range l.partitions {
-		all = append(all, &part.account)
+// accounts lists what holds memory of the budget, and between how many it is to
+// be shared: all partitions, and one for each topic that has none yet.
+func (p *Publisher) accounts() (n int, holders []*account) {
+	for _, t := range p.topics {
+		l := t.layout.Load()
+		n += max(1, len(l.partitions))
+		for _, part := range l.partitions {
+			holders = append(holders, &part.account)
+		}
+		for _, s := range l.stages {
+			holders = append(holders, &s.account)
+		}
 	}
-	for _, s := range l.stages {
-		all = append(all, &s.account)
-	}
-	return all
+	return n, holders
 }

@@ -52,15 +52,15 @@ func TestOldLayoutIsRefused(t *testing.T) {
 	broker := startBroker(t, 1)
 	p := startPublisher(t, broker.ListenAddrs(), nil)
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-	old := p.layout.Load()
-	p.adopt(3)
+	old := p.topics[0].layout.Load()
+	p.topics[0].adopt(3)
 	var e packetEncoder
 	e.reset(testExporter(0), testTime, testPacket(0, 30))
 	done, err := old.partitions[0].append(old, &e)
 	if done || err != nil || p.Stats().Decoded != 0 {
 		t.Errorf("append through the old layout: done %v, error %v, %d decoded", done, err, p.Stats().Decoded)
 	}
-	if done, err = old.partitions[0].append(p.layout.Load(), &e); !done || err != nil {
+	if done, err = old.partitions[0].append(p.topics[0].layout.Load(), &e); !done || err != nil {
 		t.Errorf("append through the new layout: done %v, error %v", done, err)
 	}
 }
@@ -72,17 +72,17 @@ func TestAdopt(t *testing.T) {
 	address, _ := reserveAddress(t)
 	p := startPublisher(t, []string{address}, nil)
 	for _, step := range []struct{ asked, want int }{{2, 2}, {2, 2}, {1, 2}, {5, 5}} {
-		p.adopt(step.asked)
-		eventually(t, 5*time.Second, "the stages end", func() bool { return p.layout.Load().settled() })
+		p.topics[0].adopt(step.asked)
+		eventually(t, 5*time.Second, "the stages end", func() bool { return p.topics[0].layout.Load().settled() })
 		if got := p.Stats().Partitions; got != step.want {
 			t.Errorf("%d partitions asked for, there are %d, want %d", step.asked, got, step.want)
 		}
 	}
 	publish(t, p, 0, 16, 30) // nothing was in the old partitions: goes straight on
-	eventually(t, 5*time.Second, "the stages end", func() bool { return p.layout.Load().settled() })
-	p.adopt(6)
+	eventually(t, 5*time.Second, "the stages end", func() bool { return p.topics[0].layout.Load().settled() })
+	p.topics[0].adopt(6)
 	publish(t, p, 16, 32, 30) // waits for what is in the five
-	p.adopt(7)
+	p.topics[0].adopt(7)
 	if got := p.Stats().Partitions; got != 6 {
 		t.Errorf("there are %d partitions before the last change has settled, want 6", got)
 	}
@@ -176,11 +176,11 @@ func TestTopicGrowsWhileStageDrains(t *testing.T) {
 	address, _ := reserveAddress(t)
 	p := startPublisher(t, []string{address}, nil)
 	n := publish(t, p, 0, 3000, 30)
-	p.adopt(2)
-	p.adopt(5)
+	p.topics[0].adopt(2)
+	p.topics[0].adopt(5)
 	n += publish(t, p, 3000, 3100, 30)
 	checkLedger(t, p.Stats())
-	eventually(t, 10*time.Second, "the stages end", func() bool { return p.layout.Load().settled() })
+	eventually(t, 10*time.Second, "the stages end", func() bool { return p.topics[0].layout.Load().settled() })
 	s := p.Stats()
 	checkLedger(t, s)
 	if s.Buffered != n || s.Decoded != n {

@@ -59,7 +59,7 @@ func newLink(ctx context.Context, cfg *Config, secret *credentials, address stri
 			DialTimeout:    dialTimeout,
 			IdleTimeout:    idleTimeout,
 			MetadataTTL:    metadataTTL,
-			MetadataTopics: []string{cfg.Topic},
+			MetadataTopics: cfg.topics(),
 			ClientID:       cfg.ClientID,
 			Context:        ctx,
 			TLS:            secret.tls,
@@ -96,36 +96,46 @@ func (l *link) refresh(ctx context.Context) bool {
 	return err == nil && len(response.Errors) == 0
 }
 
-// topology is who leads what.
+// topology is what the cluster says of itself and of our topics.
 type topology struct {
+	// brokers are the addresses of all brokers.
+	brokers []string
+	topics  []topicMetadata // in the order in which they were asked for
+}
+
+// topicMetadata is what the cluster says of a topic.
+type topicMetadata struct {
 	// leaders are the broker ids of the partitions' leaders, -1 where there is
 	// none.
 	leaders []int32
-	// brokers are the addresses of all brokers.
-	brokers []string
+	// err, when not nil, is why there are none.
+	err error
 }
 
-// ask returns what the client knows of the topic. It connects when it knows
-// nothing yet. With an error about the topic the topology has the brokers.
-func (l *link) ask(ctx context.Context, topic string) (*topology, error) {
-	meta, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+// ask returns what the client knows of the topics. It connects when it knows
+// nothing yet.
+func (l *link) ask(ctx context.Context, topics []string) (*topology, error) {
+	meta, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
-		return nil, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
+		return nil, fmt.Errorf("publisher: metadata: %w", err)
 	}
-	if len(meta.Topics) != 1 {
-		return nil, fmt.Errorf("publisher: metadata of topic %q: the answer has %d topics", topic, len(meta.Topics))
+	if len(meta.Topics) != len(topics) {
+		return nil, fmt.Errorf("publisher: metadata: %d topics were asked for, the answer has %d", len(topics), len(meta.Topics))
 	}
-	var top topology
+	top := &topology{topics: make([]topicMetadata, len(topics))}
 	for _, b := range meta.Brokers {
 		top.brokers = append(top.brokers, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)))
 	}
-	if err = meta.Topics[0].Error; err == nil {
-		top.leaders, err = leadersOf(meta.Topics[0].Partitions)
+	for i := range top.topics {
+		t := &top.topics[i]
+		if t.err = meta.Topics[i].Error; t.err == nil {
+			t.leaders, t.err = leadersOf(meta.Topics[i].Partitions)
+		}
+		if t.err != nil {
+			t.err = fmt.Errorf("publisher: metadata of topic %q: %w", topics[i], t.err)
+		}
 	}
-	if err != nil {
-		return &top, fmt.Errorf("publisher: metadata of topic %q: %w", topic, err)
-	}
-	return &top, nil
+	return top, nil
 }
 
 // leadersOf returns the leader of each partition.
@@ -158,7 +168,7 @@ type linkAnswer struct {
 // of a broker, which may be an error. A broker may stand still, so the next is
 // asked without waiting long. Where one refuses who we are the others would too,
 // and might lock us out. If none answers, the error is the first there was. All links but that of the answer are closed.
-func firstAnswer(ctx context.Context, topic string, links []*link) (first linkAnswer) {
+func firstAnswer(ctx context.Context, topics []string, links []*link) (first linkAnswer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	patience := time.NewTicker(linkPatience)
@@ -176,7 +186,7 @@ func firstAnswer(ctx context.Context, topic string, links []*link) (first linkAn
 			links = links[1:]
 			waiting++
 			go func() {
-				top, err := l.ask(ctx, topic)
+				top, err := l.ask(ctx, topics)
 				answers <- linkAnswer{l, top, err}
 			}()
 		}
@@ -205,8 +215,8 @@ func firstAnswer(ctx context.Context, topic string, links []*link) (first linkAn
 	}
 }
 
-// answered tells whether an error is none, or a broker's answer about the topic:
-// neither of the network, nor about who we are.
+// answered tells whether an error is none, or a broker's answer that is not about
+// who we are.
 func answered(err error) bool {
 	var code kafka.Error
 	return err == nil || errors.As(err, &code) && localKind(err).name != failureAuth.name

@@ -1,19 +1,16 @@
 package publisher
 
 import (
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
 // noticeInterval is how often a kind of notice is logged at most.
 const noticeInterval = 10 * time.Second
 
 // notices logs what may happen again and again, each kind at most once in a
-// while. Kinds are a fixed set. It is safe for concurrent use.
+// while. Kinds are a set that the configuration bounds. It is safe for concurrent use.
 type notices struct {
 	log  *slog.Logger
 	mu   sync.Mutex
@@ -49,21 +46,12 @@ func (n *notices) warn(kind, message string, args ...any) {
 
 // complain logs a failed attempt.
 func (p *Publisher) complain(part *partition, o outcome) {
-	args := []any{"topic", p.cfg.Topic, "partition", part.number, "error", o.err}
-	if leader, known := p.cluster.leader(part.number); known {
+	args := []any{"topic", part.topic.name, "partition", part.number, "error", o.err}
+	if leader, err := part.topic.seen.Load().leader(part.number); err == nil {
 		args = append(args, "broker", leader)
 	}
 	if o.cure != "" {
 		args = append(args, "cure", o.cure)
 	}
-	p.notices.warn(o.name, "a batch could not be delivered", args...)
-}
-
-// metadataCure tells what helps when the topic's metadata cannot be had; top is
-// what came with the error, or nil.
-func (c Config) metadataCure(err error, top *topology) string {
-	if errors.Is(err, kafka.UnknownTopicOrPartition) && top != nil {
-		return c.missingCure(c.Topic, len(top.brokers))
-	}
-	return localKind(err).cure
+	p.notices.warn(o.name+" "+part.topic.name, "a batch could not be delivered", args...)
 }

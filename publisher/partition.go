@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// partition owns everything of one partition of the topic: the batch being
+// partition owns everything of one partition of a topic: the batch being
 // filled, the batches waiting, the one under way, and the sequence numbers.
 //
 // Its records leave in the order in which they came: batches are sent oldest
 // first, one at a time, and the next only when the last one's fate is known.
 type partition struct {
 	pub    *Publisher
+	topic  *topic
 	number int32
 
 	mu sync.Mutex
@@ -54,8 +55,11 @@ type mark struct {
 	reached chan struct{}
 }
 
-func newPartition(p *Publisher, number int32, generation int) *partition {
-	return &partition{pub: p, number: number, generation: generation, closed: p.flushing, flushing: p.flushing, ratio: 1}
+func newPartition(t *topic, number int32, generation int) *partition {
+	return &partition{
+		pub: t.pub, topic: t, number: number, generation: generation,
+		closed: t.flushing, flushing: t.flushing, ratio: 1,
+	}
 }
 
 // append queues all records of the packet in e, or drops and counts them. It
@@ -172,7 +176,7 @@ func (p *partition) mostRaw() int {
 // mostWire is the size of a record batch that the broker will take.
 func (p *partition) mostWire() int {
 	most := MaxBatchBytes
-	if limit := int(p.pub.cluster.messageLimit.Load()); limit > 0 {
+	if limit := int(p.topic.messageLimit.Load()); limit > 0 {
 		most = min(most, limit)
 	}
 	return most

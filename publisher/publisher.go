@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
@@ -30,27 +29,20 @@ var ErrGivenUp = errors.New("publisher: flow records were given up")
 // stallLimit is how long the sender may be silent before it counts as stalled.
 const stallLimit = 30 * time.Second
 
-// Publisher delivers flow records to a Kafka topic. It is safe for concurrent
-// use.
+// Publisher delivers flow records to Kafka topics. It is safe for concurrent use.
+//
+// What a topic has of its own is in its topic; memory, sealers, the sender, and
+// the link to the cluster are there once, for all of them.
 type Publisher struct {
-	cfg      Config
-	log      *slog.Logger
-	notices  *notices
-	budget   *budget
-	sealers  chan *sealer
-	cluster  *cluster
-	sender   *sender
-	warnings *topicWarnings
-
-	layout   atomic.Pointer[layout]
-	adopting sync.Mutex // guards changes of layout, and flushing
-	flushing bool       // new partitions let nothing wait for company
-
-	// moving is held while records go from a stage to a partition, so that no
-	// snapshot sees them in both or in neither. It guards stages and past.
-	moving sync.Mutex
-	stages []*stage
-	past   counts
+	cfg     Config
+	log     *slog.Logger
+	notices *notices
+	budget  *budget
+	sealers chan *sealer
+	cluster *cluster
+	sender  *sender
+	topics  []*topic // the first is Config.Topic's
+	routes  *routes
 
 	failures       *failureCounts
 	produceSeconds *histogram
@@ -72,7 +64,6 @@ func New(cfg Config) (*Publisher, error) {
 	p := &Publisher{
 		cfg:            cfg,
 		log:            cfg.Logger,
-		warnings:       newTopicWarnings(),
 		failures:       newFailureCounts(),
 		produceSeconds: newHistogram(),
 		progress:       make(chan struct{}, 1),
@@ -81,7 +72,8 @@ func New(cfg Config) (*Publisher, error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.notices = &notices{log: p.log, kept: make(map[string]kept)}
-	p.budget = newBudget(int64(cfg.BufferBytes), 1)
+	names := cfg.topics()
+	p.budget = newBudget(int64(cfg.BufferBytes), len(names))
 	p.sealers = make(chan *sealer, runtime.GOMAXPROCS(0))
 	for range cap(p.sealers) {
 		p.sealers <- newSealer(cfg.Compression, p.budget)
@@ -95,7 +87,10 @@ func New(cfg Config) (*Publisher, error) {
 		p.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	p.layout.Store(&layout{partitioner: cfg.Partitioner, stages: p.restage(1, p.budget.forEverything())})
+	for _, name := range names {
+		p.topics = append(p.topics, newTopic(p, name, p.budget.forEverything()/int64(len(names))))
+	}
+	p.routes = newRoutes(cfg.Routes, p.topics)
 	p.working.Go(func() { p.cluster.run(p.ctx) })
 	p.working.Go(func() { p.sender.run(p.ctx) })
 	return p, nil
@@ -112,20 +107,7 @@ func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt 
 	}
 	var e packetEncoder
 	e.reset(from, received, pkt)
-	hash := p.cfg.Partitioner.hash(e.key())
-	for {
-		l := p.layout.Load()
-		var done bool
-		var err error
-		if s := l.stage(hash); s != nil {
-			done, err = s.append(hash, &e)
-		} else {
-			done, err = l.partition(hash).append(l, &e)
-		}
-		if done {
-			return err
-		}
-	}
+	return p.routes.topic(from.Addr()).publish(p.cfg.Partitioner.hash(e.key()), &e)
 }
 
 // Stats returns a snapshot whose flow counts add up exactly.
@@ -144,7 +126,7 @@ func (p *Publisher) Stats() Stats {
 		BytesWire:          total.wire,
 		ProduceErrors:      p.failures.snapshot(),
 		ProduceSeconds:     p.produceSeconds.snapshot(),
-		TopicWarnings:      p.warnings.snapshot(),
+		TopicWarnings:      p.warnings(),
 		Idempotent:         p.cluster.idempotent(),
 		Partitions:         partitions,
 	}
@@ -154,29 +136,42 @@ func (p *Publisher) Stats() Stats {
 	return s
 }
 
-// count adds up what all partitions and stages counted.
+// count adds up what all topics counted.
 func (p *Publisher) count() (total counts, partitions int) {
-	p.moving.Lock()
-	defer p.moving.Unlock()
-	total = p.past
-	for _, s := range p.stages {
-		s.mu.Lock()
-		total.add(&s.counts)
-		s.mu.Unlock()
+	for _, t := range p.topics {
+		n, parts := t.count()
+		total.add(&n)
+		partitions += parts
 	}
-	all := p.layout.Load().partitions
-	for _, part := range all {
-		part.mu.Lock()
-		total.add(&part.counts)
-		part.mu.Unlock()
+	return total, partitions
+}
+
+// warnings tells for each kind of topic warning whether it stands for any topic.
+func (p *Publisher) warnings() map[string]bool {
+	all := make(map[string]bool)
+	for _, t := range p.topics {
+		for kind, stands := range t.warnings.snapshot() {
+			all[kind] = all[kind] || stands
+		}
 	}
-	return total, len(all)
+	return all
 }
 
 // Missing tells what is not there yet of what the first delivery needs, one
-// thing a string: the topic with its partitions, a producer id. Once it
+// thing a string: each topic with its partitions, a producer id. Once it
 // returned nothing it always will.
-func (p *Publisher) Missing() []string { return p.cluster.missing() }
+func (p *Publisher) Missing() []string {
+	var missing []string
+	for _, t := range p.topics {
+		if s := t.seen.Load(); !s.known() {
+			missing = append(missing, fmt.Sprintf("Kafka topic %q has not been reached: %v", t.name, s.problem))
+		}
+	}
+	if missing == nil && !p.cluster.producerReady() {
+		missing = append(missing, "Kafka has given no producer id yet")
+	}
+	return missing
+}
 
 // Stalled names what stands still though it should not, one thing a string. A
 // Kafka that does not answer is no reason.
@@ -199,7 +194,9 @@ func (p *Publisher) Close(ctx context.Context) error {
 		return nil
 	}
 	p.closed = true
-	p.flush()
+	for _, t := range p.topics {
+		t.flush()
+	}
 	p.awaitEmpty(ctx)
 	p.cancel()
 	p.working.Wait()
@@ -210,21 +207,6 @@ func (p *Publisher) Close(ctx context.Context) error {
 		return fmt.Errorf("%w: %d never reached Kafka, %d may have", ErrGivenUp, shutdown, unconfirmed)
 	}
 	return nil
-}
-
-// flush closes all stages and partitions to new records, and has everything
-// sent without waiting for company.
-func (p *Publisher) flush() {
-	p.adopting.Lock() // no partition may come into being unnoticed
-	p.flushing = true
-	l := p.layout.Load()
-	p.adopting.Unlock()
-	for _, s := range l.stages {
-		s.close()
-	}
-	for _, part := range l.partitions {
-		part.flush()
-	}
 }
 
 // awaitEmpty waits until nothing is buffered, or ctx ends.
@@ -252,11 +234,8 @@ func (p *Publisher) poke() {
 // discard drops all that is left, when nothing else runs any more.
 func (p *Publisher) discard() (shutdown, unconfirmed uint64) {
 	before, _ := p.count()
-	for _, s := range p.stages {
-		s.discard()
-	}
-	for _, part := range p.layout.Load().partitions {
-		part.discard()
+	for _, t := range p.topics {
+		t.discard()
 	}
 	after, _ := p.count()
 	return after.dropped[DropShutdown] - before.dropped[DropShutdown],

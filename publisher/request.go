@@ -66,19 +66,14 @@ func (p *Publisher) produce(ctx context.Context, b *broker, items []item) []outc
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.RequestTimeout)
 	defer cancel()
 	sets := make([]*recordSet, len(items))
-	parts := make([]rawproduce.RequestPartition, len(items))
 	for i := range items {
 		sets[i] = &recordSet{batch: items[i].batch.buf}
-		parts[i] = rawproduce.RequestPartition{
-			Partition: items[i].partition.number,
-			RecordSet: protocol.RawRecordSet{Reader: sets[i]},
-		}
 	}
 	began := time.Now()
 	response, err := p.cluster.roundTrip(ctx, &rawproduce.Request{
 		Acks:    int16(p.cfg.Acks),
 		Timeout: int32(p.cfg.RequestTimeout.Milliseconds() / 2),
-		Topics:  []rawproduce.RequestTopic{{Topic: p.cfg.Topic, Partitions: parts}},
+		Topics:  byTopic(items, sets),
 	})
 	p.produceSeconds.observe(time.Since(began))
 	outcomes := make([]outcome, len(items))
@@ -96,17 +91,40 @@ func (p *Publisher) produce(ctx context.Context, b *broker, items []item) []outc
 		case p.cfg.Acks == AcksNone:
 			outcomes[i] = outcome{verdict: delivered}
 		default:
-			outcomes[i] = p.answered(answer, items[i].partition.number)
+			outcomes[i] = answerFor(answer, items[i].partition)
 		}
 	}
 	return outcomes
 }
 
-// answered finds a partition's result in the broker's answer.
-func (p *Publisher) answered(answer *produce.Response, number int32) outcome {
-	for _, topic := range answer.Topics {
-		for _, part := range topic.Partitions {
-			if topic.Topic == p.cfg.Topic && part.Partition == number {
+// byTopic returns the record sets of a request's items as the protocol wants
+// them: each topic once.
+func byTopic(items []item, sets []*recordSet) []rawproduce.RequestTopic {
+	var topics []rawproduce.RequestTopic
+	index := make(map[*topic]int)
+	for i, it := range items {
+		at, known := index[it.partition.topic]
+		if !known {
+			at = len(topics)
+			index[it.partition.topic] = at
+			topics = append(topics, rawproduce.RequestTopic{Topic: it.partition.topic.name})
+		}
+		topics[at].Partitions = append(topics[at].Partitions, rawproduce.RequestPartition{
+			Partition: it.partition.number,
+			RecordSet: protocol.RawRecordSet{Reader: sets[i]},
+		})
+	}
+	return topics
+}
+
+// answerFor finds a partition's result in the broker's answer.
+func answerFor(answer *produce.Response, p *partition) outcome {
+	for _, t := range answer.Topics {
+		if t.Topic != p.topic.name {
+			continue
+		}
+		for _, part := range t.Partitions {
+			if part.Partition == p.number {
 				return brokerAnswer(kafka.Error(part.ErrorCode), part.ErrorMessage)
 			}
 		}

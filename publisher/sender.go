@@ -121,9 +121,12 @@ func (s *sender) join(ctx context.Context, now time.Time, shared map[int32]*requ
 	if len(shared) == 0 {
 		return
 	}
-	for _, p := range s.pub.layout.Load().partitions {
-		if leader, known := s.pub.cluster.leader(p.number); known && shared[leader] != nil {
-			s.place(ctx, now, p, s.pub.cfg.Linger/2, shared)
+	for _, t := range s.pub.topics {
+		leaders := t.seen.Load()
+		for _, p := range t.layout.Load().partitions {
+			if leader, err := leaders.leader(p.number); err == nil && shared[leader] != nil {
+				s.place(ctx, now, p, s.pub.cfg.Linger/2, shared)
+			}
 		}
 	}
 }
@@ -188,9 +191,9 @@ func (s *sender) place(ctx context.Context, now time.Time, p *partition, linger 
 	if b == nil {
 		return
 	}
-	leader, known := s.pub.cluster.leader(p.number)
-	if !known {
-		s.pub.settle(p, b, localFailure(errNoLeader))
+	leader, err := p.topic.seen.Load().leader(p.number)
+	if err != nil {
+		s.pub.settle(p, b, localFailure(err))
 		return
 	}
 	r := shared[leader]

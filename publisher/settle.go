@@ -93,7 +93,7 @@ func (p *Publisher) settle(part *partition, b *batch, o outcome) {
 			p.cluster.refreshSoon()
 		}
 		if o.verdict == tooLarge && b.records > 1 {
-			p.cluster.lowerMessageLimit(len(b.buf) / 2)
+			part.topic.lowerMessageLimit(len(b.buf) / 2)
 		}
 		part.failed(b, o)
 	}

@@ -19,7 +19,7 @@ const (
 	roomPatience = 10 * time.Second
 )
 
-// stage keeps packets whose partition is not known yet, or still has older
+// stage keeps packets of a topic whose partition is not known yet, or still has older
 // records of their exporters, in the order in which they came. Full chunks are
 // compressed, so that a broker that comes late costs little memory.
 type stage struct {
@@ -203,19 +203,19 @@ func nextStaged(b []byte) (staged, []byte) {
 
 // drain moves what s holds to the partitions, in order, once after is closed,
 // and goes on until s is empty.
-func (p *Publisher) drain(s *stage, after <-chan struct{}) {
+func (t *topic) drain(s *stage, after <-chan struct{}) {
 	if after != nil {
 		select {
 		case <-after:
-		case <-p.ctx.Done():
+		case <-t.pub.ctx.Done():
 			return
 		}
 	}
 	var raw []byte
-	for p.ctx.Err() == nil {
+	for t.pub.ctx.Err() == nil {
 		c, ok := s.oldest()
 		if !ok {
-			p.poke()
+			t.pub.poke()
 			return
 		}
 		content, err := c.content(raw)
@@ -228,7 +228,7 @@ func (p *Publisher) drain(s *stage, after <-chan struct{}) {
 		for len(content) > 0 {
 			var packet staged
 			packet, content = nextStaged(content)
-			if !p.move(s, packet) {
+			if !t.move(s, packet) {
 				break
 			}
 		}
@@ -239,19 +239,19 @@ func (p *Publisher) drain(s *stage, after <-chan struct{}) {
 // move takes a packet from s to its partition. It waits for memory as long as
 // any is given back, and drops the packet if its partition has taken its share.
 // It returns false when the publisher ends.
-func (p *Publisher) move(s *stage, packet staged) bool {
-	part := p.layout.Load().partition(packet.hash)
+func (t *topic) move(s *stage, packet staged) bool {
+	part := t.layout.Load().partition(packet.hash)
 	for patient := true; ; {
-		moved, hopeless := p.tryMove(s, part, packet)
+		moved, hopeless := t.tryMove(s, part, packet)
 		if moved {
 			return true
 		}
 		if hopeless || !patient {
 			break
 		}
-		patient = p.awaitRoom(p.ctx)
+		patient = t.pub.awaitRoom(t.pub.ctx)
 	}
-	if p.ctx.Err() != nil {
+	if t.pub.ctx.Err() != nil {
 		return false
 	}
 	s.mu.Lock()
@@ -263,9 +263,9 @@ func (p *Publisher) move(s *stage, packet staged) bool {
 
 // tryMove moves a packet if there is room. hopeless tells that the partition has
 // used up its own share and fails to deliver: others must not wait for that.
-func (p *Publisher) tryMove(s *stage, part *partition, packet staged) (moved, hopeless bool) {
-	p.moving.Lock()
-	defer p.moving.Unlock()
+func (t *topic) tryMove(s *stage, part *partition, packet staged) (moved, hopeless bool) {
+	t.moving.Lock()
+	defer t.moving.Unlock()
 	if hopeless, ok := part.appendStaged(packet); !ok {
 		return false, hopeless
 	}

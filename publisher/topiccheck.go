@@ -12,7 +12,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// topicCheckInterval is how often the topic's settings are looked at.
+// topicCheckInterval is how often a topic's settings are looked at.
 const topicCheckInterval = 10 * time.Minute
 
 // The kinds of kafka_topic_warnings.
@@ -23,7 +23,7 @@ const (
 	warnMessageSize = "max_message_bytes"
 )
 
-// topicWarnings is which of the topic's settings put flows at risk. It is safe
+// topicWarnings is which of a topic's settings put flows at risk. It is safe
 // for concurrent use.
 type topicWarnings struct {
 	mu       sync.Mutex
@@ -52,65 +52,96 @@ func (w *topicWarnings) set(kind string, stands bool) (isNew bool) {
 	return isNew
 }
 
-// topicFacts are the settings of the topic that matter here.
+// topicFacts are the settings of a topic that matter here, or why they cannot be
+// read.
 type topicFacts struct {
+	err                                  error
 	replicas, minInsync, maxMessageBytes int
 	compacted                            bool
 }
 
-// checkTopic looks at the topic's settings, as far as this user may, and warns
-// of those that put flows at risk.
-func (c *cluster) checkTopic(ctx context.Context) {
+// checkTopics looks at the settings of the topics whose turn it is, as far as
+// this user may, and warns of those that put flows at risk.
+func (c *cluster) checkTopics(ctx context.Context) {
+	var due []*topic
+	for _, t := range c.pub.topics {
+		if t.seen.Load().known() && time.Since(t.checked) > topicCheckInterval {
+			t.checked = time.Now()
+			due = append(due, t)
+		}
+	}
+	if len(due) > 0 {
+		c.check(ctx, due)
+	}
+}
+
+func (c *cluster) check(ctx context.Context, topics []*topic) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	facts, err := c.topicFacts(ctx)
-	if err != nil {
+	all, err := c.link.Load().facts(ctx, topics)
+	for _, t := range topics {
+		facts := all[t.name]
+		if err != nil {
+			facts.err = err
+		}
+		t.judge(&facts)
+	}
+}
+
+// judge warns of settings that are new and put flows at risk.
+func (t *topic) judge(facts *topicFacts) {
+	cfg := &t.pub.cfg
+	if facts.err != nil {
 		// Whatever a broker refused meanwhile may be mended by now.
-		c.messageLimit.Store(0)
-		c.pub.log.Debug("cannot read the topic's settings", "topic", c.pub.cfg.Topic, "error", err)
+		t.messageLimit.Store(0)
+		t.pub.log.Debug("cannot read the topic's settings", "topic", t.name, "error", facts.err)
 		return
 	}
-	c.messageLimit.Store(int64(facts.maxMessageBytes))
-	for _, w := range facts.warnings(c.pub.cfg.Acks, c.pub.cfg.BatchBytes) {
-		if c.pub.warnings.set(w.kind, w.stands) {
-			c.pub.log.Warn("the topic's settings put flows at risk: "+w.risk, //nolint:sloglint // one of four constant texts
-				"topic", c.pub.cfg.Topic, "cure", w.cure)
+	t.messageLimit.Store(int64(facts.maxMessageBytes))
+	for _, w := range facts.warnings(cfg.Acks, cfg.BatchBytes) {
+		if t.warnings.set(w.kind, w.stands) {
+			t.pub.log.Warn("the topic's settings put flows at risk: "+w.risk, //nolint:sloglint // one of four constant texts
+				"topic", t.name, "cure", w.cure)
 		}
 	}
 }
 
-// topicFacts asks the cluster.
-func (c *cluster) topicFacts(ctx context.Context) (topicFacts, error) {
-	var facts topicFacts
-	topic := c.pub.cfg.Topic
-	meta, err := c.link.Load().client().Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
-	if err != nil {
-		return facts, err
-	}
-	for _, t := range meta.Topics {
-		for i := range t.Partitions {
-			facts.replicas = max(facts.replicas, len(t.Partitions[i].Replicas))
-		}
-	}
-	response, err := c.link.Load().client().DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
-		Resources: []kafka.DescribeConfigRequestResource{{
+// facts asks the cluster for the settings of topics, by name.
+func (l *link) facts(ctx context.Context, topics []*topic) (map[string]topicFacts, error) {
+	request := &kafka.DescribeConfigsRequest{}
+	var names []string
+	for _, t := range topics {
+		names = append(names, t.name)
+		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{
 			ResourceType: kafka.ResourceTypeTopic,
-			ResourceName: topic,
+			ResourceName: t.name,
 			ConfigNames:  []string{"cleanup.policy", "min.insync.replicas", "max.message.bytes"},
-		}},
-	})
-	if err != nil {
-		return facts, err
+		})
 	}
-	for _, r := range response.Resources {
-		if r.Error != nil {
-			return facts, r.Error
-		}
+	meta, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+	if err != nil {
+		return nil, err
+	}
+	settings, err := l.client().DescribeConfigs(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]topicFacts, len(topics))
+	for _, r := range settings.Resources {
+		facts := topicFacts{err: r.Error}
 		for _, e := range r.ConfigEntries {
 			facts.set(e.ConfigName, e.ConfigValue)
 		}
+		all[r.ResourceName] = facts
 	}
-	return facts, nil
+	for _, t := range meta.Topics {
+		facts := all[t.Name]
+		for i := range t.Partitions {
+			facts.replicas = max(facts.replicas, len(t.Partitions[i].Replicas))
+		}
+		all[t.Name] = facts
+	}
+	return all, nil
 }
 
 // set takes over one setting; a number that is none stays 0, as not known.

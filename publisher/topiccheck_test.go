@@ -56,11 +56,11 @@ func TestTopicIsChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Topic = "odd" })
-	eventually(t, 10*time.Second, "the topic is checked", func() bool { return p.cluster.messageLimit.Load() == 5000 })
+	eventually(t, 10*time.Second, "the topic is checked", func() bool { return p.topics[0].messageLimit.Load() == 5000 })
 	// The embedded broker, being one, keeps one replica of everything.
 	want := map[string]bool{warnCompaction: true, warnOneReplica: true, warnMinInsync: false, warnMessageSize: true}
 	eventually(t, 5*time.Second, "the warnings stand", func() bool { return maps.Equal(p.Stats().TopicWarnings, want) })
-	if p.warnings.set(warnCompaction, true) || p.warnings.set(warnCompaction, false) || !p.warnings.set(warnCompaction, true) {
+	if p.topics[0].warnings.set(warnCompaction, true) || p.topics[0].warnings.set(warnCompaction, false) || !p.topics[0].warnings.set(warnCompaction, true) {
 		t.Error("a warning is new only when it did not stand before")
 	}
 }
@@ -70,15 +70,15 @@ func TestTopicCannotBeChecked(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, 1)
 	p := startPublisher(t, broker.ListenAddrs(), nil)
-	eventually(t, 10*time.Second, "the topic is checked", func() bool { return p.cluster.messageLimit.Load() > 0 })
-	p.cluster.lowerMessageLimit(777)
-	p.cluster.lowerMessageLimit(888)
-	if got := p.cluster.messageLimit.Load(); got != 777 {
+	eventually(t, 10*time.Second, "the topic is checked", func() bool { return p.topics[0].messageLimit.Load() > 0 })
+	p.topics[0].lowerMessageLimit(777)
+	p.topics[0].lowerMessageLimit(888)
+	if got := p.topics[0].messageLimit.Load(); got != 777 {
 		t.Errorf("limit %d, want the lower of the two", got)
 	}
 	broker.Fault(kfake.Fault{Resource: testTopic, Count: -1})
-	p.cluster.checkTopic(t.Context())
-	if got := p.cluster.messageLimit.Load(); got != 0 {
+	p.cluster.check(t.Context(), p.topics)
+	if got := p.topics[0].messageLimit.Load(); got != 0 {
 		t.Errorf("limit %d, want what was refused before to be tried again", got)
 	}
 }

@@ -80,7 +80,7 @@ func complaints(cfg *collector.Config) []string {
 func cures() []cure {
 	right := publisher.DefaultConfig()
 	return append([]cure{
-		{"KAFKA_BUFFER_BYTES", func(c *collector.Config) { c.Publisher.BufferBytes = publisher.MinBufferBytes }},
+		{"KAFKA_BUFFER_BYTES", func(c *collector.Config) { c.Publisher.BufferBytes = c.Publisher.LeastBufferBytes() }},
 		{"RECEIVE_BUFFER", func(c *collector.Config) { c.ReceiveBuffer = c.Sockets * collector.MinSocketBuffer }},
 		{"RECEIVE_DELAY", func(c *collector.Config) { c.ReceiveDelay = 0 }},
 		{"SOCKETS", func(c *collector.Config) { c.Sockets = 1 }},
@@ -92,6 +92,7 @@ func cures() []cure {
 		{"SHUTDOWN_TIMEOUT", func(c *collector.Config) { c.ShutdownTimeout = collector.MaxShutdownTimeout }},
 		{"KAFKA_BROKERS", func(c *collector.Config) { c.Publisher.Brokers = []string{"localhost:9092"} }},
 		{"KAFKA_TOPIC", func(c *collector.Config) { c.Publisher.Topic = right.Topic }},
+		{"KAFKA_TOPIC_ROUTES", func(c *collector.Config) { c.Publisher.Routes = nil }},
 		{"KAFKA_CREATE_TOPIC", func(c *collector.Config) { c.Publisher.CreateTopic = right.CreateTopic }},
 		{"KAFKA_CLIENT_ID", func(c *collector.Config) { c.Publisher.ClientID = right.ClientID }},
 		{"KAFKA_LINGER", func(c *collector.Config) { c.Publisher.Linger = right.Linger }},

@@ -30,6 +30,7 @@ func (s *settings) publisher() publisher.Config {
 	cfg := publisher.DefaultConfig()
 	cfg.Brokers = s.Brokers
 	cfg.Topic = s.Topic
+	cfg.Routes = s.TopicRoutes
 	cfg.CreateTopic = s.CreateTopic
 	cfg.ClientID = s.ClientID
 	cfg.Compression = s.Compression

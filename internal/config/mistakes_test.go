@@ -97,6 +97,20 @@ func TestMistakes(t *testing.T) {
 		{"topic that cannot be", []string{"FLOWPUB_KAFKA_TOPIC=a b"}, []string{
 			`FLOWPUB_KAFKA_TOPIC is "a b": topic "a b" cannot exist in Kafka: a name has 1 to 249 of `,
 		}},
+		{"route of no network", []string{"FLOWPUB_KAFKA_TOPIC_ROUTES=10.1.0.1/16=a,10.0.0.1=b,c,::ffff:10.0.0.0/104=d"}, []string{
+			`FLOWPUB_KAFKA_TOPIC_ROUTES is "10.1.0.1/16=a,10.0.0.1=b,c,::ffff:10.0.0.0/104=d": "10.1.0.1/16" has bits beyond its prefix length: write 10.1.0.0/16; ` +
+				`"10.0.0.1" has no prefix length: write 10.0.0.1/32; "c" is not network=topic: write it as 192.0.2.0/24=topic; ` +
+				`"::ffff:10.0.0.0/104" would match nothing`,
+		}},
+		{"route twice, and to no topic", []string{"FLOWPUB_KAFKA_TOPIC_ROUTES=10.0.0.0/8=a,10.0.0.0/8=b,2001:db8::/32="}, []string{
+			`FLOWPUB_KAFKA_TOPIC_ROUTES is "10.0.0.0/8=a,10.0.0.0/8=b,2001:db8::/32=": route 10.0.0.0/8 is there twice: remove one; ` +
+				`route 2001:db8::/32 goes to topic "", which cannot exist in Kafka: a name has 1 to 249 of `,
+		}},
+		{"routes to more topics than the buffer is for", []string{
+			"FLOWPUB_KAFKA_TOPIC_ROUTES=10.0.0.0/8=a,11.0.0.0/8=b,12.0.0.0/8=c,13.0.0.0/8=d", "FLOWPUB_KAFKA_BUFFER_BYTES=4MiB",
+		}, []string{
+			`FLOWPUB_KAFKA_BUFFER_BYTES is "4MiB": buffer is 4MiB: it must be from 5MiB to 1TiB`,
+		}},
 		{"topic of no shape", []string{"FLOWPUB_KAFKA_CREATE_TOPIC=12"}, []string{
 			`FLOWPUB_KAFKA_CREATE_TOPIC is "12": topic shape "12" is not partitions,replication: write two numbers from 1, as in 12,3`,
 		}},

@@ -63,8 +63,10 @@ func (k *kafka) loseLeader(partition int32) *kfake.FaultHandle {
 }
 
 // flows is how many records the topic has.
-func (k *kafka) flows() (n uint64) {
-	for _, p := range k.PartitionInfos(topic) {
+func (k *kafka) flows() uint64 { return k.size(topic) }
+
+func (k *kafka) size(name string) (n uint64) {
+	for _, p := range k.PartitionInfos(name) {
 		n += uint64(p.HighWatermark)
 	}
 	return n
@@ -74,7 +76,12 @@ func (k *kafka) flows() (n uint64) {
 // more; those of a partition come in their order.
 func (k *kafka) read(t *testing.T, see func(*kgo.Record)) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.ConsumeTopics(topic),
+	k.readTopic(t, topic, see)
+}
+
+func (k *kafka) readTopic(t *testing.T, name string, see func(*kgo.Record)) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.ConsumeTopics(name),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +89,7 @@ func (k *kafka) read(t *testing.T, see func(*kgo.Record)) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), readLimit)
 	defer cancel()
-	for left := k.flows(); left > 0; {
+	for left := k.size(name); left > 0; {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			t.Fatalf("reading the topic, %d records are left: %v", left, err)

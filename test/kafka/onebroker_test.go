@@ -16,6 +16,7 @@ func TestOneBroker(t *testing.T) {
 	t.Run("TopicCreatedLater", c.topicCreatedLater)
 	t.Run("TopicCreatedByPublisher", c.topicCreatedByPublisher)
 	t.Run("TopicCannotBeCreated", c.topicCannotBeCreated)
+	t.Run("TopicsAreApart", c.topicsAreApart)
 	t.Run("TopicCreatedAnew", c.topicCreatedAnew)
 	t.Run("PartitionsAdded", c.partitionsAdded)
 	t.Run("SmallMessages", c.smallMessages)

@@ -5,6 +5,7 @@ package kafka_test
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,48 @@ func (c *cluster) topicCannotBeCreated(t *testing.T) {
 	c.createNamed(t, name, 1)
 	awaitReady(t, p)
 	closeExactly(t, p, tr.flows())
+}
+
+// Two topics: the flows of one go on, at their rate, while the other is created
+// late and deleted later, and nothing of either is in the other.
+func (c *cluster) topicsAreApart(t *testing.T) {
+	t.Parallel()
+	steady, troubled := c.createTopic(t, "steady", 3), newName("troubled")
+	tr, customer := newTraffic(31), newTraffic(32)
+	p := startPublisher(t, c.brokers, steady, func(cfg *publisher.Config) {
+		cfg.Routes = []publisher.Route{
+			{Network: netip.MustParsePrefix("10.32.0.0/16"), Topic: troubled},
+			{Network: netip.MustParsePrefix("2001:db8:2000::/40"), Topic: troubled},
+		}
+	})
+	customer.publish(t, p, 10, 30)
+	stop := tr.load(t, p, 5000)
+	goOn := func(what string) {
+		had := sum(c.ends(t, steady))
+		took := eventually(t, 30*time.Second, what, func() bool { return sum(c.ends(t, steady)) > had+2500 })
+		if took > 5*time.Second {
+			t.Errorf("%s: 2,500 flows took %v, want half a second", what, took)
+		}
+	}
+	goOn("flows go on while the other topic is missing")
+	if missing := p.Missing(); len(missing) != 1 || !strings.Contains(missing[0], troubled) {
+		t.Errorf("missing %q, want topic %s", missing, troubled)
+	}
+	c.createNamed(t, troubled, 2)
+	awaitReady(t, p)
+	eventually(t, 30*time.Second, "what waited is delivered", func() bool { return uint64(sum(c.ends(t, troubled))) == customer.flows() })
+	customer.checkFlows(t, readWithFranzGo(t, c, troubled, c.ends(t, troubled)), 1)
+
+	c.deleteTopic(t, troubled)
+	gone := newTraffic(32)
+	gone.publish(t, p, 10, 30)
+	eventually(t, 30*time.Second, "the topic is missed", func() bool { return p.Stats().ProduceErrors["unknown_topic_or_partition"] > 0 })
+	goOn("flows go on when the other topic is deleted")
+	c.createNamed(t, troubled, 2)
+	stop()
+	closeExactly(t, p, tr.flows()+customer.flows()+gone.flows())
+	tr.checkFlows(t, readWithFranzGo(t, c, steady, c.ends(t, steady)), 1)
+	gone.checkFlows(t, readWithFranzGo(t, c, troubled, c.ends(t, troubled)), 1)
 }
 
 // A topic deleted and created anew has lost what it had, and gets all that comes
