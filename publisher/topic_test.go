@@ -188,6 +188,11 @@ func TestMissingTopicsLeaveRoom(t *testing.T) {
 	if s := p.Stats(); s.Buffered != kept || s.Dropped[DropBufferFull] == 0 {
 		t.Fatalf("buffered %d, dropped %v, want %d and some dropped", s.Buffered, s.Dropped, kept)
 	}
+	for _, top := range p.topics[1:] {
+		if held, most := top.stages[0].account.held, p.budget.forEverything()/(missing+1); held > most {
+			t.Errorf("topic %s holds %d bytes, more than its part of %d", top.name, held, most)
+		}
+	}
 	for seed := uint64(0); seed < 16*100; seed += 16 {
 		if err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 30)); err != nil {
 			t.Fatalf("packet %d of the topic that is there: %v", seed, err)
@@ -197,6 +202,38 @@ func TestMissingTopicsLeaveRoom(t *testing.T) {
 	checkLedger(t, p.Stats())
 	if names := strings.Join(p.Missing(), "\n"); strings.Count(names, "\n") != missing-1 || strings.Contains(names, `"flows"`) {
 		t.Errorf("missing:\n%s\nwant the %d topics", names, missing)
+	}
+}
+
+// All topics come late, when what waits has used up what it may: there is room
+// for it to move on, and none of it is dropped.
+func TestAllTopicsComeLate(t *testing.T) {
+	t.Parallel()
+	address, port := reserveAddress(t)
+	seeds := []string{testTopic}
+	p := startPublisher(t, []string{address}, func(c *Config) {
+		for i := range byte(15) {
+			name := "late" + string('a'+rune(i))
+			seeds = append(seeds, name)
+			c.Routes = append(c.Routes, Route{netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, 2 + i}), 32), name})
+		}
+		c.BufferBytes = c.LeastBufferBytes()
+	})
+	var kept uint64
+	for seed := range uint64(16 * 60) {
+		if err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 1000)); err == nil {
+			kept += 1000
+		}
+	}
+	dropped := p.Stats().Dropped[DropBufferFull]
+	if dropped == 0 {
+		t.Fatal("the buffer is not full")
+	}
+	startBroker(t, 1, kfake.Ports(port), kfake.SeedTopics(1, seeds...))
+	eventually(t, 8*time.Second, "all that waited is delivered", func() bool { return p.Stats().Delivered == kept })
+	checkLedger(t, p.Stats())
+	if now := p.Stats().Dropped[DropBufferFull]; now != dropped {
+		t.Errorf("%d were dropped of what waited", now-dropped)
 	}
 }
 
