@@ -19,6 +19,7 @@ import (
 // flowPublisher is what a collector needs of a publisher.Publisher.
 type flowPublisher interface {
 	Publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error
+	PublishDeadLetter(from netip.AddrPort, received decoder.UnixNano, reason string, datagram []byte)
 	Stats() publisher.Stats
 	Missing() []string
 	Stalled() []string

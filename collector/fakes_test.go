@@ -44,6 +44,15 @@ type fakePublisher struct {
 	stats   publisher.Stats
 	missing []string
 	stalled []string
+	keeps   bool // dead letters
+	letters []deadLetter
+}
+
+// deadLetter is what a fakePublisher was told of a datagram.
+type deadLetter struct {
+	from             netip.AddrPort
+	received         decoder.UnixNano
+	reason, datagram string
 }
 
 func newFakePublisher() *fakePublisher {
@@ -65,6 +74,14 @@ func (f *fakePublisher) Publish(_ netip.AddrPort, _ decoder.UnixNano, p *decoder
 		f.stats.Dropped[publisher.DropBufferFull]++
 	}
 	return nil
+}
+
+func (f *fakePublisher) PublishDeadLetter(from netip.AddrPort, received decoder.UnixNano, reason string, datagram []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.keeps {
+		f.letters = append(f.letters, deadLetter{from, received, reason, string(datagram)})
+	}
 }
 
 func (f *fakePublisher) Stats() publisher.Stats {

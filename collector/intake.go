@@ -63,7 +63,7 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 		return
 	}
 	if err := decoder.Decode(d.Payload, &in.packet); err != nil {
-		in.reject(d, err, now)
+		in.reject(d, err, at, now)
 		return
 	}
 	in.batch.decode(in.packet.AllAnomalies())
@@ -72,21 +72,31 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 	_ = in.publisher.Publish(d.From, at, &in.packet)
 }
 
-// reject books a datagram that the decoder refused.
-func (in *intake) reject(d *listener.Datagram, err error, now time.Duration) {
-	if errors.Is(err, decoder.ErrVersion) {
+// reject books a datagram that the decoder refused, and offers it as a dead
+// letter.
+func (in *intake) reject(d *listener.Datagram, err error, at decoder.UnixNano, now time.Duration) {
+	reason := reasonOf(err)
+	in.batch.reject(reason)
+	in.publisher.PublishDeadLetter(d.From, at, reason.String(), d.Payload)
+	if reason == rejectVersion {
 		p := classify(d.Payload)
-		in.batch.reject(rejectVersion)
 		in.batch.foreign[p]++
 		in.notices.foreign(d.From, p, now)
 		return
 	}
-	reason := rejectNoRecords // decoder.ErrNoRecords; there are no others
-	if errors.Is(err, decoder.ErrShort) {
-		reason = rejectShort
-	}
-	in.batch.reject(reason)
 	in.notices.malformed(d.From, reason, now)
+}
+
+// reasonOf is what an error of the decoder is booked as.
+func reasonOf(err error) rejectReason {
+	switch {
+	case errors.Is(err, decoder.ErrVersion):
+		return rejectVersion
+	case errors.Is(err, decoder.ErrShort):
+		return rejectShort
+	default:
+		return rejectNoRecords // decoder.ErrNoRecords; there are no others
+	}
 }
 
 // book makes a batch visible to scrapes.

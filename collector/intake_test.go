@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/internal/telemetry"
 	"github.com/flowpub/flowpub/listener"
 )
@@ -116,6 +117,27 @@ func TestNotAllowedComesFirst(t *testing.T) {
 		if lines := c.log.lines(text); len(lines) != 1 {
 			t.Errorf("%d log lines say %s, want 1", len(lines), text)
 		}
+	}
+}
+
+// What could not be decoded is offered as a dead letter, whole and with its
+// reason; what is not allowed is nobody's business.
+func TestRejectedAreDeadLetters(t *testing.T) {
+	t.Parallel()
+	c := newTestCollector(t, 1, 1, func(cfg *Config) {
+		cfg.ExportersAllow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	})
+	c.publisher.keeps = true
+	now := time.Now()
+	in := c.intakes[0][0]
+	empty := string(v5(0, 1, now)[:24])
+	in.handle(from("198.51.100.1:1", []byte("noise")), now)
+	in.handle(from("192.0.2.1:7", v5(0, 1, now), nil, []byte("noise"), []byte(empty)), now)
+
+	source, at := netip.MustParseAddrPort("192.0.2.1:7"), decoder.UnixNano(now.UnixNano())
+	want := []deadLetter{{source, at, "short", ""}, {source, at, "version", "noise"}, {source, at, "no_records", empty}}
+	if got := c.publisher.letters; !reflect.DeepEqual(got, want) {
+		t.Errorf("dead letters %v, want %v", got, want)
 	}
 }
 

@@ -23,6 +23,8 @@ func (c *Collector) logStart() {
 		"shutdown_timeout", c.cfg.ShutdownTimeout.String(),
 		"kafka_brokers", strings.Join(p.Brokers, ","),
 		"kafka_topic", p.Topic,
+		"kafka_topic_routes", len(p.Routes),
+		"kafka_dead_letter_topic", p.DeadLetterTopic,
 		"kafka_client_id", p.ClientID,
 		"kafka_compression", p.Compression.String(),
 		"kafka_linger", p.Linger.String(),

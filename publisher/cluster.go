@@ -66,7 +66,7 @@ func newCluster(p *Publisher) (*cluster, error) {
 	}
 	return &cluster{
 		pub:         p,
-		creator:     creator{pub: p},
+		creator:     creator{pub: p, refusals: make(map[string]error)},
 		credentials: secret,
 		lost:        true,
 		files:       watch,
@@ -170,9 +170,24 @@ func (c *cluster) update(ctx context.Context, forced bool) bool {
 		problem = urgent(problem, top.topics[i].err)
 	}
 	c.note(problem)
-	c.creator.create(ctx, c.link.Load(), len(top.brokers))
+	if c.pub.letters != nil { // its topic is the last
+		c.pub.letters.learn(&top.topics[len(c.pub.topics)], len(top.brokers))
+	}
+	c.creator.create(ctx, c.link.Load(), missingOf(top, c.pub.cfg.allTopics()), len(top.brokers))
 	c.pub.sender.poke()
 	return true
+}
+
+// missingOf lists the topics, by the names they were asked for, that the cluster
+// does not know.
+func missingOf(top *topology, names []string) []string {
+	var missing []string
+	for i, name := range names {
+		if errors.Is(top.topics[i].err, kafka.UnknownTopicOrPartition) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
 }
 
 // urgent returns that of two problems after which the cluster is to be asked
@@ -195,7 +210,7 @@ func (c *cluster) note(problem error) {
 func (c *cluster) ask(ctx context.Context, forced bool) (*topology, error) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	topics := c.pub.cfg.topics()
+	topics := c.pub.cfg.allTopics()
 	if !c.lost && (!forced || c.link.Load().refresh(ctx)) {
 		top, err := c.link.Load().ask(ctx, topics)
 		c.lost = !answered(err)

@@ -39,6 +39,9 @@ type Config struct {
 	// Routes send the records of some exporters to other topics, at most MaxRoutes
 	// to at most MaxTopics. The longest network wins.
 	Routes []Route
+	// DeadLetterTopic, when not empty, gets the datagrams that PublishDeadLetter
+	// is given. It is as Topic, and none of those for flow records.
+	DeadLetterTopic string
 	// CreateTopic, when not zero, has a missing topic created with that shape.
 	CreateTopic TopicShape
 	// ClientID names this program in the brokers' logs and quotas.
@@ -123,7 +126,7 @@ func (c Config) Validate() error {
 	if c.RequestTimeout < time.Second {
 		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
 	}
-	return errors.Join(append(errs, c.validateRoutes(), c.CreateTopic.validate(), c.TLS.validate(), c.SASL.validate())...)
+	return errors.Join(append(errs, c.validateRoutes(), c.validateDeadLetters(), c.CreateTopic.validate(), c.TLS.validate(), c.SASL.validate())...)
 }
 
 // topicRule is what canBeTopic asks for, in words.

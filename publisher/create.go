@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -107,21 +108,15 @@ type creator struct {
 	pub   *Publisher
 	asked time.Time   // when it was last tried
 	busy  atomic.Bool // a request is under way
+
+	mu       sync.Mutex
+	refusals map[string]error // why topics could not be created
 }
 
-// create starts a request for the topics that the cluster does not know, beside
+// create starts a request for topics that the cluster does not know, beside
 // everything else: a controller that stands still must not hold up the others.
-func (c *creator) create(ctx context.Context, l *link, brokers int) {
-	if c.pub.cfg.CreateTopic == (TopicShape{}) || time.Since(c.asked) < slowBackoff || c.busy.Load() {
-		return
-	}
-	var missing []*topic
-	for _, t := range c.pub.topics {
-		if t.seen.Load().gone {
-			missing = append(missing, t)
-		}
-	}
-	if missing == nil {
+func (c *creator) create(ctx context.Context, l *link, missing []string, brokers int) {
+	if missing == nil || c.pub.cfg.CreateTopic == (TopicShape{}) || time.Since(c.asked) < slowBackoff || c.busy.Load() {
 		return
 	}
 	c.asked = time.Now()
@@ -135,35 +130,52 @@ func (c *creator) create(ctx context.Context, l *link, brokers int) {
 
 // request asks for topics and tells what came of it. That another replica of
 // this program was faster is as good.
-func (c *creator) request(ctx context.Context, l *link, missing []*topic, brokers int) {
+func (c *creator) request(ctx context.Context, l *link, missing []string, brokers int) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	shape := c.pub.cfg.CreateTopic
 	request := new(kafka.CreateTopicsRequest)
-	for _, t := range missing {
+	for _, name := range missing {
 		request.Topics = append(request.Topics, kafka.TopicConfig{
-			Topic: t.name, NumPartitions: shape.Partitions, ReplicationFactor: shape.Replicas, ConfigEntries: shape.settings(),
+			Topic: name, NumPartitions: shape.Partitions, ReplicationFactor: shape.Replicas, ConfigEntries: shape.settings(),
 		})
 	}
 	response, err := l.client().CreateTopics(ctx, request)
-	for _, t := range missing {
+	for _, name := range missing {
 		if response != nil {
-			err = response.Errors[t.name]
+			err = response.Errors[name]
 		}
 		switch {
 		case err == nil:
-			c.pub.log.Info("topic created", "topic", t.name, "partitions", shape.Partitions, "replicas", shape.Replicas)
-		case !errors.Is(err, kafka.TopicAlreadyExists) && !errors.Is(err, context.Canceled):
-			t.refuse(fmt.Errorf("publisher: creating topic %q: %w", t.name, err), l.addr, brokers)
+			c.note(name, nil)
+			c.pub.log.Info("topic created", "topic", name, "partitions", shape.Partitions, "replicas", shape.Replicas)
+		case errors.Is(err, kafka.TopicAlreadyExists):
+			c.note(name, nil)
+		case !errors.Is(err, context.Canceled):
+			c.refused(name, fmt.Errorf("publisher: creating topic %q: %w", name, err), l.addr, brokers)
 		}
 	}
 }
 
-// refuse notes and tells why the topic could not be created.
-func (t *topic) refuse(err error, broker net.Addr, brokers int) {
-	t.refusal.Store(&err)
-	t.pub.notices.warn("create_topic "+t.name, "the topic is missing and could not be created, trying again",
-		"topic", t.name, "broker", broker, "error", err, "cure", t.pub.cfg.creationCure(err, t.name, brokers))
+// refused notes and tells why a topic could not be created.
+func (c *creator) refused(topic string, err error, broker net.Addr, brokers int) {
+	c.note(topic, err)
+	c.pub.notices.warn("create_topic "+topic, "the topic is missing and could not be created, trying again",
+		"topic", topic, "broker", broker, "error", err, "cure", c.pub.cfg.creationCure(err, topic, brokers))
+}
+
+func (c *creator) note(topic string, refusal error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refusals[topic] = refusal
+}
+
+// refusal is why a missing topic could not be created; nil if nobody tried, or
+// it could.
+func (c *creator) refusal(topic string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refusals[topic]
 }
 
 // creationCure tells what helps when a topic cannot be created in a cluster with

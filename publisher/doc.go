@@ -12,6 +12,9 @@
 // answers, or fails to, decides whether it is delivered, sent again as it is,
 // split, or given up, and is counted.
 //
+// Datagrams that held no flow record can go to a topic of their own, see
+// [Publisher.PublishDeadLetter]; nothing of the above waits for them.
+//
 // The package writes its own record batches, and leaves the rest of Kafka's
 // protocol to kafka-go.
 package publisher

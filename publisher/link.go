@@ -59,7 +59,7 @@ func newLink(ctx context.Context, cfg *Config, secret *credentials, address stri
 			DialTimeout:    dialTimeout,
 			IdleTimeout:    idleTimeout,
 			MetadataTTL:    metadataTTL,
-			MetadataTopics: cfg.topics(),
+			MetadataTopics: cfg.allTopics(),
 			ClientID:       cfg.ClientID,
 			Context:        ctx,
 			TLS:            secret.tls,

@@ -43,6 +43,7 @@ type Publisher struct {
 	sender  *sender
 	topics  []*topic // the first is Config.Topic's
 	routes  *routes
+	letters *deadLetters // nil when they are not wanted
 
 	failures       *failureCounts
 	produceSeconds *histogram
@@ -91,6 +92,10 @@ func New(cfg Config) (*Publisher, error) {
 		p.topics = append(p.topics, newTopic(p, name, p.budget.forEverything()/int64(len(names))))
 	}
 	p.routes = newRoutes(cfg.Routes, p.topics)
+	if cfg.DeadLetterTopic != "" {
+		p.letters = newDeadLetters(p)
+		p.working.Go(func() { p.letters.run(p.ctx) })
+	}
 	p.working.Go(func() { p.cluster.run(p.ctx) })
 	p.working.Go(func() { p.sender.run(p.ctx) })
 	return p, nil
@@ -129,6 +134,7 @@ func (p *Publisher) Stats() Stats {
 		TopicWarnings:      p.warnings(),
 		Idempotent:         p.cluster.idempotent(),
 		Partitions:         partitions,
+		DeadLetters:        p.letters.snapshot(),
 	}
 	for _, reason := range DropReasons() {
 		s.Dropped[reason] = total.dropped[reason]
@@ -198,8 +204,10 @@ func (p *Publisher) Close(ctx context.Context) error {
 		t.flush()
 	}
 	p.awaitEmpty(ctx)
+	p.letters.close(ctx)
 	p.cancel()
 	p.working.Wait()
+	p.letters.discard()
 	p.cluster.link.Load().close()
 	shutdown, unconfirmed := p.discard()
 	p.budget.close()

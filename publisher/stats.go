@@ -63,7 +63,10 @@ type Stats struct {
 	TopicWarnings map[string]bool
 	// Idempotent tells whether brokers recognise repeated batches.
 	Idempotent bool
-	// Partitions is the topic's partition count; 0 until it is known.
+	// DeadLetters counts what became of those given to PublishDeadLetter; every
+	// outcome is present.
+	DeadLetters map[DeadLetterOutcome]uint64
+	// Partitions is how many all topics have, as far as they are known.
 	Partitions int
 }
 

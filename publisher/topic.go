@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,8 +34,6 @@ type topic struct {
 	messageLimit atomic.Int64
 	warnings     *topicWarnings
 	checked      time.Time // when its settings were last looked at
-	// refusal is why the topic could not be created, nil if it need not be.
-	refusal atomic.Pointer[error]
 }
 
 // sighted is what is known of a topic in the cluster. It is immutable.
@@ -104,7 +103,6 @@ func (t *topic) learn(m *topicMetadata, brokers int) {
 		t.missed(m.err, brokers)
 		return
 	}
-	t.refusal.Store(nil)
 	t.seen.Store(&sighted{leaders: m.leaders})
 	if known := len(t.layout.Load().partitions); known > len(m.leaders) {
 		t.pub.notices.warn("fewer_partitions "+t.name, "the topic has fewer partitions than before: records for those that are gone cannot be delivered",
@@ -120,8 +118,8 @@ func (t *topic) missed(err error, brokers int) {
 	if gone {
 		cure = t.pub.cfg.missingCure(t.name, brokers)
 	}
-	if refusal := t.refusal.Load(); gone && refusal != nil {
-		err = errors.Join(err, *refusal)
+	if refusal := t.pub.cluster.creator.refusal(t.name); gone && refusal != nil {
+		err = fmt.Errorf("%w: %w", err, refusal)
 	}
 	t.seen.Store(&sighted{leaders: t.seen.Load().leaders, problem: err, gone: gone})
 	t.pub.notices.warn("metadata "+t.name, "no metadata of the topic, trying again", "topic", t.name, "error", err, "cure", cure)

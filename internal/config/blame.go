@@ -91,6 +91,7 @@ func cures() []cure {
 		{"DRAIN_LINGER", func(c *collector.Config) { c.DrainLinger = 0 }},
 		{"SHUTDOWN_TIMEOUT", func(c *collector.Config) { c.ShutdownTimeout = collector.MaxShutdownTimeout }},
 		{"KAFKA_BROKERS", func(c *collector.Config) { c.Publisher.Brokers = []string{"localhost:9092"} }},
+		{"KAFKA_DEAD_LETTER_TOPIC", func(c *collector.Config) { c.Publisher.DeadLetterTopic = "" }},
 		{"KAFKA_TOPIC", func(c *collector.Config) { c.Publisher.Topic = right.Topic }},
 		{"KAFKA_TOPIC_ROUTES", func(c *collector.Config) { c.Publisher.Routes = nil }},
 		{"KAFKA_CREATE_TOPIC", func(c *collector.Config) { c.Publisher.CreateTopic = right.CreateTopic }},

@@ -31,6 +31,7 @@ func (s *settings) publisher() publisher.Config {
 	cfg.Brokers = s.Brokers
 	cfg.Topic = s.Topic
 	cfg.Routes = s.TopicRoutes
+	cfg.DeadLetterTopic = s.DeadLetters
 	cfg.CreateTopic = s.CreateTopic
 	cfg.ClientID = s.ClientID
 	cfg.Compression = s.Compression

@@ -111,6 +111,12 @@ func TestMistakes(t *testing.T) {
 		}, []string{
 			`FLOWPUB_KAFKA_BUFFER_BYTES is "4MiB": buffer is 4MiB: it must be from 5MiB to 1TiB`,
 		}},
+		{"dead letters in the topic of flows", []string{"FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=a", "FLOWPUB_KAFKA_TOPIC_ROUTES=10.0.0.0/8=a"}, []string{
+			`FLOWPUB_KAFKA_DEAD_LETTER_TOPIC is "a": topic "a" for dead letters is one of those for flow records: give them a topic of their own`,
+		}},
+		{"dead letters in no topic", []string{"FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=.."}, []string{
+			`FLOWPUB_KAFKA_DEAD_LETTER_TOPIC is "..": topic ".." for dead letters cannot exist in Kafka: a name has 1 to 249 of `,
+		}},
 		{"topic of no shape", []string{"FLOWPUB_KAFKA_CREATE_TOPIC=12"}, []string{
 			`FLOWPUB_KAFKA_CREATE_TOPIC is "12": topic shape "12" is not partitions,replication: write two numbers from 1, as in 12,3`,
 		}},

@@ -29,12 +29,13 @@ var (
 )
 
 // Each datagram that is wrong in one way is counted for what it is, what is
-// readable in it is delivered as it was sent, and the next good one too.
+// readable in it is delivered as it was sent, and the next good one too. What is
+// not is a dead letter.
 func TestMalformedDatagrams(t *testing.T) {
 	t.Parallel()
 	payloads := readMalformed(t)
 	k := startKafka(t, 4)
-	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_LINGER=5ms")
+	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_LINGER=5ms", "FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=dead", "FLOWPUB_KAFKA_CREATE_TOPIC=2,1")
 	from := openForger(t, p.udp)
 	want := newTally()
 	// Each from an exporter of its own, so that its flows can be found again.
@@ -46,11 +47,24 @@ func TestMalformedDatagrams(t *testing.T) {
 		want.add(payload)
 	}
 	want.checkForeign(t, p.awaitDatagrams(t, want.datagrams))
+	eventually(t, 20*time.Second, "the dead letters are delivered", func() bool {
+		return p.scrape(t).counts("dead_letters_total")["delivered"] == want.datagrams-want.decoded
+	})
 	want.check(t, p.terminate(t))
 
 	k.read(t, func(r *kgo.Record) {
 		checkSent(t, sent[string(r.Key)], r.Value)
 	})
+	var letters uint64
+	k.readTopic(t, "dead", func(r *kgo.Record) {
+		letters++
+		if reason := judge(r.Value).reason; !bytes.Equal(r.Value, sent[string(r.Key)]) || string(r.Headers[0].Value) != reason {
+			t.Errorf("the dead letter of %s is %x, headers %v; sent was %x, to be rejected as %q", r.Key, r.Value, r.Headers, sent[string(r.Key)], reason)
+		}
+	})
+	if letters != want.datagrams-want.decoded {
+		t.Errorf("%d dead letters, want %d", letters, want.datagrams-want.decoded)
+	}
 	if got := k.flows(); got != want.flows {
 		t.Errorf("the topic has %d flows, want %d", got, want.flows)
 	}

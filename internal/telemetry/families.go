@@ -88,6 +88,8 @@ func kafkaFamilies() []family {
 				}
 				return all
 			}),
+		counters("dead_letters_total", "outcome", "Datagrams that could not be decoded, by what became of them as dead letters.",
+			func(s *Snapshot) map[string]uint64 { return s.DeadLetters }),
 		gauge("kafka_idempotent", "Whether brokers recognise repeated batches.",
 			func(s *Snapshot) float64 { return truth(s.Idempotent) }),
 	}

@@ -42,6 +42,7 @@ func sample() Snapshot {
 		KafkaBytesRaw:           4000,
 		KafkaBytesWire:          1000,
 		TopicWarnings:           map[string]bool{"compaction": true, "one_replica": false},
+		DeadLetters:             map[string]uint64{"delivered": 15, "failed": 0},
 		Idempotent:              true,
 		ReceiveBufferAsked:      33554432,
 		ReceiveBufferGranted:    8388608,
@@ -72,6 +73,9 @@ flowpub_datagrams_rejected_total{reason="no_records"} 0
 flowpub_datagrams_rejected_total{reason="not_allowed"} 1
 flowpub_datagrams_rejected_total{reason="short"} 2
 flowpub_datagrams_rejected_total{reason="version"} 3
+# TYPE flowpub_dead_letters_total counter
+flowpub_dead_letters_total{outcome="delivered"} 15
+flowpub_dead_letters_total{outcome="failed"} 0
 # TYPE flowpub_exporter_restarts_total counter
 flowpub_exporter_restarts_total 10
 # TYPE flowpub_exporters gauge

@@ -53,6 +53,9 @@ type Snapshot struct {
 	KafkaBatches, KafkaBytesRaw, KafkaBytesWire uint64
 	// TopicWarnings tells for each kind of topic warning whether it stands.
 	TopicWarnings map[string]bool
+	// DeadLetters counts datagrams that were not decoded, by what became of them
+	// on their way to the topic for such; none count while there is none.
+	DeadLetters map[string]uint64
 	// Idempotent tells whether brokers recognise repeated batches.
 	Idempotent bool
 

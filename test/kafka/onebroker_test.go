@@ -17,6 +17,7 @@ func TestOneBroker(t *testing.T) {
 	t.Run("TopicCreatedByPublisher", c.topicCreatedByPublisher)
 	t.Run("TopicCannotBeCreated", c.topicCannotBeCreated)
 	t.Run("TopicsAreApart", c.topicsAreApart)
+	t.Run("DeadLetters", c.deadLetters)
 	t.Run("TopicCreatedAnew", c.topicCreatedAnew)
 	t.Run("PartitionsAdded", c.partitionsAdded)
 	t.Run("SmallMessages", c.smallMessages)
