@@ -5,7 +5,6 @@ package kafka_test
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -125,10 +124,7 @@ func (c *cluster) topicsAreApart(t *testing.T) {
 	steady, troubled := c.createTopic(t, "steady", 3), newName("troubled")
 	tr, customer := newTraffic(31), newTraffic(32)
 	p := startPublisher(t, c.brokers, steady, func(cfg *publisher.Config) {
-		cfg.Routes = []publisher.Route{
-			{Network: netip.MustParsePrefix("10.32.0.0/16"), Topic: troubled},
-			{Network: netip.MustParsePrefix("2001:db8:2000::/40"), Topic: troubled},
-		}
+		cfg.Routes = routesOf(32, troubled)
 	})
 	customer.publish(t, p, 10, 30)
 	stop := tr.load(t, p, 5000)
