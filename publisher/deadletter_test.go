@@ -99,16 +99,20 @@ func TestDeadLetterOutcomes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			broker := startBroker(t, 1, kfake.SeedTopics(1, testDead))
+			broker := startBroker(t, 1)
 			p := startPublisher(t, broker.ListenAddrs(), withDead)
-			eventually(t, 10*time.Second, "the topic is known", func() bool { return p.letters.partitions.Load() > 0 })
 			broker.Fault(tt.fault)
 			var offered uint64
 			for reason, n := range tt.sizes {
 				bury(p, reason, n)
 				offered += uint64(n)
 			}
-			eventually(t, 10*time.Second, "each has an outcome", func() bool {
+			// The topic comes when all wait, so that they go together.
+			if err := broker.CreateTopic(testDead, 1, nil); err != nil {
+				t.Fatal(err)
+			}
+			p.cluster.refreshSoon()
+			eventually(t, 20*time.Second, "each has an outcome", func() bool {
 				var sum uint64
 				for _, n := range p.Stats().DeadLetters {
 					sum += n

@@ -48,10 +48,14 @@ func TestTwoTopics(t *testing.T) {
 			return ok && len(produce.Topics) == 2
 		},
 	})
-	p := startPublisher(t, broker.ListenAddrs(), routed)
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+		routed(c)
+		c.Linger = 300 * time.Millisecond // long enough for both to get something
+	})
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	customer := publishOf(t, p, true, 400)
 	rest := publishOf(t, p, false, 400)
+	eventually(t, 10*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == customer+rest })
 	closeWithin(t, p, 10*time.Second)
 	wantDelivered(t, p, customer+rest)
 	checkFlows(t, consumeTopic(t, broker.ListenAddrs(), testCustomer, int(customer)), customer)
@@ -230,7 +234,7 @@ func TestAllTopicsComeLate(t *testing.T) {
 		t.Fatal("the buffer is not full")
 	}
 	startBroker(t, 1, kfake.Ports(port), kfake.SeedTopics(1, seeds...))
-	eventually(t, 8*time.Second, "all that waited is delivered", func() bool { return p.Stats().Delivered == kept })
+	eventually(t, 20*time.Second, "all that waited is delivered", func() bool { return p.Stats().Delivered == kept })
 	checkLedger(t, p.Stats())
 	if now := p.Stats().Dropped[DropBufferFull]; now != dropped {
 		t.Errorf("%d were dropped of what waited", now-dropped)
