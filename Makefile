@@ -66,6 +66,10 @@ test: ## Test everything that needs no other service
 test-kafka: ## Test with a real Apache Kafka (Java and Maven; or KAFKA_BROKERS)
 	go test -tags kafka -count 1 -timeout 15m $(TESTFLAGS) ./test/kafka/...
 
+.PHONY: test-manifests
+test-manifests: ## Check the Kubernetes manifests, without a cluster
+	cd deploy/test && go test -count 1 $(TESTFLAGS) ./...
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (60s), FUZZJOBS (2) at a time
 	go test -list '^Fuzz' ./... | \
@@ -88,7 +92,9 @@ lint: $(BUF) $(GOLANGCI_LINT) ## Check form, known mistakes, import rules, broke
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 		[[ -z $$unformatted ]] || { printf 'gofmt these:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go mod tidy -diff
+	cd deploy/test && go mod tidy -diff
 	$(GOLANGCI_LINT) run
+	cd deploy/test && $(CURDIR)/$(GOLANGCI_LINT) run
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	$(BUF) breaking --against '.git#ref=$(or $(BREAKING_AGAINST),$(LAST_RELEASE),HEAD)'
