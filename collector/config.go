@@ -84,7 +84,7 @@ func DefaultConfig() Config {
 		Listen:          []string{":2055"},
 		Sockets:         min(runtime.GOMAXPROCS(0), defaultSockets),
 		ReceiveBuffer:   32 << 20,
-		ReceiveDelay:    5 * time.Millisecond,
+		ReceiveDelay:    10 * time.Millisecond,
 		HTTPListen:      ":8080",
 		ShutdownTimeout: 15 * time.Second,
 		Publisher:       publisher.DefaultConfig(),

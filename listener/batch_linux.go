@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -51,22 +50,15 @@ type batch struct {
 	sources   []sourceAddress
 	datagrams []Datagram
 
-	// What the two functions for the RawConn share with their callers. They are
-	// made once: made for every read, they would be allocated every time.
-	readReady func(fd uintptr) bool
-	readNow   func(fd uintptr)
-	count     int
-	errno     syscall.Errno
-
-	waited bool // the last read found nothing at first
+	// What the function for the RawConn shares with its caller. It is made once:
+	// made for every read, it would be allocated every time.
+	readNow func(fd uintptr)
+	count   int
+	errno   syscall.Errno
 }
 
-// newBatch returns a batch of at most size datagrams of conn.
-func newBatch(conn *net.UDPConn, size int) (*batch, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
+// newBatch returns a batch of at most size datagrams of a socket.
+func newBatch(raw syscall.RawConn, size int) (*batch, error) {
 	slab, err := newSlab(size * slotStride)
 	if err != nil {
 		return nil, err
@@ -86,11 +78,6 @@ func newBatch(conn *net.UDPConn, size int) (*batch, error) {
 		b.messages[i].header.SetIovlen(1)
 		b.messages[i].header.Name = &b.sources[i][0]
 		b.messages[i].header.Namelen = unix.SizeofSockaddrInet6
-	}
-	b.readReady = func(fd uintptr) bool {
-		b.receive(fd)
-		b.waited = b.waited || b.errno == unix.EAGAIN
-		return b.errno != unix.EAGAIN
 	}
 	b.readNow = b.receive
 	return b, nil
@@ -120,18 +107,8 @@ func (b *batch) slot(i int) []byte {
 	return b.slab[i*slotStride:][:slotSize:slotSize]
 }
 
-// read waits for datagrams and returns them; they are valid until the next
-// call. The runtime's poller waits, so that no thread is held meanwhile.
-func (b *batch) read() ([]Datagram, error) {
-	b.waited = false
-	if err := b.raw.Read(b.readReady); err != nil {
-		return nil, err
-	}
-	return b.received()
-}
-
-// poll is read without waiting, also when the read deadline is over. It returns
-// errQueueEmpty when there is nothing to read.
+// poll returns what is queued, as much as fits; it is valid until the next call.
+// It never waits, and returns errQueueEmpty when there is nothing.
 func (b *batch) poll() ([]Datagram, error) {
 	if err := b.raw.Control(b.readNow); err != nil {
 		return nil, err

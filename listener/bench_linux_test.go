@@ -71,7 +71,7 @@ func newQueue(b *testing.B) *queue {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { conn.Close() })
-	if _, err := setReceiveBuffer(conn, prefill<<12); err != nil {
+	if err := conn.SetReadBuffer(prefill << 12); err != nil {
 		b.Fatal(err)
 	}
 	to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), addrPort(conn).Port())
@@ -82,13 +82,17 @@ func newQueue(b *testing.B) *queue {
 // many it read.
 func (q *queue) batched(b *testing.B, size int) func() (int, error) {
 	b.Helper()
-	batch, err := newBatch(q.socket, size)
+	raw, err := q.socket.SyscallConn()
+	if err != nil {
+		b.Fatal(err)
+	}
+	batch, err := newBatch(raw, size)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(batch.free)
 	return func() (int, error) {
-		datagrams, err := batch.read()
+		datagrams, err := batch.poll()
 		return len(datagrams), err
 	}
 }

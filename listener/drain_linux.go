@@ -16,12 +16,12 @@ const largestCharge = 256 << 10
 
 // drain makes the socket refuse new datagrams and hands what it had accepted
 // to h.
-func (s *socket) drain(b *batch, h Handler) error {
+func (s *socket) drain(r *reader, h Handler) error {
 	if err := s.refuse(); err != nil {
 		s.refuseErr = fmt.Errorf("listener: %s cannot refuse new datagrams, and some may be lost: %w", s.name, err)
-		return s.readOn(b, h)
+		return s.readOn(r, h)
 	}
-	err := s.readUntilError(b.poll, h)
+	err := s.readUntilError(r.poll, h)
 	if errors.Is(err, errQueueEmpty) {
 		return nil
 	}

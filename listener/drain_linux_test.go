@@ -103,7 +103,7 @@ func TestDrainRefuses(t *testing.T) {
 		}
 	})
 	<-entered
-	l.wake() // Drain's first step, so that it is done when the handler returns
+	l.endReading() // Drain's first step, so that it is done when the handler returns
 	close(release)
 	if err := l.Drain(); err != nil {
 		t.Error(err)

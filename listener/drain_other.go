@@ -3,4 +3,4 @@
 package listener
 
 // drain reads on for a while: the socket cannot refuse new datagrams.
-func (s *socket) drain(b *batch, h Handler) error { return s.readOn(b, h) }
+func (s *socket) drain(r *reader, h Handler) error { return s.readOn(r, h) }

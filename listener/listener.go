@@ -73,7 +73,6 @@ type Listener struct {
 	serving bool // Serve was called, and had something to do
 	stopped bool // Drain or Close was called
 
-	wake   func()        // ends all waiting for datagrams, once
 	served chan struct{} // closed when Serve has ended
 }
 
@@ -93,14 +92,13 @@ func Listen(cfg Config) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{addr: addrPort(conns[0]), asked: cfg.ReceiveBuffer, served: make(chan struct{})}
-	l.wake = sync.OnceFunc(l.endWaiting)
 	for i, conn := range conns {
-		s, err := newSocket(fmt.Sprintf("socket %d of %v", i, l.addr), conn)
+		name := fmt.Sprintf("socket %d of %v", i, l.addr)
+		endpoint, err := newEndpoint(conn)
 		if err != nil {
-			return nil, errors.Join(err, closeAll(conns))
+			return nil, errors.Join(fmt.Errorf("listener: %s: %w", name, err), l.closeSockets(), closeAll(conns[i+1:]))
 		}
-		s.delay = cfg.Delay
-		l.sockets = append(l.sockets, s)
+		l.sockets = append(l.sockets, &socket{name: name, endpoint: endpoint, delay: cfg.Delay, started: time.Now()})
 	}
 	if err := l.prepare(loggerOrNone(cfg.Logger)); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -127,7 +125,7 @@ func (l *Listener) prepare(logger *slog.Logger) error {
 	}
 	var capped, uncounted bool
 	for _, s := range l.sockets {
-		granted, err := setReceiveBuffer(s.conn, share)
+		granted, err := s.setReceiveBuffer(share)
 		if err != nil {
 			return fmt.Errorf("listener: %s: receive buffer of %d bytes: %w", s.name, share, err)
 		}

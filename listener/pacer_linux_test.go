@@ -3,23 +3,29 @@
 package listener
 
 import (
-	"slices"
 	"testing"
 	"time"
 )
 
-const testBudget = 5 * time.Millisecond
+const testBudget = 10 * time.Millisecond
 
-// settle feeds a pacer with a steady rate until it knows it, and returns the
-// pauses it then makes: the arrivals of one are what the next read brings.
+// settle feeds a pacer with a steady rate until it knows it, as a reader does
+// that reads a batch at a time until there is no more, and returns the pause it
+// then makes.
 func settle(p *pacer, rate float64) time.Duration {
 	at := time.Unix(0, 0)
 	pause := time.Duration(0)
+	arrived := 0.0
 	for range 100 {
-		interval := max(pause, time.Duration(float64(time.Second)/rate))
-		at = at.Add(interval)
-		n := max(1, int(rate*interval.Seconds()))
-		pause = p.pause(at, n, n >= batchSize, false)
+		at = at.Add(max(pause, time.Millisecond))
+		arrived += rate * max(pause, time.Millisecond).Seconds()
+		for arrived >= batchSize {
+			arrived -= batchSize
+			p.pause(at, batchSize)
+		}
+		n := int(arrived)
+		arrived -= float64(n)
+		pause = p.pause(at, n)
 	}
 	return pause
 }
@@ -34,10 +40,11 @@ func TestPacer(t *testing.T) {
 		want   time.Duration
 	}{
 		{"no budget", 0, 16 << 20, 10_000, 0},
-		{"a datagram now and then", testBudget, 16 << 20, 100, 0},
+		{"nothing", testBudget, 16 << 20, 0, 0},
+		{"a datagram now and then", testBudget, 16 << 20, 50, 0},
 		{"few datagrams: the whole budget", testBudget, 16 << 20, 3_000, testBudget},
-		{"many: until 48 are there", testBudget, 16 << 20, 16_000, 3 * time.Millisecond},
-		{"very many", testBudget, 16 << 20, 480_000, 100 * time.Microsecond},
+		{"many: until 256 are there", testBudget, 16 << 20, 64_000, 4 * time.Millisecond},
+		{"very many", testBudget, 16 << 20, 1_024_000, 250 * time.Microsecond},
 		{"a small buffer", testBudget, 1<<20 - 1, 10_000, 0},
 		{"hardly a buffer", testBudget, 32 << 10, 10_000, 0},
 	}
@@ -57,38 +64,24 @@ func TestPacerDoesNotWaitForMore(t *testing.T) {
 	t.Parallel()
 	p := newPacer(testBudget, 16<<20)
 	settle(p, 10_000)
-	if got := p.pause(p.last.Add(time.Millisecond), batchSize, true, false); got != 0 {
+	if got := p.pause(p.last.Add(time.Millisecond), batchSize); got != 0 {
 		t.Errorf("pause %v although more is queued", got)
 	}
 }
 
-// Pauses that collect nothing become rare, and common again when one pays.
-func TestPacerLearnsOfBursts(t *testing.T) {
+// When the senders fall silent there are a few more pauses, and then none: the
+// next datagram is waited for.
+func TestPacerEndsPausing(t *testing.T) {
 	t.Parallel()
 	p := newPacer(testBudget, 16<<20)
-	settle(p, 10_000)
-	var pauses []int // how many reads lie between two
-	since := 0
-	for range 300 {
-		if p.pause(p.last.Add(time.Millisecond), 10, false, true) > 0 {
-			pauses = append(pauses, since)
-			since = 0
-		} else {
-			since++
-		}
+	pause := settle(p, 10_000) // 100 datagrams in a pause
+	pauses := 0
+	for pause > 0 {
+		pauses++
+		pause = p.pause(p.last.Add(pause), 0)
 	}
-	want := []int{1, 3, 7, 15, 31, 63, 64}
-	if len(pauses) < len(want) || !slices.Equal(pauses[:len(want)], want) {
-		t.Errorf("reads between pauses: %v, want %v", pauses, want)
-	}
-	for range mostSkipped + 1 {
-		if p.pause(p.last.Add(time.Millisecond), 10, false, true) > 0 {
-			break
-		}
-	}
-	for range 3 {
-		if p.pause(p.last.Add(time.Millisecond), 10, false, false) == 0 {
-			t.Error("no pause though the last one collected datagrams")
-		}
+	// 100 * (3/4)^17 is the first below 1.
+	if pauses != 17 {
+		t.Errorf("%d empty pauses, want 17", pauses)
 	}
 }

@@ -4,11 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 )
-
-// past is a deadline that is over: it wakes whoever waits for a datagram.
-var past = time.Unix(1, 0)
 
 // Serve reads every socket in a goroutine of its own, each with a handler of
 // its own, until Drain or Close is called: then it returns nil, after the last
@@ -52,7 +48,7 @@ func (l *Listener) read(handler func(socket int) Handler) error {
 	for i, s := range l.sockets {
 		readers.Go(func() {
 			if failed[i] = s.serve(handlers[i]); failed[i] != nil {
-				l.wake()
+				l.endReading()
 			}
 		})
 	}
@@ -77,7 +73,7 @@ func (l *Listener) Drain() error {
 	if serving := l.stop(); !serving {
 		return l.closeSockets()
 	}
-	l.wake()
+	l.endReading()
 	<-l.served
 	var errs []error
 	for _, s := range l.sockets {
@@ -102,12 +98,11 @@ func (l *Listener) stop() (serving bool) {
 	return l.serving
 }
 
-// endWaiting makes every reader, now or at its next read, find its deadline
-// over.
-func (l *Listener) endWaiting() {
+// endReading makes every reader, now or when its handler returned, find that no
+// more is to be read.
+func (l *Listener) endReading() {
 	for _, s := range l.sockets {
-		// It fails only when the socket is closed: then nobody waits.
-		_ = s.conn.SetReadDeadline(past)
+		s.stop()
 	}
 }
 

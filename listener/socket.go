@@ -3,8 +3,6 @@ package listener
 import (
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,15 +25,20 @@ const (
 	unfilteredDrain = 250 * time.Millisecond
 )
 
+// errStopping is what a reader's read returns when it is to make an end.
+var errStopping = errors.New("listener: no more is to be read")
+
 // socket is one bound socket. Its reader is the goroutine that calls serve;
 // the other methods may be called by others at any time.
 type socket struct {
-	name    string
-	conn    *net.UDPConn
-	raw     syscall.RawConn // conn's
-	granted int             // bytes of receive buffer
-	delay   time.Duration   // longest pause between reads
+	name string
+	*endpoint
+	granted int           // bytes of receive buffer
+	delay   time.Duration // longest pause between reads
 	drops   dropCounter
+
+	stopping atomic.Bool // the reader is to make an end
+	closed   atomic.Bool
 
 	// handling is when the running handler was called, in nanoseconds since
 	// started and at least 1; 0 when none runs.
@@ -45,47 +48,21 @@ type socket struct {
 	refuseErr error // written by the reader, read when it has ended
 }
 
-// newSocket returns conn as a socket.
-func newSocket(name string, conn *net.UDPConn) (*socket, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("listener: %s: %w", name, err)
-	}
-	return &socket{name: name, conn: conn, raw: raw, started: time.Now()}, nil
-}
-
 // serve reads until the socket is drained or closed, and then returns nil.
 func (s *socket) serve(h Handler) error {
-	b, err := newBatch(s.conn, batchSize)
+	r, err := s.newReader()
 	if err != nil {
 		return fmt.Errorf("listener: %s: %w", s.name, err)
 	}
-	err = s.readUntilError(s.paced(b), h)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = s.drain(b, h)
+	err = s.readUntilError(r.read, h)
+	if errors.Is(err, errStopping) {
+		err = s.drain(r, h)
 	}
-	b.free() // not deferred: a handler's panic may want to print a payload
-	if err != nil && !errors.Is(err, net.ErrClosed) {
+	r.free() // not deferred: a handler's panic may want to print a payload
+	if err != nil && !s.closed.Load() {
 		return fmt.Errorf("listener: %s failed: %w", s.name, err)
 	}
 	return nil
-}
-
-// paced returns b.read with pauses before it, in which datagrams collect.
-func (s *socket) paced(b *batch) func() ([]Datagram, error) {
-	pacer := newPacer(s.delay, s.granted)
-	timer := time.NewTimer(0)
-	<-timer.C
-	pause := time.Duration(0)
-	return func() ([]Datagram, error) {
-		if pause > 0 {
-			timer.Reset(pause)
-			<-timer.C
-		}
-		datagrams, err := b.read()
-		pause = pacer.pause(time.Now(), len(datagrams), len(datagrams) == batchSize, b.waited)
-		return datagrams, err
-	}
 }
 
 // readUntilError hands what read returns to h, until read returns an error that
@@ -126,21 +103,28 @@ func (s *socket) handlerRunning() time.Duration {
 }
 
 // readOn reads what arrives for as long as unfilteredDrain.
-func (s *socket) readOn(b *batch, h Handler) error {
-	if err := s.conn.SetReadDeadline(time.Now().Add(unfilteredDrain)); err != nil {
-		return err
-	}
-	err := s.readUntilError(b.read, h)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+func (s *socket) readOn(r *reader, h Handler) error {
+	until := time.Now().Add(unfilteredDrain)
+	err := s.readUntilError(func() ([]Datagram, error) { return r.readUntil(until) }, h)
+	if errors.Is(err, errStopping) {
 		return nil
 	}
 	return err
 }
 
+// stop makes the reader find errStopping, now or when its handler returned.
+func (s *socket) stop() {
+	s.stopping.Store(true)
+	s.wake()
+}
+
 // close closes the socket unless it is closed; its drops are counted before.
 func (s *socket) close() error {
 	s.drops.finish(s.kernelDrops)
-	if err := s.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	if err := s.endpoint.close(); err != nil {
 		return fmt.Errorf("listener: closing %s: %w", s.name, err)
 	}
 	return nil

@@ -4,7 +4,6 @@ package listener
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"syscall"
 	"unsafe"
@@ -12,17 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setReceiveBuffer asks for a receive buffer of size bytes for conn, and returns
-// what was granted.
+// setReceiveBuffer asks for a receive buffer of size bytes, and returns what was
+// granted.
 //
 // SO_RCVBUFFORCE goes beyond net.core.rmem_max, but needs CAP_NET_ADMIN: that it
 // is refused is usual and says nothing. SO_RCVBUF is cut to the limit silently.
-func setReceiveBuffer(conn *net.UDPConn, size int) (granted int, err error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	err = control(raw, "SO_RCVBUF", func(fd int) error {
+func (e *endpoint) setReceiveBuffer(size int) (granted int, err error) {
+	err = control(e.raw, "SO_RCVBUF", func(fd int) error {
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil {
 			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size); err != nil {
 				return err

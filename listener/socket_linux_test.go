@@ -5,7 +5,6 @@ package listener
 import (
 	"bytes"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -216,7 +215,7 @@ func TestKernelDropsAtClose(t *testing.T) {
 // polled returns a batch of s to read from in the test's goroutine.
 func polled(t *testing.T, s *socket) *batch {
 	t.Helper()
-	b, err := newBatch(s.conn, batchSize)
+	b, err := newBatch(s.raw, batchSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +243,7 @@ func TestDeadSocket(t *testing.T) {
 			select {
 			case died <- i:
 				<-all
-				replace(t, l.sockets[i].conn, file)
+				replace(t, l.sockets[i], file)
 			default:
 			}
 		}
@@ -268,15 +267,10 @@ func TestDeadSocket(t *testing.T) {
 	}
 }
 
-// replace makes conn's file descriptor one of file.
-func replace(t *testing.T, conn *net.UDPConn, file *os.File) {
+// replace makes the file descriptor of s one of file.
+func replace(t *testing.T, s *socket, file *os.File) {
 	t.Helper()
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	err = control(raw, "dup3", func(fd int) error { return unix.Dup3(int(file.Fd()), fd, unix.O_CLOEXEC) })
+	err := control(s.raw, "dup3", func(fd int) error { return unix.Dup3(int(file.Fd()), fd, unix.O_CLOEXEC) })
 	if err != nil {
 		t.Error(err)
 	}
@@ -297,7 +291,7 @@ func TestNoAllocation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		datagrams, err := b.read()
+		datagrams, err := b.poll()
 		if err != nil {
 			t.Fatal(err)
 		}

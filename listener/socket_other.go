@@ -4,15 +4,14 @@ package listener
 
 import (
 	"errors"
-	"net"
 	"syscall"
 )
 
-// setReceiveBuffer asks for a receive buffer of size bytes for conn, and halves
-// that until it is granted.
-func setReceiveBuffer(conn *net.UDPConn, size int) (granted int, err error) {
+// setReceiveBuffer asks for a receive buffer of size bytes, and halves that
+// until it is granted.
+func (e *endpoint) setReceiveBuffer(size int) (granted int, err error) {
 	for granted = size; granted > 0; granted /= 2 {
-		if err = conn.SetReadBuffer(granted); err == nil {
+		if err = e.conn.SetReadBuffer(granted); err == nil {
 			return granted, nil
 		}
 	}

@@ -26,7 +26,7 @@ func defaults() Config {
 			Listen:          []string{":2055"},
 			Sockets:         min(runtime.GOMAXPROCS(0), 8),
 			ReceiveBuffer:   33554432,
-			ReceiveDelay:    5 * time.Millisecond,
+			ReceiveDelay:    10 * time.Millisecond,
 			HTTPListen:      ":8080",
 			ShutdownTimeout: 15 * time.Second,
 			Publisher: publisher.Config{

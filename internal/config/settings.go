@@ -20,7 +20,7 @@ type settings struct {
 	Listen         addresses `env:"LISTEN" envDefault:":2055" unit:"UDP host:port, comma-separated" help:"where to listen; no host means every address, IPv4 and IPv6"`
 	Sockets        count     `env:"SOCKETS" default:"min(GOMAXPROCS, 8)" unit:"number" help:"SO_REUSEPORT sockets for each address"`
 	ReceiveBuffer  ByteSize  `env:"RECEIVE_BUFFER" envDefault:"32MiB" unit:"size" help:"receive buffer of each address, shared by its sockets"`
-	ReceiveDelay   Duration  `env:"RECEIVE_DELAY" envDefault:"5ms" unit:"duration" help:"how long datagrams may wait for more to be read with them"`
+	ReceiveDelay   Duration  `env:"RECEIVE_DELAY" envDefault:"10ms" unit:"duration" help:"how long datagrams may wait for more to be read with them"`
 	ExportersAllow prefixes  `env:"EXPORTERS_ALLOW" default:"empty: all" unit:"CIDR, comma-separated" help:"exporters to listen to; datagrams of others are counted and dropped"`
 
 	HTTPListen address `env:"HTTP_LISTEN" envDefault:":8080" unit:"TCP host:port" help:"metrics and probes; empty means no HTTP at all"`

@@ -16,7 +16,7 @@ func TestVariables(t *testing.T) {
 		{"FLOWPUB_LISTEN", ":2055"},
 		{"FLOWPUB_SOCKETS", "min(GOMAXPROCS, 8)"},
 		{"FLOWPUB_RECEIVE_BUFFER", "32MiB"},
-		{"FLOWPUB_RECEIVE_DELAY", "5ms"},
+		{"FLOWPUB_RECEIVE_DELAY", "10ms"},
 		{"FLOWPUB_EXPORTERS_ALLOW", "empty: all"},
 		{"FLOWPUB_HTTP_LISTEN", ":8080"},
 		{"FLOWPUB_HTTP_PPROF", "false"},
