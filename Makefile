@@ -37,6 +37,10 @@ BREAKING_AGAINST ?=
 LAST_RELEASE = $(or $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null),$(shell git rev-parse -q --verify HEAD~1))
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 
+# promtool is that of Debian, since to build it takes 15 minutes; PROMTOOL=/path/promtool is yours.
+PROMTOOL ?= .bin/promtool
+PROMETHEUSRULE := deploy/kubernetes/components/monitoring/prometheusrule.yaml
+
 BUF := .bin/buf-$(BUF_VERSION)/buf
 GOLANGCI_LINT := .bin/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
@@ -70,6 +74,11 @@ test-kafka: ## Test with a real Apache Kafka (Java and Maven; or KAFKA_BROKERS)
 test-manifests: ## Check the Kubernetes manifests, without a cluster
 	cd deploy/test && go test -count 1 $(TESTFLAGS) ./...
 
+.PHONY: test-rules
+test-rules: $(PROMTOOL) ## Test the alerts with promtool (Debian's, or PROMTOOL)
+	$(PROMTOOL) check rules deploy/prometheus/rules.yaml
+	$(PROMTOOL) test rules deploy/prometheus/rules_test.yaml
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (60s), FUZZJOBS (2) at a time
 	go test -list '^Fuzz' ./... | \
@@ -100,11 +109,14 @@ lint: $(BUF) $(GOLANGCI_LINT) ## Check form, known mistakes, import rules, broke
 	$(BUF) breaking --against '.git#ref=$(or $(BREAKING_AGAINST),$(LAST_RELEASE),HEAD)'
 
 .PHONY: generate
-generate: $(BUF) ## Generate Go from the messages' definitions
+generate: $(BUF) ## Generate Go from the messages' definitions, the PrometheusRule from the rules
 	$(BUF) generate
+	deploy/prometheus/prometheusrule.sh > $(PROMETHEUSRULE)
 
 .PHONY: generate-check
-generate-check: $(BUF) ## Fail when the generated Go in the repository is stale
+generate-check: $(BUF) ## Fail when something generated in the repository is stale
+	@deploy/prometheus/prometheusrule.sh | diff -u $(PROMETHEUSRULE) - || \
+		{ echo '$(PROMETHEUSRULE) is stale: run make generate' >&2; exit 1; }
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 		$(BUF) generate --output "$$fresh"; cd "$$fresh"; \
 		find . -name '*.go' -print0 | xargs -0 -I{} diff -u "$(CURDIR)/{}" {} || \
@@ -123,3 +135,10 @@ $(BUF):
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+# The package, unpacked but not installed: it would start a server.
+$(PROMTOOL):
+	@unpacked=$$(mktemp -d); trap 'rm -rf "$$unpacked"' EXIT; mkdir -p $(@D); cd "$$unpacked"; \
+		download() { apt-get download -qq -o APT::Sandbox::User=root prometheus; }; \
+		download 2>/dev/null || { apt-get update -qq; download; }; \
+		dpkg-deb -x prometheus_*.deb .; mv usr/bin/promtool "$(abspath $@)"
