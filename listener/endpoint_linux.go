@@ -4,7 +4,6 @@ package listener
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -133,9 +132,4 @@ func (e *endpoint) wake() {
 }
 
 // close closes the socket.
-func (e *endpoint) close() error {
-	if err := errors.Join(e.file.Close(), e.bell.Close()); err != nil {
-		return fmt.Errorf("socket: %w", err)
-	}
-	return nil
-}
+func (e *endpoint) close() error { return errors.Join(e.file.Close(), e.bell.Close()) }

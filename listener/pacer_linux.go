@@ -5,8 +5,12 @@ package listener
 import "time"
 
 const (
-	// worthReading is how many datagrams a pause is meant to collect.
+	// worthReading is how many datagrams a pause is meant to collect at most.
 	worthReading = 4 * batchSize
+	// bufferADatagram is the receive buffer in bytes that there must be for each
+	// of them: eight times what the kernel's count, which doubles the buffer and
+	// charges up to 4 KiB for a datagram of 30 records, would need.
+	bufferADatagram = 16 << 10
 	// worthPausing is how many must be expected in the longest pause for one to
 	// be made: with fewer, waiting for the datagram is cheaper than for a timer.
 	worthPausing = 1
@@ -20,12 +24,13 @@ const (
 // each datagram costs several times as much as reading it, so at low and middle
 // rates the kernel's queue is given time to collect some.
 //
-// A pause lasts as long as worthReading datagrams take to arrive at the rate
-// seen lately, and never longer than the budget. While more is queued than one
-// read takes there is none. So little is ever queued, however high the rate, and
-// a buffer that is not small has room for what rises during a pause.
+// A pause lasts as long as some datagrams take to arrive at the rate seen lately,
+// and never longer than the budget. While more is queued than one read takes there
+// is none. So little is ever queued, however high the rate, and the buffer has
+// room for what rises during a pause.
 type pacer struct {
 	budget time.Duration // longest pause; 0 means there are none
+	enough float64       // datagrams for a pause to collect
 
 	last  time.Time
 	count int     // datagrams read since
@@ -37,7 +42,7 @@ func newPacer(budget time.Duration, buffer int) *pacer {
 	if buffer < leastBuffer {
 		budget = 0
 	}
-	return &pacer{budget: budget}
+	return &pacer{budget: budget, enough: float64(min(worthReading, buffer/bufferADatagram))}
 }
 
 // pause returns how long to wait after a read at a time that brought so many
@@ -54,5 +59,5 @@ func (p *pacer) pause(at time.Time, datagrams int) time.Duration {
 	if p.rate*p.budget.Seconds() < worthPausing {
 		return 0
 	}
-	return min(p.budget, time.Duration(worthReading/p.rate*float64(time.Second)))
+	return min(p.budget, time.Duration(p.enough/p.rate*float64(time.Second)))
 }

@@ -45,6 +45,8 @@ func TestPacer(t *testing.T) {
 		{"few datagrams: the whole budget", testBudget, 16 << 20, 3_000, testBudget},
 		{"many: until 256 are there", testBudget, 16 << 20, 64_000, 4 * time.Millisecond},
 		{"very many", testBudget, 16 << 20, 1_024_000, 250 * time.Microsecond},
+		{"many, and the least buffer: until 64 are there", testBudget, 1 << 20, 32_000, 2 * time.Millisecond},
+		{"many, and a buffer for 128", testBudget, 2 << 20, 32_000, 4 * time.Millisecond},
 		{"a small buffer", testBudget, 1<<20 - 1, 10_000, 0},
 		{"hardly a buffer", testBudget, 32 << 10, 10_000, 0},
 	}

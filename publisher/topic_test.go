@@ -294,7 +294,7 @@ func TestLeader(t *testing.T) {
 		{"without leader", &known, 1, 0, errNoLeader},
 		{"beyond the partitions", &known, 2, 0, errNoLeader},
 		{"never reached", new(sighted), 0, 0, errNoLeader},
-		{"cannot be asked for now", &unasked, 0, 7, nil},
+		{"not answered for", &unasked, 0, 7, nil},
 		{"gone", &gone, 0, 0, kerr.UnknownTopicOrPartition},
 	}
 	for _, tt := range tests {
