@@ -37,6 +37,7 @@ type cluster struct {
 	pub   *Publisher
 	link  atomic.Pointer[link] // nil until a broker has answered
 	files *fileWatch
+	sole  *soleConnections // nil where answers keep the order
 	// Of the goroutine that runs it only: what new links need, whether one is
 	// needed, and the addresses of the brokers as far as known.
 	credentials *credentials
@@ -64,7 +65,7 @@ func newCluster(p *Publisher) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{
+	c := &cluster{
 		pub:         p,
 		creator:     creator{pub: p, refusals: make(map[string]error)},
 		credentials: secret,
@@ -72,7 +73,11 @@ func newCluster(p *Publisher) (*cluster, error) {
 		files:       watch,
 		wanted:      make(chan struct{}, 1),
 		plain:       !p.cfg.Idempotent,
-	}, nil
+	}
+	if p.cfg.Acks == AcksNone {
+		c.sole = newSoleConnections()
+	}
+	return c, nil
 }
 
 // roundTrip sends a request to the broker it is meant for.
@@ -236,7 +241,7 @@ func (c *cluster) newLinks() []*link {
 	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
 	links := make([]*link, len(addresses))
 	for i, address := range addresses {
-		links[i] = newLink(c.pub.ctx, &c.pub.cfg, c.credentials, address)
+		links[i] = newLink(c.pub.ctx, &c.pub.cfg, c.credentials, address, c.sole)
 	}
 	return links
 }

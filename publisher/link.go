@@ -19,8 +19,8 @@ import (
 // a new link is needed, to one that answers. It is safe for concurrent use.
 type link struct {
 	addr      net.Addr
-	transport *kafka.Transport
-	end       context.CancelFunc // ends what the client does by itself
+	transport kafka.RoundTripper
+	end       func() // of what the client does by itself, and of its idle connections
 }
 
 // credentials are what the configuration and the files it names say of
@@ -48,24 +48,30 @@ func (c Config) credentials() (*credentials, error) {
 }
 
 // newLink returns a link to a broker, which is not connected yet. What the
-// client does by itself ends with ctx.
-func newLink(ctx context.Context, cfg *Config, secret *credentials, address string) *link {
+// client does by itself ends with ctx. With sole, each broker has one connection
+// for what is meant for it; nil lets there be as many as requests.
+func newLink(ctx context.Context, cfg *Config, secret *credentials, address string, sole *soleConnections) *link {
 	ctx, cancel := context.WithCancel(ctx)
-	return &link{
-		addr: kafka.TCP(address),
-		end:  cancel,
-		transport: &kafka.Transport{
-			Dial:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			DialTimeout:    dialTimeout,
-			IdleTimeout:    idleTimeout,
-			MetadataTTL:    metadataTTL,
-			MetadataTopics: cfg.allTopics(),
-			ClientID:       cfg.ClientID,
-			Context:        ctx,
-			TLS:            secret.tls,
-			SASL:           secret.sasl,
-		},
+	transport := &kafka.Transport{
+		Dial:           dial,
+		DialTimeout:    dialTimeout,
+		IdleTimeout:    idleTimeout,
+		MetadataTTL:    metadataTTL,
+		MetadataTopics: cfg.allTopics(),
+		ClientID:       cfg.ClientID,
+		Context:        ctx,
+		TLS:            secret.tls,
+		SASL:           secret.sasl,
 	}
+	l := &link{addr: kafka.TCP(address), transport: transport}
+	l.end = func() {
+		cancel()
+		transport.CloseIdleConnections()
+	}
+	if sole != nil {
+		l.transport = &soleTransport{inner: transport, connections: sole}
+	}
+	return l
 }
 
 // close gives the connections up, each when its request has ended. l may be
@@ -73,7 +79,6 @@ func newLink(ctx context.Context, cfg *Config, secret *credentials, address stri
 func (l *link) close() {
 	if l != nil {
 		l.end()
-		l.transport.CloseIdleConnections()
 	}
 }
 
@@ -126,13 +131,13 @@ func (l *link) ask(ctx context.Context, topics []string) (*topology, error) {
 	for _, b := range meta.Brokers {
 		top.brokers = append(top.brokers, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)))
 	}
-	for i := range top.topics {
+	for i, name := range topics {
 		t := &top.topics[i]
 		if t.err = meta.Topics[i].Error; t.err == nil {
 			t.leaders, t.err = leadersOf(meta.Topics[i].Partitions)
 		}
 		if t.err != nil {
-			t.err = fmt.Errorf("publisher: metadata of topic %q: %w", topics[i], t.err)
+			t.err = fmt.Errorf("publisher: metadata of topic %q: %w", name, t.err)
 		}
 	}
 	return top, nil

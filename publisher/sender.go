@@ -255,10 +255,10 @@ func (s *sender) start(ctx context.Context, r *request) {
 
 // broker is what the sender knows of one. It is safe for concurrent use.
 type broker struct {
-	// inOrder lets only one request at a time be under way. Each that is has a
-	// connection of its own, and where brokers acknowledge nothing, two batches
-	// of a partition would overtake each other on two of them. They still may
-	// when the client changes connections, which nobody can tell it not to.
+	// inOrder lets only one request at a time be under way, on the broker's sole
+	// connection: where brokers acknowledge nothing, two batches of a partition
+	// would overtake each other on two of them. They still may when one breaks and
+	// the next follows.
 	inOrder bool
 
 	mu       sync.Mutex

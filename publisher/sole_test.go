@@ -1,0 +1,78 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/segmentio/kafka-go/protocol/createtopics"
+)
+
+// A second connection is refused for as long as there is a first, and one that
+// could not be made is none.
+func TestSoleConnection(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	s := newSoleConnections()
+	ctx := context.WithValue(t.Context(), soleKey{}, s)
+	for range 2 {
+		conn, err := dial(ctx, "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dial(ctx, "tcp", address); !errors.Is(err, errSoleInUse) {
+			t.Errorf("a second connection: %v, want %v", err, errSoleInUse)
+		}
+		other, err := dial(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatalf("a connection for another request: %v", err)
+		}
+		other.Close()
+		conn.Close()
+		conn.Close() // closing again must make no room for another's successor
+	}
+	listener.Close()
+	for range 2 {
+		if _, err := dial(ctx, "tcp", address); err == nil || errors.Is(err, errSoleInUse) {
+			t.Errorf("where nobody listens: %v, want the dialer's error", err)
+		}
+	}
+}
+
+// A request waits for the only connection: it does not fail, and is not sent
+// over another.
+func TestSoleConnectionIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	address := broker.ListenAddrs()[0]
+	s := newSoleConnections()
+	l := newLink(t.Context(), new(DefaultConfig()), new(credentials), address, s)
+	defer l.close()
+	send := func(ctx context.Context) error {
+		_, err := l.transport.RoundTrip(ctx, l.addr, new(createtopics.Request))
+		return err
+	}
+	s.begin(address)
+	short, cancel := context.WithTimeout(t.Context(), 50*soleRetry)
+	defer cancel()
+	if err := send(short); err == nil {
+		t.Fatal("a request was sent over a second connection")
+	}
+	done := make(chan error, 1)
+	go func() { done <- send(t.Context()) }()
+	s.end(address)
+	if err := <-done; err != nil {
+		t.Fatalf("once there may be a connection: %v", err)
+	}
+	if s.begin(address) {
+		t.Error("the request was not sent over the sole connection")
+	}
+	if _, err := l.ask(t.Context(), []string{testTopic}); err != nil {
+		t.Errorf("a request that any broker may answer: %v", err)
+	}
+}
