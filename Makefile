@@ -67,7 +67,7 @@ test: ## Test everything that needs no other service
 	go test $(TESTFLAGS) -count 1 -timeout 15m $(LOADED)
 
 .PHONY: test-kafka
-test-kafka: ## Test with a real Apache Kafka (Java and Maven; or KAFKA_BROKERS)
+test-kafka: ## Test with a real Apache Kafka (Java, Maven, kcat, lz4; or KAFKA_BROKERS)
 	go test -tags kafka -count 1 -timeout 15m $(TESTFLAGS) ./test/kafka/...
 
 .PHONY: test-manifests

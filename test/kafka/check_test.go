@@ -23,7 +23,7 @@ type run struct {
 }
 
 // checkFlows fails the test unless a topic holds exactly what the exporters have
-// sent, each flow once, with its content, and those of an exporter in order. An
+// sent, each flow once, with its content and no header, and those of an exporter in order. An
 // exporter's flows may be in as many partitions as homes; what is in the next
 // comes later.
 func (tr traffic) checkFlows(t *testing.T, got topic, homes int) {
@@ -74,6 +74,9 @@ func (tr traffic) runs(t *testing.T, got topic) map[string][]run {
 			}
 			if err := proto.Unmarshal(messages[i].value, &m); err != nil {
 				t.Fatalf("partition %d, offset %d: %v", number, i, err)
+			}
+			if len(messages[i].headers) > 0 {
+				t.Fatalf("partition %d, offset %d: headers %v, want none", number, i, messages[i].headers)
 			}
 			n := m.GetFlowSequence() + m.GetRecordIndex()
 			if wrong := e.differs(n, &m); wrong != "" {

@@ -19,7 +19,10 @@ import (
 type message struct {
 	key, value []byte
 	time       time.Time
+	headers    []header
 }
+
+type header struct{ name, value string }
 
 // topic is a slice of partitions, each with its messages in the order of their
 // offsets.
@@ -42,7 +45,10 @@ type consumer struct {
 // consumers are independent implementations of Kafka's protocol, the last
 // Kafka's own.
 func consumers() []consumer {
-	return []consumer{{"kafka-go", readWithKafkaGo}, {"franz-go", readWithFranzGo}, {"Java", readWithJava}}
+	return []consumer{
+		{"kafka-go", readWithKafkaGo}, {"franz-go", readWithFranzGo},
+		{"librdkafka", readWithKcat}, {"Java", readWithJava},
+	}
 }
 
 func readWithKafkaGo(t *testing.T, c *cluster, name string, ends []int64) topic {
@@ -61,7 +67,11 @@ func readWithKafkaGo(t *testing.T, c *cluster, name string, ends []int64) topic 
 					t.Errorf("partition %d: offset %d, want %d, error %v", p, m.Offset, offset, err)
 					return
 				}
-				got[p] = append(got[p], message{key: m.Key, value: m.Value, time: m.Time})
+				read := message{key: m.Key, value: m.Value, time: m.Time}
+				for _, h := range m.Headers {
+					read.headers = append(read.headers, header{h.Key, string(h.Value)})
+				}
+				got[p] = append(got[p], read)
 			}
 		})
 	}
@@ -74,7 +84,11 @@ func readWithFranzGo(t *testing.T, c *cluster, name string, ends []int64) topic 
 	got := make(topic, len(ends))
 	for p, records := range c.records(t, name, ends) {
 		for _, r := range records {
-			got[p] = append(got[p], message{key: r.Key, value: r.Value, time: r.Timestamp})
+			read := message{key: r.Key, value: r.Value, time: r.Timestamp}
+			for _, h := range r.Headers {
+				read.headers = append(read.headers, header{h.Key, string(h.Value)})
+			}
+			got[p] = append(got[p], read)
 		}
 	}
 	return got
@@ -116,7 +130,7 @@ func readWithJava(t *testing.T, c *cluster, name string, ends []int64) topic {
 		"--max-messages", strconv.FormatInt(sum(ends), 10),
 	}
 	for _, property := range []string{
-		"print.timestamp=true", "print.partition=true", "print.offset=true", "print.key=true",
+		"print.timestamp=true", "print.partition=true", "print.offset=true", "print.headers=true", "print.key=true",
 		"value.deserializer=org.apache.kafka.common.serialization.BytesDeserializer",
 	} {
 		args = append(args, "--formatter-property", property)
@@ -124,7 +138,7 @@ func readWithJava(t *testing.T, c *cluster, name string, ends []int64) topic {
 	got := make(topic, len(ends))
 	for line := range strings.Lines(c.script(t, nil, "", args...)) {
 		row := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(row) != 5 {
+		if len(row) != 6 {
 			t.Fatalf("the console consumer printed %q", line)
 		}
 		p := labelled(t, row[1], "Partition:")
@@ -133,7 +147,8 @@ func readWithJava(t *testing.T, c *cluster, name string, ends []int64) topic {
 		}
 		_, stamp, _ := strings.Cut(row[0], ":") // behind CreateTime or LogAppendTime
 		got[p] = append(got[p], message{
-			key: []byte(row[3]), value: unescape(t, row[4]), time: time.UnixMilli(labelled(t, stamp, "")),
+			key: []byte(row[4]), value: unescape(t, row[5]), time: time.UnixMilli(labelled(t, stamp, "")),
+			headers: splitHeaders(row[3], ":"), // NO_HEADERS without one
 		})
 	}
 	return got

@@ -3,7 +3,8 @@
 // state on disk, and has the clients that most consumers use.
 //
 // The tests need the build tag kafka, Java and Maven; kafka.sh downloads the
-// brokers and starts them on loopback. With KAFKA_BROKERS set, to host:port
+// brokers and starts them on loopback. Some need kcat and lz4: without these they
+// are skipped, or fail when the variable CI is set. With KAFKA_BROKERS set, to host:port
 // addresses separated by commas, they use that cluster instead, leave their
 // topics in it, and pass over the tests that need brokers of their own.
 package kafka

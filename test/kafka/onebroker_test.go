@@ -12,7 +12,7 @@ func TestOneBroker(t *testing.T) {
 	t.Run("CodecsAndAcks", c.codecsAndAcks)
 	t.Run("BrokerCompressesAgain", c.brokerCompressesAgain)
 	t.Run("BrokerStampsTime", c.brokerStampsTime)
-	t.Run("PartitionsAsJavaChooses", c.partitionsAsJavaChooses)
+	t.Run("PartitionsAsOthersChoose", c.partitionsAsOthersChoose)
 	t.Run("TopicCreatedLater", c.topicCreatedLater)
 	t.Run("TopicCreatedByPublisher", c.topicCreatedByPublisher)
 	t.Run("TopicCannotBeCreated", c.topicCannotBeCreated)

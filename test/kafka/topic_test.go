@@ -13,36 +13,60 @@ import (
 	"github.com/flowpub/flowpub/publisher"
 )
 
-// Keys go to the partitions that Kafka's own producer chooses for them.
-func (c *cluster) partitionsAsJavaChooses(t *testing.T) {
+// Keys go to the partitions that other producers choose for them: Kafka's own,
+// and librdkafka with either of its two ways.
+func (c *cluster) partitionsAsOthersChoose(t *testing.T) {
 	t.Parallel()
 	const partitions = 7
-	var tr traffic
+	var keys []*exporter
 	var lines strings.Builder
 	for i := range 300 {
 		e := newExporter(20, 37*i, i%2 == 1)
-		tr = append(tr, e)
+		keys = append(keys, e)
 		fmt.Fprintf(&lines, "%s,flow\n", e.from.Addr())
 	}
-	java := c.createTopic(t, "java", partitions)
-	c.script(t, nil, lines.String(), "produce", java,
-		"--reader-property", "parse.key=true", "--reader-property", "key.separator=,")
-	ours := c.createTopic(t, "ours", partitions)
-	p := startPublisher(t, c.brokers, ours, nil)
-	tr.publish(t, p, 1, 1)
-	closeExactly(t, p, tr.flows())
+	for name, other := range map[string]struct {
+		partitioner publisher.Partitioner
+		write       func(t *testing.T, c *cluster, topic, lines string)
+	}{
+		"Java":               {publisher.PartitionerMurmur2, writeWithJava},
+		"librdkafka":         {publisher.PartitionerCRC32, writeWithKcat},
+		"librdkafka murmur2": {publisher.PartitionerMurmur2, writeWithKcatMurmur2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			theirs, ours := c.createTopic(t, "theirs", partitions), c.createTopic(t, "ours", partitions)
+			other.write(t, c, theirs, lines.String())
+			p := startPublisher(t, c.brokers, ours, func(cfg *publisher.Config) { cfg.Partitioner = other.partitioner })
+			traffic(keys).publish(t, p, 1, 1)
+			closeExactly(t, p, uint64(len(keys)))
 
-	want, got := c.homes(t, java), c.homes(t, ours)
-	if len(want) != len(tr) {
-		t.Fatalf("Java wrote %d keys, want %d", len(want), len(tr))
-	}
-	if !maps.Equal(got, want) {
-		for key, partition := range want {
-			if got[key] != partition {
-				t.Errorf("%s is in partition %d, Java puts it in %d", key, got[key], partition)
+			want, got := c.homes(t, theirs), c.homes(t, ours)
+			if len(want) != len(keys) {
+				t.Fatalf("%d keys were written, want %d", len(want), len(keys))
 			}
-		}
+			for key, partition := range want {
+				if got[key] != partition {
+					t.Errorf("%s is in partition %d, others put it in %d", key, got[key], partition)
+				}
+			}
+		})
 	}
+}
+
+// writeWithJava publishes a message for each line: key, comma, value.
+func writeWithJava(t *testing.T, c *cluster, topic, lines string) {
+	t.Helper()
+	c.script(t, nil, lines, "produce", topic, "--reader-property", "parse.key=true", "--reader-property", "key.separator=,")
+}
+
+func writeWithKcat(t *testing.T, c *cluster, topic, lines string) {
+	t.Helper()
+	c.kcat(t, lines, "-P", "-t", topic, "-K", ",")
+}
+
+func writeWithKcatMurmur2(t *testing.T, c *cluster, topic, lines string) {
+	t.Helper()
+	c.kcat(t, lines, "-P", "-t", topic, "-K", ",", "-X", "topic.partitioner=murmur2")
 }
 
 // homes returns the partition of each key in a topic.
