@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -38,12 +39,15 @@ type cluster struct {
 	link  atomic.Pointer[link] // nil until a broker has answered
 	files *fileWatch
 	sole  *soleConnections // nil where answers keep the order
-	// Of the goroutine that runs it only: what new links need, whether one is
-	// needed, and the addresses of the brokers as far as known.
+	// Of the goroutine that runs it only: what new links need, and whether one is
+	// needed.
 	credentials *credentials
 	lost        bool
-	brokers     []string
 	creator     creator
+
+	// brokers are the addresses of all brokers, by id, as the cluster last told
+	// them; nil until it has.
+	brokers atomic.Pointer[map[int32]string]
 
 	wanted chan struct{} // asks for new metadata soon
 
@@ -168,7 +172,7 @@ func (c *cluster) update(ctx context.Context, forced bool) bool {
 			"error", err, "cure", localKind(err).cure)
 		return false
 	}
-	c.brokers = top.brokers
+	c.brokers.Store(&top.brokers)
 	var problem error
 	for i, t := range c.pub.topics {
 		t.learn(&top.topics[i], len(top.brokers))
@@ -235,7 +239,10 @@ func (c *cluster) ask(ctx context.Context, forced bool) (*topology, error) {
 // newLinks returns a new link to each broker that was named or learned of, in
 // no order.
 func (c *cluster) newLinks() []*link {
-	addresses := slices.Concat(c.pub.cfg.Brokers, c.brokers)
+	addresses := slices.Clone(c.pub.cfg.Brokers)
+	if known := c.brokers.Load(); known != nil {
+		addresses = slices.AppendSeq(addresses, maps.Values(*known))
+	}
 	slices.Sort(addresses)
 	addresses = slices.Compact(addresses)
 	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
@@ -244,6 +251,16 @@ func (c *cluster) newLinks() []*link {
 		links[i] = newLink(c.pub.ctx, &c.pub.cfg, c.credentials, address, c.sole)
 	}
 	return links
+}
+
+// learned returns the address that the cluster told of a broker; empty when it is
+// not known.
+func (c *cluster) learned(broker int32) string {
+	known := c.brokers.Load()
+	if known == nil {
+		return ""
+	}
+	return (*known)[broker]
 }
 
 // reached is why a topic's metadata could not be had when last asked for.

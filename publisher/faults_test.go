@@ -42,6 +42,8 @@ func TestAnswersAreOvercome(t *testing.T) {
 		{kerr.OutOfOrderSequenceNumber, "out_of_order_sequence"},
 		{kerr.UnknownProducerID, "unknown_producer"},
 		{kerr.InvalidProducerEpoch, "unknown_producer"},
+		{kerr.InvalidProducerIDMapping, "unknown_producer"},
+		{kerr.ProducerFenced, "unknown_producer"},
 	}
 	for _, test := range tests {
 		t.Run(test.err.Message, func(t *testing.T) {

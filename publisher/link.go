@@ -103,8 +103,9 @@ func (l *link) refresh(ctx context.Context) bool {
 
 // topology is what the cluster says of itself and of our topics.
 type topology struct {
-	// brokers are the addresses of all brokers.
-	brokers []string
+	// brokers are the addresses of all brokers, by id: what each has in its
+	// advertised.listeners.
+	brokers map[int32]string
 	topics  []topicMetadata // in the order in which they were asked for
 }
 
@@ -127,9 +128,9 @@ func (l *link) ask(ctx context.Context, topics []string) (*topology, error) {
 	if len(meta.Topics) != len(topics) {
 		return nil, fmt.Errorf("publisher: metadata: %d topics were asked for, the answer has %d", len(topics), len(meta.Topics))
 	}
-	top := &topology{topics: make([]topicMetadata, len(topics))}
+	top := &topology{brokers: make(map[int32]string), topics: make([]topicMetadata, len(topics))}
 	for _, b := range meta.Brokers {
-		top.brokers = append(top.brokers, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)))
+		top.brokers[int32(b.ID)] = net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
 	}
 	for i, name := range topics {
 		t := &top.topics[i]

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -44,14 +45,31 @@ func (n *notices) warn(kind, message string, args ...any) {
 	n.log.Warn(message, args...) //nolint:sloglint // the callers' texts are constant
 }
 
+// cureAdvertised is what to do about a broker to which no connection can be made
+// at an address that nobody configured here.
+const cureAdvertised = "that address is the broker's own word, from its advertised.listeners: " +
+	"if the broker runs, have it advertise one that can be reached from here"
+
 // complain logs a failed attempt.
 func (p *Publisher) complain(part *partition, o outcome) {
 	args := []any{"topic", part.topic.name, "partition", part.number, "error", o.err}
+	cure := o.cure
 	if leader, err := part.topic.seen.Load().leader(part.number); err == nil {
-		args = append(args, "broker", leader)
+		address := p.cluster.learned(leader)
+		args = append(args, "broker", leader, "address", address)
+		cure = p.cureAt(address, o.failure)
 	}
-	if o.cure != "" {
-		args = append(args, "cure", o.cure)
+	if cure != "" {
+		args = append(args, "cure", cure)
 	}
 	p.notices.warn(o.name+" "+part.topic.name, "a batch could not be delivered", args...)
+}
+
+// cureAt is the cure of a failure of the broker that told its address. Where only
+// the broker's word leads, that is the likeliest to be wrong.
+func (p *Publisher) cureAt(address string, f failure) string {
+	if f.unconnected && address != "" && !slices.Contains(p.cfg.Brokers, address) {
+		return cureAdvertised
+	}
+	return f.cure
 }

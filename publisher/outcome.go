@@ -50,6 +50,8 @@ type failure struct {
 	moved bool
 	// slow: trying again soon cannot help, somebody has to mend something.
 	slow bool
+	// unconnected: nobody was reached at the address.
+	unconnected bool
 }
 
 // Errors of our own about attempts that could not be made or judged.
@@ -114,10 +116,11 @@ var answerFailures = map[kafka.Error]failure{
 // The failures on this side of the broker.
 var (
 	failureTimeout     = failure{name: "timeout", cure: "the broker did not answer in time: look at its load and the network", moved: true}
-	failureRefused     = failure{name: "connection_refused", cure: "nothing listens there: start the broker, or correct its advertised.listeners", moved: true}
-	failureUnreachable = failure{name: "unreachable", cure: "there is no way to that address: correct the broker's advertised.listeners, or the network", moved: true}
+	failureDialTimeout = failure{name: "timeout", cure: "no connection came about in time: look at the network, for a firewall, and whether the broker stands still", moved: true, unconnected: true}
+	failureRefused     = failure{name: "connection_refused", cure: "nothing listens there: start the broker, or correct its advertised.listeners", moved: true, unconnected: true}
+	failureUnreachable = failure{name: "unreachable", cure: "there is no way to that address: correct the broker's advertised.listeners, or the network", moved: true, unconnected: true}
 	failureLost        = failure{name: "connection_lost", cure: "the broker closed the connection: it has ended, or wants TLS or SASL or another password", moved: true}
-	failureDNS         = failure{name: "dns", cure: "the name does not resolve here: correct it, or the broker's advertised.listeners", moved: true}
+	failureDNS         = failure{name: "dns", cure: "the name does not resolve here: correct it, or the broker's advertised.listeners", moved: true, unconnected: true}
 	failureTLS         = failure{name: "tls", cure: "compare the certificate authority, the server name, and whether that port speaks TLS", slow: true}
 	failureAuth        = failure{name: "authentication", cure: "correct the SASL mechanism, user name or password", slow: true}
 	failureNoLeader    = failure{name: "no_leader", cure: "the partition is without a broker that leads it: bring its brokers back", moved: true}
@@ -134,7 +137,7 @@ func failureNames() []string {
 		names = append(names, f.name)
 	}
 	for _, f := range []failure{
-		failureTimeout, failureRefused, failureUnreachable, failureLost, failureDNS, failureTLS, failureAuth,
+		failureTimeout, failureDialTimeout, failureRefused, failureUnreachable, failureLost, failureDNS, failureTLS, failureAuth,
 		failureNoLeader, failureNoTopic, failureProducerID, failureMemory, failureOther,
 	} {
 		names = append(names, f.name)
@@ -203,7 +206,10 @@ func localKind(err error) failure {
 // networkKind tells what kind of failure an error of the network is.
 func networkKind(err error) failure {
 	var timeout interface{ Timeout() bool }
+	var dial *net.OpError
 	switch {
+	case errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout():
+		return failureDialTimeout
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return failureTimeout
 	case errors.Is(err, syscall.ECONNREFUSED):
