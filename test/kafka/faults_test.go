@@ -19,6 +19,7 @@ const steady = 5_000
 // doubtful.
 func TestThreeBrokers(t *testing.T) {
 	c := startCluster(t, 3)
+	t.Run("CollectorKilled", c.collectorKilled)
 	t.Run("LeaderMoves", c.leaderMoves)
 	t.Run("MinInsyncWarning", c.minInsyncWarning)
 	t.Run("LeaderKilled", c.leaderKilled)
