@@ -39,6 +39,10 @@ type cluster struct {
 	link  atomic.Pointer[link] // nil until a broker has answered
 	files *fileWatch
 	sole  *soleConnections // nil where answers keep the order
+	// tokens, when not nil, is where OAuth tokens come from; renewing, that one
+	// is being asked for, and renewed, that one has come.
+	tokens            *tokenEndpoint
+	renewing, renewed atomic.Bool
 	// Of the goroutine that runs it only: what new links need, and whether one is
 	// needed.
 	credentials *credentials
@@ -65,12 +69,14 @@ type cluster struct {
 // them.
 func newCluster(p *Publisher) (*cluster, error) {
 	watch := newFileWatch(p.cfg.files()) // before they are read
-	secret, err := p.cfg.credentials()
+	tokens := p.cfg.tokenEndpoint(p.ctx)
+	secret, err := p.cfg.credentials(tokens)
 	if err != nil {
 		return nil, err
 	}
 	c := &cluster{
 		pub:         p,
+		tokens:      tokens,
 		creator:     creator{pub: p, refusals: make(map[string]error)},
 		credentials: secret,
 		lost:        true,
@@ -87,7 +93,7 @@ func newCluster(p *Publisher) (*cluster, error) {
 // roundTrip sends a request to the broker it is meant for.
 func (c *cluster) roundTrip(ctx context.Context, r kafka.Request) (kafka.Response, error) {
 	l := c.link.Load()
-	return l.transport.RoundTrip(ctx, l.addr, r)
+	return l.RoundTrip(ctx, l.addr, r)
 }
 
 // run keeps what is known of the cluster fresh until ctx ends.
@@ -96,7 +102,8 @@ func (c *cluster) run(ctx context.Context) {
 	defer tick.Stop()
 	var asked time.Time
 	for forced := true; ; {
-		forced = c.reloadFiles() || forced
+		forced = c.reloadFiles() || c.takeToken() || forced
+		c.renewToken() //nolint:contextcheck // requests for tokens end with the publisher
 		if forced {
 			asked = time.Now()
 		}
@@ -137,13 +144,41 @@ func (c *cluster) reloadFiles() bool {
 	if !c.files.changed() {
 		return false
 	}
-	secret, err := c.pub.cfg.credentials()
+	secret, err := c.pub.cfg.credentials(c.tokens)
 	if err != nil {
 		c.pub.log.Error("cannot use changed credentials, going on with the old ones", "error", err)
 		return false
 	}
 	c.pub.log.Info("credentials have changed, connecting anew")
 	c.credentials, c.lost = secret, true
+	return true
+}
+
+// renewToken has the next OAuth token asked for when it is time, beside everything
+// else.
+func (c *cluster) renewToken() {
+	if c.tokens == nil || !c.tokens.due() || c.renewing.Swap(true) {
+		return
+	}
+	c.pub.working.Go(func() {
+		defer c.renewing.Store(false)
+		if err := c.tokens.ask(); err != nil {
+			c.pub.notices.warn("oauth_token", "no new OAuth token, going on with the old one while it lasts",
+				"error", err, "cure", localKind(err).cure)
+			return
+		}
+		c.renewed.Store(true)
+		c.refreshSoon()
+	})
+}
+
+// takeToken has a new link made when a new OAuth token has come, and tells whether
+// it did: brokers may cut connections off whose token has expired.
+func (c *cluster) takeToken() bool {
+	if !c.renewed.Swap(false) {
+		return false
+	}
+	c.lost = true
 	return true
 }
 

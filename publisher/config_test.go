@@ -35,7 +35,7 @@ func TestValidate(t *testing.T) {
 		{"no such authority", func(c *Config) { c.TLS = &TLSConfig{CAFile: "/nowhere/ca.pem"} }, []string{"/nowhere/ca.pem"}},
 		{"not an authority", func(c *Config) { c.TLS = &TLSConfig{CAFile: notPEM} }, []string{notPEM + " holds no PEM certificate"}},
 		{"SASL", func(c *Config) { c.SASL = &SASLConfig{Mechanism: "kerberos"} }, []string{
-			`SASL mechanism "kerberos" is not known: use plain, scram-sha-256 or scram-sha-512`,
+			`SASL mechanism "kerberos" is not known: use plain, scram-sha-256, scram-sha-512 or oauthbearer`,
 			"SASL needs a user name", "SASL needs a password or a password file",
 		}},
 		{"two passwords", func(c *Config) {
@@ -44,6 +44,27 @@ func TestValidate(t *testing.T) {
 		{"no password file", func(c *Config) {
 			c.SASL = &SASLConfig{Mechanism: SASLPlain, Username: "u", PasswordFile: "/nowhere/password"}
 		}, []string{"/nowhere/password"}},
+		{"OAuth settings with a password", func(c *Config) {
+			c.SASL = &SASLConfig{Mechanism: SASLPlain, Username: "u", Password: "hunter2", OAuth: OAuthConfig{Scope: "s"}}
+		}, []string{"SASL takes OAuth settings with oauthbearer only"}},
+		{"a password with OAuth", func(c *Config) {
+			c.SASL = &SASLConfig{Mechanism: SASLOAuthBearer, Username: "u", Password: "hunter2", PasswordFile: "f"}
+		}, []string{
+			"SASL takes no user name with oauthbearer", "SASL takes no password with oauthbearer", "SASL takes no password file with oauthbearer",
+			"OAuth needs a token file or the URL of a token endpoint",
+		}},
+		{"two sources of tokens", oauth(OAuthConfig{TokenFile: "f", TokenURL: "https://idp/"}), []string{
+			"a token file or the URL of a token endpoint, not both", "OAuth needs a client id", "OAuth needs the file of the client secret",
+		}},
+		{"a client without an endpoint", oauth(OAuthConfig{TokenFile: "f", ClientID: "c"}), []string{"OAuth client settings are for a token endpoint: name its URL"}},
+		{"no URL", oauth(OAuthConfig{TokenURL: "idp/hunter2", ClientID: "c", ClientSecretFile: "f"}), []string{"OAuth token URL is none: write it as https://host/path"}},
+		{"a URL that is broken", oauth(OAuthConfig{TokenURL: "https://u:hunter2@%zz/", ClientID: "c", ClientSecretFile: "f"}), []string{"OAuth token URL is none"}},
+		{"a URL with credentials", oauth(OAuthConfig{TokenURL: "https://u:hunter2@idp/", ClientID: "c", ClientSecretFile: "f"}), []string{"OAuth token URL holds credentials: set the client id"}},
+		{"a URL with a fragment", oauth(OAuthConfig{TokenURL: "https://idp/#hunter2", ClientID: "c", ClientSecretFile: "f"}), []string{"OAuth token URL has a fragment"}},
+		{"no token file", oauth(OAuthConfig{TokenFile: "/nowhere/token"}), []string{"/nowhere/token"}},
+		{"no files for the endpoint", oauth(OAuthConfig{TokenURL: "https://idp/", ClientID: "c", ClientSecretFile: "/nowhere/secret", CAFile: notPEM}), []string{
+			"/nowhere/secret", notPEM + " holds no PEM certificate",
+		}},
 		{"several", func(c *Config) { c.Topic, c.BufferBytes, c.Linger = "", 0, -1 }, []string{"no topic", "buffer is 0", "linger is -1ns"}},
 	}
 	for _, test := range tests {
@@ -70,6 +91,11 @@ func TestValidate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// oauth sets OAuth up.
+func oauth(settings OAuthConfig) func(*Config) {
+	return func(c *Config) { c.SASL = &SASLConfig{Mechanism: SASLOAuthBearer, OAuth: settings} }
 }
 
 // Kafka's rule for the names of topics: Topic.validate in its class Topic.
@@ -117,6 +143,10 @@ func TestPasswordIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	c := &SASLConfig{Mechanism: SASLPlain, Username: "router", Password: "hunter2"}
 	if got := fmt.Sprintf("%v %+v", c, c); got != "plain as router plain as router" {
+		t.Errorf("printed as %q", got)
+	}
+	c = &SASLConfig{Mechanism: SASLOAuthBearer, OAuth: OAuthConfig{TokenURL: "https://idp/?hunter2"}}
+	if got := fmt.Sprintf("%v, %+v", c, c); got != "oauthbearer, oauthbearer" {
 		t.Errorf("printed as %q", got)
 	}
 }

@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
-	"github.com/segmentio/kafka-go/sasl"
 )
 
 // link is a client of the cluster, and the broker from which that learns who
@@ -20,31 +18,8 @@ import (
 type link struct {
 	addr      net.Addr
 	transport kafka.RoundTripper
+	secret    *credentials
 	end       func() // of what the client does by itself, and of its idle connections
-}
-
-// credentials are what the configuration and the files it names say of
-// security.
-type credentials struct {
-	tls  *tls.Config
-	sasl sasl.Mechanism
-}
-
-// credentials reads them; what is not configured is nil.
-func (c Config) credentials() (*credentials, error) {
-	var read credentials
-	var err error
-	if c.TLS != nil {
-		if read.tls, err = c.TLS.load(); err != nil {
-			return nil, err
-		}
-	}
-	if c.SASL != nil {
-		if read.sasl, err = c.SASL.mechanism(); err != nil {
-			return nil, err
-		}
-	}
-	return &read, nil
 }
 
 // newLink returns a link to a broker, which is not connected yet. What the
@@ -63,7 +38,7 @@ func newLink(ctx context.Context, cfg *Config, secret *credentials, address stri
 		TLS:            secret.tls,
 		SASL:           secret.sasl,
 	}
-	l := &link{addr: kafka.TCP(address), transport: transport}
+	l := &link{addr: kafka.TCP(address), transport: transport, secret: secret}
 	l.end = func() {
 		cancel()
 		transport.CloseIdleConnections()
@@ -82,9 +57,18 @@ func (l *link) close() {
 	}
 }
 
+// RoundTrip is part of kafka.RoundTripper. Its errors repeat no secret.
+func (l *link) RoundTrip(ctx context.Context, addr net.Addr, r kafka.Request) (kafka.Response, error) {
+	response, err := l.transport.RoundTrip(ctx, addr, r)
+	if err != nil {
+		return response, l.secret.explain(err)
+	}
+	return response, nil
+}
+
 // client is for the requests that kafka-go has methods for.
 func (l *link) client() *kafka.Client {
-	return &kafka.Client{Addr: l.addr, Transport: l.transport, Timeout: controlTimeout}
+	return &kafka.Client{Addr: l.addr, Transport: l, Timeout: controlTimeout}
 }
 
 // refresh has the client fetch metadata anew, and tells whether it did. Creating
@@ -94,7 +78,7 @@ func (l *link) client() *kafka.Client {
 func (l *link) refresh(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	if _, err := l.transport.RoundTrip(ctx, l.addr, new(apiversions.Request)); err != nil {
+	if _, err := l.RoundTrip(ctx, l.addr, new(apiversions.Request)); err != nil {
 		return false
 	}
 	response, err := l.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{})
@@ -123,7 +107,7 @@ type topicMetadata struct {
 func (l *link) ask(ctx context.Context, topics []string) (*topology, error) {
 	meta, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
-		return nil, fmt.Errorf("publisher: metadata: %w", err)
+		return nil, fmt.Errorf("publisher: metadata from %v: %w", l.addr, err)
 	}
 	if len(meta.Topics) != len(topics) {
 		return nil, fmt.Errorf("publisher: metadata: %d topics were asked for, the answer has %d", len(topics), len(meta.Topics))
@@ -215,7 +199,7 @@ func firstAnswer(ctx context.Context, topics []string, links []*link) (first lin
 				if first.err == nil {
 					first.err = a.err
 				}
-				giveUp = localKind(a.err) == failureAuth
+				giveUp = localKind(a.err).identity
 			}
 		}
 	}
@@ -225,5 +209,5 @@ func firstAnswer(ctx context.Context, topics []string, links []*link) (first lin
 // who we are.
 func answered(err error) bool {
 	var code kafka.Error
-	return err == nil || errors.As(err, &code) && localKind(err).name != failureAuth.name
+	return err == nil || errors.As(err, &code) && !localKind(err).identity
 }

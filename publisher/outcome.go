@@ -52,6 +52,8 @@ type failure struct {
 	slow bool
 	// unconnected: nobody was reached at the address.
 	unconnected bool
+	// identity: it is about who we are, so that other brokers would say the same.
+	identity bool
 }
 
 // Errors of our own about attempts that could not be made or judged.
@@ -122,7 +124,8 @@ var (
 	failureLost        = failure{name: "connection_lost", cure: "the broker closed the connection: it has ended, or wants TLS or SASL or another password", moved: true}
 	failureDNS         = failure{name: "dns", cure: "the name does not resolve here: correct it, or the broker's advertised.listeners", moved: true, unconnected: true}
 	failureTLS         = failure{name: "tls", cure: "compare the certificate authority, the server name, and whether that port speaks TLS", slow: true}
-	failureAuth        = failure{name: "authentication", cure: "correct the SASL mechanism, user name or password", slow: true}
+	failureAuth        = failure{name: "authentication", cure: "correct the SASL mechanism, user name, password or token", slow: true, identity: true}
+	failureToken       = failure{name: "oauth_token", cure: "look at the token endpoint", slow: true, identity: true}
 	failureNoLeader    = failure{name: "no_leader", cure: "the partition is without a broker that leads it: bring its brokers back", moved: true}
 	failureNoTopic     = failure{name: "unknown_topic_or_partition", cure: "create the topic, or correct its name", moved: true}
 	failureProducerID  = failure{name: "producer_id", cure: "the cluster gives no producer id: look at its health and at this user's permissions"}
@@ -137,7 +140,7 @@ func failureNames() []string {
 		names = append(names, f.name)
 	}
 	for _, f := range []failure{
-		failureTimeout, failureDialTimeout, failureRefused, failureUnreachable, failureLost, failureDNS, failureTLS, failureAuth,
+		failureTimeout, failureDialTimeout, failureRefused, failureUnreachable, failureLost, failureDNS, failureTLS, failureAuth, failureToken,
 		failureNoLeader, failureNoTopic, failureProducerID, failureMemory, failureOther,
 	} {
 		names = append(names, f.name)

@@ -79,15 +79,14 @@ func New(cfg Config) (*Publisher, error) {
 	for range cap(p.sealers) {
 		p.sealers <- newSealer(cfg.Compression, p.budget)
 	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	var err error
 	if p.cluster, err = newCluster(p); err != nil {
+		p.cancel()
 		return nil, err
 	}
 	p.sender = newSender(p)
-	if cfg.TLS != nil && cfg.TLS.Insecure {
-		p.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
-	}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.warnOfSecurity()
 	for _, name := range names {
 		p.topics = append(p.topics, newTopic(p, name, p.budget.forEverything()/int64(len(names))))
 	}
@@ -99,6 +98,16 @@ func New(cfg Config) (*Publisher, error) {
 	p.working.Go(func() { p.cluster.run(p.ctx) })
 	p.working.Go(func() { p.sender.run(p.ctx) })
 	return p, nil
+}
+
+// warnOfSecurity tells what the configuration leaves open to others.
+func (p *Publisher) warnOfSecurity() {
+	if p.cfg.TLS != nil && p.cfg.TLS.Insecure {
+		p.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
+	}
+	if p.cfg.SASL != nil && p.cfg.SASL.OAuth.TokenURL != "" && !p.cfg.SASL.OAuth.encrypted() {
+		p.log.Warn("the token URL is not https: anybody on the way can read the client secret")
+	}
 }
 
 // Publish queues every record of pkt, received from an exporter at a time, or

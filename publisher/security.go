@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
 )
@@ -36,20 +34,29 @@ const (
 	SASLPlain       = "plain"
 	SASLScramSHA256 = "scram-sha-256"
 	SASLScramSHA512 = "scram-sha-512"
+	SASLOAuthBearer = "oauthbearer"
 )
 
 // SASLConfig says how connections to brokers are authenticated.
 type SASLConfig struct {
-	// Mechanism is SASLPlain, SASLScramSHA256 or SASLScramSHA512.
+	// Mechanism is SASLPlain, SASLScramSHA256, SASLScramSHA512 or SASLOAuthBearer.
 	Mechanism string
-	Username  string
+	// Username and a password are for all but SASLOAuthBearer.
+	Username string
 	// Password is the secret itself; PasswordFile the file that holds it, read
 	// again when it changes. One of the two.
 	Password, PasswordFile string
+	// OAuth is for SASLOAuthBearer.
+	OAuth OAuthConfig
 }
 
-// String leaves the password out.
-func (c *SASLConfig) String() string { return c.Mechanism + " as " + c.Username }
+// String leaves out the password, and all of OAuth.
+func (c *SASLConfig) String() string {
+	if c.Username == "" {
+		return c.Mechanism
+	}
+	return c.Mechanism + " as " + c.Username
+}
 
 func (c *TLSConfig) validate() error {
 	if c == nil {
@@ -66,13 +73,18 @@ func (c *SASLConfig) validate() error {
 	if c == nil {
 		return nil
 	}
-	var errs []error
 	switch c.Mechanism {
 	case SASLPlain, SASLScramSHA256, SASLScramSHA512:
-	default:
-		errs = append(errs, fmt.Errorf("publisher: SASL mechanism %q is not known: use %s, %s or %s",
-			c.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512))
+		return c.validatePassword()
+	case SASLOAuthBearer:
+		return c.validateBearer()
 	}
+	return errors.Join(fmt.Errorf("publisher: SASL mechanism %q is not known: use %s, %s, %s or %s",
+		c.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512, SASLOAuthBearer), c.validatePassword())
+}
+
+func (c *SASLConfig) validatePassword() error {
+	var errs []error
 	if c.Username == "" {
 		errs = append(errs, errors.New("publisher: SASL needs a user name"))
 	}
@@ -82,11 +94,28 @@ func (c *SASLConfig) validate() error {
 	case c.Password == "" && c.PasswordFile == "":
 		errs = append(errs, errors.New("publisher: SASL needs a password or a password file"))
 	}
+	if c.OAuth != (OAuthConfig{}) {
+		errs = append(errs, errors.New("publisher: SASL takes OAuth settings with "+SASLOAuthBearer+" only: choose that, or remove them"))
+	}
 	if len(errs) == 0 {
-		_, err := c.mechanism()
+		_, err := c.load(nil)
 		return err
 	}
 	return errors.Join(errs...)
+}
+
+func (c *SASLConfig) validateBearer() error {
+	var errs []error
+	if c.Username != "" {
+		errs = append(errs, errors.New("publisher: SASL takes no user name with "+SASLOAuthBearer+", whose token has it: remove it"))
+	}
+	if c.Password != "" {
+		errs = append(errs, errors.New("publisher: SASL takes no password with "+SASLOAuthBearer+": remove it"))
+	}
+	if c.PasswordFile != "" {
+		errs = append(errs, errors.New("publisher: SASL takes no password file with "+SASLOAuthBearer+": remove it"))
+	}
+	return errors.Join(append(errs, c.OAuth.validate())...)
 }
 
 // load reads the files into a configuration for crypto/tls.
@@ -132,7 +161,7 @@ func (c Config) files() []string {
 		names = append(names, c.TLS.CAFile, c.TLS.CertFile, c.TLS.KeyFile)
 	}
 	if c.SASL != nil {
-		names = append(names, c.SASL.PasswordFile)
+		names = append(names, c.SASL.PasswordFile, c.SASL.OAuth.TokenFile)
 	}
 	kept := names[:0]
 	for _, n := range names {
@@ -143,24 +172,47 @@ func (c Config) files() []string {
 	return kept
 }
 
-// mechanism returns kafka-go's implementation with the password of now.
-func (c *SASLConfig) mechanism() (sasl.Mechanism, error) {
-	password := c.Password
-	if c.PasswordFile != "" {
-		b, err := os.ReadFile(c.PasswordFile)
-		if err != nil {
-			return nil, fmt.Errorf("publisher: SASL password: %w: name a file that this user may read", err)
-		}
-		password = strings.TrimRight(string(b), "\r\n")
+// password returns the password of now.
+func (c *SASLConfig) password() (string, error) {
+	if c.PasswordFile == "" {
+		return c.Password, nil
 	}
+	return readSecret("SASL password", c.PasswordFile)
+}
+
+// load reads the files, if there are any, into what authenticates new
+// connections. Tokens of an endpoint come from tokens.
+func (c *SASLConfig) load(tokens *tokenEndpoint) (*credentials, error) {
+	if c.Mechanism == SASLOAuthBearer {
+		return c.loadBearer(tokens)
+	}
+	password, err := c.password()
+	if err != nil {
+		return nil, err
+	}
+	read := &credentials{password: password}
 	switch c.Mechanism {
 	case SASLScramSHA256:
-		return scram.Mechanism(scram.SHA256, c.Username, password)
+		read.sasl, err = scram.Mechanism(scram.SHA256, c.Username, password)
 	case SASLScramSHA512:
-		return scram.Mechanism(scram.SHA512, c.Username, password)
+		read.sasl, err = scram.Mechanism(scram.SHA512, c.Username, password)
 	default:
-		return plain.Mechanism{Username: c.Username, Password: password}, nil
+		read.sasl = plain.Mechanism{Username: c.Username, Password: password}
 	}
+	return read, err
+}
+
+func (c *SASLConfig) loadBearer(tokens *tokenEndpoint) (*credentials, error) {
+	b := &bearer{token: tokens.current, refused: tokens.refuse}
+	if c.OAuth.TokenFile != "" {
+		token, err := readToken(c.OAuth.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		b.token = func() (string, error) { return token, nil }
+		b.refused = func(string) {}
+	}
+	return &credentials{sasl: b, bearer: b}, nil
 }
 
 // fileWatch tells when any of a set of files has changed, by modification time

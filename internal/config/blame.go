@@ -105,7 +105,11 @@ func cures() []cure {
 
 // securityCures change copies: what cfg points to is shared by its copies.
 func securityCures() []cure {
-	changeTLS := func(change func(*publisher.TLSConfig)) func(*collector.Config) {
+	return append(tlsCures(), saslCures()...)
+}
+
+func tlsCures() []cure {
+	change := func(change func(*publisher.TLSConfig)) func(*collector.Config) {
 		return func(c *collector.Config) {
 			if c.Publisher.TLS != nil {
 				changed := *c.Publisher.TLS
@@ -114,26 +118,58 @@ func securityCures() []cure {
 			}
 		}
 	}
-	changeSASL := func(change func(*publisher.SASLConfig)) func(*collector.Config) {
+	noCertificate := change(func(t *publisher.TLSConfig) { t.CertFile, t.KeyFile = "", "" })
+	return []cure{
+		{"KAFKA_TLS_CA_FILE", change(func(t *publisher.TLSConfig) { t.CAFile = "" })},
+		{"KAFKA_TLS_CERT_FILE", noCertificate},
+		{"KAFKA_TLS_KEY_FILE", noCertificate},
+	}
+}
+
+// saslCures leave alone what is for another mechanism than the one chosen.
+func saslCures() []cure {
+	change := func(oauth bool, change func(*publisher.SASLConfig)) func(*collector.Config) {
 		return func(c *collector.Config) {
-			if c.Publisher.SASL != nil {
-				changed := *c.Publisher.SASL
+			if s := c.Publisher.SASL; s != nil && (s.Mechanism == publisher.SASLOAuthBearer) == oauth {
+				changed := *s
 				change(&changed)
 				c.Publisher.SASL = &changed
 			}
 		}
 	}
-	noCertificate := changeTLS(func(t *publisher.TLSConfig) { t.CertFile, t.KeyFile = "", "" })
+	// The only cure for a file that is not there would be one that is: instead this
+	// ends all complaints about tokens, so it comes after the others.
+	noOAuth := func(c *collector.Config) {
+		if s := c.Publisher.SASL; s != nil && s.Mechanism == publisher.SASLOAuthBearer {
+			c.Publisher.SASL = nil
+		}
+	}
 	return []cure{
-		{"KAFKA_TLS_CA_FILE", changeTLS(func(t *publisher.TLSConfig) { t.CAFile = "" })},
-		{"KAFKA_TLS_CERT_FILE", noCertificate},
-		{"KAFKA_TLS_KEY_FILE", noCertificate},
-		{"KAFKA_SASL_USERNAME", changeSASL(func(s *publisher.SASLConfig) { s.Username = "flowpub" })},
-		{"KAFKA_SASL_PASSWORD", changeSASL(func(s *publisher.SASLConfig) {
+		{"KAFKA_SASL_USERNAME", change(false, func(s *publisher.SASLConfig) { s.Username = "flowpub" })},
+		{"KAFKA_SASL_PASSWORD", change(false, func(s *publisher.SASLConfig) {
 			if s.PasswordFile != "" {
 				s.Password = ""
 			}
 		})},
-		{"KAFKA_SASL_PASSWORD_FILE", changeSASL(func(s *publisher.SASLConfig) { s.Password, s.PasswordFile = "cured", "" })},
+		{"KAFKA_SASL_PASSWORD_FILE", change(false, func(s *publisher.SASLConfig) { s.Password, s.PasswordFile = "cured", "" })},
+		{"KAFKA_SASL_OAUTH_CLIENT_ID", change(true, func(s *publisher.SASLConfig) {
+			if s.OAuth.TokenURL != "" {
+				s.OAuth.ClientID = "cured"
+			}
+		})},
+		{"KAFKA_SASL_OAUTH_CA_FILE", change(true, func(s *publisher.SASLConfig) { s.OAuth.CAFile = "" })},
+		{"KAFKA_SASL_OAUTH_TOKEN_URL", change(true, func(s *publisher.SASLConfig) {
+			if s.OAuth.TokenFile != "" {
+				s.OAuth = publisher.OAuthConfig{TokenFile: s.OAuth.TokenFile}
+			} else if s.OAuth.TokenURL != "" {
+				s.OAuth.TokenURL = "https://cured.invalid/"
+			}
+		})},
+		{"KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE", func(c *collector.Config) {
+			if s := c.Publisher.SASL; s != nil && s.OAuth.TokenURL != "" {
+				noOAuth(c)
+			}
+		}},
+		{"KAFKA_SASL_OAUTH_TOKEN_FILE", noOAuth},
 	}
 }

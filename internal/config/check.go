@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/flowpub/flowpub/publisher"
+)
 
 // checkTogether finds variables that contradict each other although each is
 // right on its own, and none of which collector or publisher would notice.
@@ -14,9 +18,27 @@ func checkTogether(s *settings, found *mistakes) {
 			refuse(found, off, tls+"_INSECURE")
 		}
 	}
-	if s.SASLMechanism == "" && !found.made(sasl+"_MECHANISM") {
-		refuse(found, "authentication is off: set "+sasl+"_MECHANISM, or remove this",
-			sasl+"_USERNAME", sasl+"_PASSWORD", sasl+"_PASSWORD_FILE")
+	if !found.made(sasl + "_MECHANISM") {
+		checkMechanism(s.SASLMechanism, found)
+	}
+}
+
+// checkMechanism finds settings that are for another mechanism than the one
+// chosen.
+func checkMechanism(chosen mechanism, found *mistakes) {
+	const sasl = Prefix + "KAFKA_SASL"
+	passwords := []string{sasl + "_USERNAME", sasl + "_PASSWORD", sasl + "_PASSWORD_FILE"}
+	tokens := []string{
+		sasl + "_OAUTH_TOKEN_FILE", sasl + "_OAUTH_TOKEN_URL", sasl + "_OAUTH_CLIENT_ID",
+		sasl + "_OAUTH_CLIENT_SECRET_FILE", sasl + "_OAUTH_SCOPE", sasl + "_OAUTH_CA_FILE",
+	}
+	switch chosen {
+	case "":
+		refuse(found, "authentication is off: set "+sasl+"_MECHANISM, or remove this", append(passwords, tokens...)...)
+	case publisher.SASLOAuthBearer:
+		refuse(found, "it is of no use to oauthbearer, whose token tells the user: set another "+sasl+"_MECHANISM, or remove this", passwords...)
+	default:
+		refuse(found, "it is for oauthbearer: set "+sasl+"_MECHANISM=oauthbearer, or remove this", tokens...)
 	}
 }
 

@@ -55,12 +55,25 @@ func (s *settings) publisher() publisher.Config {
 		}
 	}
 	if s.SASLMechanism != "" {
-		cfg.SASL = &publisher.SASLConfig{
-			Mechanism:    string(s.SASLMechanism),
-			Username:     s.SASLUsername,
-			Password:     s.SASLPassword,
-			PasswordFile: s.SASLPasswordFile,
-		}
+		cfg.SASL = s.sasl()
 	}
+	return cfg
+}
+
+// sasl takes over what the mechanism has use for; checkMechanism refuses the rest.
+func (s *settings) sasl() *publisher.SASLConfig {
+	cfg := &publisher.SASLConfig{Mechanism: string(s.SASLMechanism)}
+	if cfg.Mechanism == publisher.SASLOAuthBearer {
+		cfg.OAuth = publisher.OAuthConfig{
+			TokenFile:        s.OAuthTokenFile,
+			TokenURL:         s.OAuthTokenURL,
+			ClientID:         s.OAuthClientID,
+			ClientSecretFile: s.OAuthClientSecretFile,
+			Scope:            s.OAuthScope,
+			CAFile:           s.OAuthCAFile,
+		}
+		return cfg
+	}
+	cfg.Username, cfg.Password, cfg.PasswordFile = s.SASLUsername, s.SASLPassword, s.SASLPasswordFile
 	return cfg
 }

@@ -133,6 +133,23 @@ func TestLoad(t *testing.T) {
 		}, func(c *Config) {
 			c.Collector.Publisher.SASL = &publisher.SASLConfig{Mechanism: "scram-sha-512", Username: "alice", PasswordFile: files.password}
 		}},
+		{"OAuth with a token file", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=OAUTHBEARER", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=" + files.password,
+		}, func(c *Config) {
+			c.Collector.Publisher.SASL = &publisher.SASLConfig{
+				Mechanism: "oauthbearer", OAuth: publisher.OAuthConfig{TokenFile: files.password},
+			}
+		}},
+		{"OAuth with client credentials", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp.example.net/token?x=1",
+			"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=flowpub", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + files.password,
+			"FLOWPUB_KAFKA_SASL_OAUTH_SCOPE=kafka flows", "FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE=" + files.cert,
+		}, func(c *Config) {
+			c.Collector.Publisher.SASL = &publisher.SASLConfig{Mechanism: "oauthbearer", OAuth: publisher.OAuthConfig{
+				TokenURL: "https://idp.example.net/token?x=1", ClientID: "flowpub", ClientSecretFile: files.password,
+				Scope: "kafka flows", CAFile: files.cert,
+			}}
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

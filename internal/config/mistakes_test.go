@@ -166,7 +166,7 @@ func TestMistakes(t *testing.T) {
 			"FLOWPUB_KAFKA_TLS=true", "FLOWPUB_KAFKA_TLS_CERT_FILE=/c", "FLOWPUB_KAFKA_TLS_KEY_FILE=" + pemKey,
 		}, []string{`FLOWPUB_KAFKA_TLS_KEY_FILE is set: it holds the contents of a file: write them to a file and name that`}},
 		{"mechanism", []string{"FLOWPUB_KAFKA_SASL_MECHANISM=gssapi", "FLOWPUB_KAFKA_SASL_USERNAME=alice"}, []string{
-			`FLOWPUB_KAFKA_SASL_MECHANISM is "gssapi": it must be plain, scram-sha-256 or scram-sha-512`,
+			`FLOWPUB_KAFKA_SASL_MECHANISM is "gssapi": it must be plain, scram-sha-256, scram-sha-512 or oauthbearer`,
 		}},
 		{"credentials without mechanism", []string{
 			"FLOWPUB_KAFKA_SASL_USERNAME=alice", "FLOWPUB_KAFKA_SASL_PASSWORD=hunter2", "FLOWPUB_KAFKA_SASL_PASSWORD_FILE=/p",
@@ -185,6 +185,57 @@ func TestMistakes(t *testing.T) {
 		}, []string{
 			`FLOWPUB_KAFKA_SASL_PASSWORD is set: SASL takes a password or a password file, not both`,
 			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is "` + missing + `": `,
+		}},
+		{"OAuth without mechanism", []string{
+			"FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp/?key=hunter2", "FLOWPUB_KAFKA_SASL_OAUTH_SCOPE=s",
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL is set: authentication is off: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_SCOPE is "s": authentication is off: `,
+		}},
+		{"OAuth settings with a mechanism that needs a password", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=plain", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=/t", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=c",
+			"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=/s",
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_USERNAME is not set: SASL needs a user name`,
+			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is not set: SASL needs a password or a password file`,
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is "/t": it is for oauthbearer: set FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer, or remove this`,
+			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID is "c": it is for oauthbearer: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE is "/s": it is for oauthbearer: `,
+		}},
+		{"a password with oauthbearer, and no token", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_USERNAME=alice", "FLOWPUB_KAFKA_SASL_PASSWORD=hunter2",
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_USERNAME is "alice": it is of no use to oauthbearer, whose token tells the user: set another FLOWPUB_KAFKA_SASL_MECHANISM, or remove this`,
+			`FLOWPUB_KAFKA_SASL_PASSWORD is set: it is of no use to oauthbearer`,
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is not set: OAuth needs a token file or the URL of a token endpoint`,
+		}},
+		{"a token URL alone, with credentials", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://alice:hunter2@idp/token",
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL is set: OAuth token URL holds credentials: set the client id and the file of the client secret instead`,
+			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID is not set: OAuth needs a client id for the token endpoint`,
+			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE is not set: OAuth needs the file of the client secret for the token endpoint`,
+		}},
+		{"files for tokens that are not there", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp/token", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=c",
+			"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + missing, "FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE=" + missing,
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE is "` + missing + `": OAuth client secret: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE is "` + missing + `": certificate authorities: `,
+		}},
+		{"a token file that is not there, and an endpoint's client", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=" + missing, "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=c",
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is "` + missing + `": OAuth token: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL is not set: OAuth client settings are for a token endpoint: name its URL, or remove them`,
+		}},
+		{"two sources of tokens", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=" + missing,
+			"FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp/token", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=c",
+			"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + missing,
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is "` + missing + `": OAuth token: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL is set: OAuth takes a token file or the URL of a token endpoint, not both`,
 		}},
 		{"unknown names, with what may be secrets", []string{
 			"FLOWPUB_LISTENER=hunter2", "FLOWPUB_KAFKA_SASL_PASWORD=hunter2", "FLOWPUB_PORT=2055", "FLOWPUB_kafka_topic=x",

@@ -53,8 +53,15 @@ type settings struct {
 	TLSServerName string `env:"KAFKA_TLS_SERVER_NAME" default:"each broker's host" unit:"name" help:"name expected in brokers' certificates"`
 	TLSInsecure   toggle `env:"KAFKA_TLS_INSECURE" envDefault:"false" unit:"true or false" help:"accept any certificate; for tests only"`
 
-	SASLMechanism    mechanism `env:"KAFKA_SASL_MECHANISM" default:"none" unit:"plain, scram-sha-256 or scram-sha-512" help:"how to authenticate to brokers"`
+	SASLMechanism    mechanism `env:"KAFKA_SASL_MECHANISM" default:"none" unit:"plain, scram-sha-256, scram-sha-512 or oauthbearer" help:"how to authenticate to brokers"`
 	SASLUsername     string    `env:"KAFKA_SASL_USERNAME" default:"none" unit:"text" help:"user name"`
 	SASLPassword     string    `env:"KAFKA_SASL_PASSWORD" default:"none" unit:"text" secret:"true" help:"password; a file is safer"`
 	SASLPasswordFile string    `env:"KAFKA_SASL_PASSWORD_FILE" default:"none" unit:"file" help:"file that holds the password"`
+
+	OAuthTokenFile        string `env:"KAFKA_SASL_OAUTH_TOKEN_FILE" default:"none" unit:"file" help:"file that holds a token for oauthbearer"`
+	OAuthTokenURL         string `env:"KAFKA_SASL_OAUTH_TOKEN_URL" default:"none" unit:"URL" secret:"true" help:"endpoint that gives tokens for client credentials"`
+	OAuthClientID         string `env:"KAFKA_SASL_OAUTH_CLIENT_ID" default:"none" unit:"text" help:"client id for that endpoint"`
+	OAuthClientSecretFile string `env:"KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE" default:"none" unit:"file" help:"file that holds the client secret"`
+	OAuthScope            string `env:"KAFKA_SASL_OAUTH_SCOPE" default:"none" unit:"text" help:"scope to ask for, several separated by spaces"`
+	OAuthCAFile           string `env:"KAFKA_SASL_OAUTH_CA_FILE" default:"the system's authorities" unit:"PEM file" help:"authorities that may sign that endpoint's certificate"`
 }

@@ -47,7 +47,7 @@ type mechanism string
 
 // UnmarshalText accepts capitals too, since Kafka's own documentation has them.
 func (m *mechanism) UnmarshalText(text []byte) error {
-	known := []string{publisher.SASLPlain, publisher.SASLScramSHA256, publisher.SASLScramSHA512}
+	known := []string{publisher.SASLPlain, publisher.SASLScramSHA256, publisher.SASLScramSHA512, publisher.SASLOAuthBearer}
 	for _, name := range known {
 		if strings.EqualFold(string(text), name) {
 			*m = mechanism(name)

@@ -47,6 +47,12 @@ func TestVariables(t *testing.T) {
 		{"FLOWPUB_KAFKA_SASL_USERNAME", "none"},
 		{"FLOWPUB_KAFKA_SASL_PASSWORD", "none"},
 		{"FLOWPUB_KAFKA_SASL_PASSWORD_FILE", "none"},
+		{"FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE", "none"},
+		{"FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL", "none"},
+		{"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID", "none"},
+		{"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE", "none"},
+		{"FLOWPUB_KAFKA_SASL_OAUTH_SCOPE", "none"},
+		{"FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE", "the system's authorities"},
 	}
 	var got [][2]string
 	for _, v := range Variables() {
@@ -59,6 +65,8 @@ func TestVariables(t *testing.T) {
 
 func TestVariablesAreWhole(t *testing.T) {
 	t.Parallel()
+	// A URL may hold a password, or a key as a parameter.
+	secrets := map[string]bool{"FLOWPUB_KAFKA_SASL_PASSWORD": true, "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL": true}
 	known := map[string]bool{"env": true, "envDefault": true, "default": true, "unit": true, "help": true, "secret": true}
 	for _, v := range Variables() {
 		field, found := reflect.TypeFor[settings]().FieldByName(v.field)
@@ -68,8 +76,8 @@ func TestVariablesAreWhole(t *testing.T) {
 		if v.Default == "" || v.Unit == "" || v.Help == "" {
 			t.Errorf("%s lacks its default, unit or help: %+v", v.Name, v)
 		}
-		if secret := v.Name == "FLOWPUB_KAFKA_SASL_PASSWORD"; v.Secret != secret {
-			t.Errorf("%s: secret is %t, want %t", v.Name, v.Secret, secret)
+		if v.Secret != secrets[v.Name] {
+			t.Errorf("%s: secret is %t, want %t", v.Name, v.Secret, secrets[v.Name])
 		}
 		if fromKubernetes(v.Name, "tcp://10.96.0.1:9092") {
 			t.Errorf("%s could be set by Kubernetes for a Service", v.Name)

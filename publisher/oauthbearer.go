@@ -1,0 +1,225 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/segmentio/kafka-go/sasl"
+)
+
+// OAuthConfig says where SASLOAuthBearer has its tokens from: a file, or an
+// endpoint that gives them for client credentials (RFC 6749, section 4.4).
+type OAuthConfig struct {
+	// TokenFile holds a token. Whoever writes the file replaces it in time; it is
+	// read again when it changes.
+	TokenFile string
+	// TokenURL is the endpoint, https or http. ClientID and what ClientSecretFile
+	// holds are who asks it; the file is read for each request.
+	TokenURL, ClientID, ClientSecretFile string
+	// Scope is what permissions to ask for, separated by spaces; empty leaves that
+	// to the endpoint.
+	Scope string
+	// CAFile holds the authorities that may sign the endpoint's certificate; empty
+	// means those of the system. It is read for each request.
+	CAFile string
+}
+
+// validate returns every mistake; the files are looked at when there is none.
+func (c *OAuthConfig) validate() error {
+	var errs []error
+	mistake := func(text string) { errs = append(errs, errors.New("publisher: "+text)) }
+	client := *c
+	client.TokenFile, client.TokenURL = "", ""
+	switch {
+	case c.TokenFile == "" && c.TokenURL == "":
+		mistake("OAuth needs a token file or the URL of a token endpoint")
+	case c.TokenFile != "" && c.TokenURL != "":
+		mistake("OAuth takes a token file or the URL of a token endpoint, not both")
+	case c.TokenURL == "" && client != (OAuthConfig{}):
+		mistake("OAuth client settings are for a token endpoint: name its URL, or remove them")
+	}
+	if c.TokenURL != "" {
+		errs = append(errs, validateTokenURL(c.TokenURL))
+		if c.ClientID == "" {
+			mistake("OAuth needs a client id for the token endpoint")
+		}
+		if c.ClientSecretFile == "" {
+			mistake("OAuth needs the file of the client secret for the token endpoint")
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return c.validateFiles()
+}
+
+func (c *OAuthConfig) validateFiles() error {
+	if c.TokenFile != "" {
+		_, err := readToken(c.TokenFile)
+		return err
+	}
+	_, secretErr := readSecret("OAuth client secret", c.ClientSecretFile)
+	_, clientErr := c.httpClient()
+	return errors.Join(secretErr, clientErr)
+}
+
+// validateTokenURL shows nothing of the URL: it may hold a password.
+func validateTokenURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
+		return errors.New("publisher: OAuth token URL is none: write it as https://host/path")
+	case u.User != nil:
+		return errors.New("publisher: OAuth token URL holds credentials: set the client id and the file of the client secret instead")
+	case u.Fragment != "":
+		return errors.New("publisher: OAuth token URL has a fragment, which is never sent: leave out what begins with #")
+	}
+	return nil
+}
+
+// encrypted tells whether nobody on the way to the endpoint can read the client
+// secret.
+func (c *OAuthConfig) encrypted() bool {
+	u, err := url.Parse(c.TokenURL)
+	return err == nil && u.Scheme == "https"
+}
+
+// readSecret reads a file that holds a secret; line breaks at its end are none of
+// it.
+func readSecret(what, file string) (string, error) {
+	b, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return "", fmt.Errorf("publisher: %s: %w: name a file that this user may read", what, err)
+	}
+	secret := strings.TrimRight(string(b), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("publisher: %s: %s is empty: write the secret to it", what, file)
+	}
+	return secret, nil
+}
+
+// bearerToken is what a token may consist of: b64token of RFC 6750, section 2.1.
+var bearerToken = regexp.MustCompile(`^[-A-Za-z0-9._~+/]+=*$`)
+
+// readToken reads a file that holds a bearer token. Spaces around it are none of
+// it.
+func readToken(file string) (string, error) {
+	text, err := readSecret("OAuth token", file)
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(text)
+	if !bearerToken.MatchString(token) {
+		return "", fmt.Errorf("publisher: OAuth token: %s holds something else: write to it the token alone, such as a JWT, without quotes or \"Bearer\"", file)
+	}
+	return token, nil
+}
+
+// bearer is the SASL mechanism OAUTHBEARER (RFC 7628). It is safe for concurrent
+// use.
+type bearer struct {
+	// token returns the token to send.
+	token func() (string, error)
+	// refused is told of a token that a broker did not take.
+	refused func(token string)
+
+	mu     sync.Mutex
+	reason string // what a broker refused the last token for; empty once one is taken
+	sent   [2]string
+}
+
+// Name is part of sasl.Mechanism.
+func (*bearer) Name() string { return "OAUTHBEARER" }
+
+// Start is part of sasl.Mechanism. The message is that of RFC 7628, section 3.1:
+// no channel binding, no other user to act for, the token.
+func (b *bearer) Start(context.Context) (sasl.StateMachine, []byte, error) {
+	token, err := b.token()
+	if err != nil {
+		return nil, nil, err
+	}
+	b.note(token)
+	return &bearerExchange{bearer: b, token: token}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
+}
+
+// note remembers the last tokens that were sent, so that no error repeats them.
+func (b *bearer) note(token string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sent[0] != token {
+		b.sent = [2]string{token, b.sent[0]}
+	}
+}
+
+// secrets are what no error may repeat.
+func (b *bearer) secrets() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sent[:]
+}
+
+// explain adds why the token was refused to the error in which an authentication
+// ended, if the broker left that out there. Some just close the connection then.
+func (b *bearer) explain(err error) error {
+	b.mu.Lock()
+	reason := b.reason
+	b.mu.Unlock()
+	if reason == "" || strings.Contains(err.Error(), reason) {
+		return err
+	}
+	switch localKind(err).name {
+	case failureAuth.name, failureLost.name:
+		return &kindError{failureAuth, fmt.Errorf("%w: the broker refuses the OAuth token: %s", err, reason)}
+	}
+	return err
+}
+
+// maxReason bounds what is kept of a broker's words.
+const maxReason = 512
+
+// refuse notes why a broker did not take a token.
+func (b *bearer) refuse(token, reason string) {
+	b.mu.Lock()
+	b.reason = reason[:min(len(reason), maxReason)]
+	b.mu.Unlock()
+	b.refused(token)
+}
+
+// accept notes that a broker took a token.
+func (b *bearer) accept() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reason = ""
+}
+
+// bearerExchange is one authentication.
+type bearerExchange struct {
+	bearer    *bearer
+	token     string
+	confirmed bool
+}
+
+// errTokenRefused is what a broker gets that goes on after it refused the token.
+var errTokenRefused = errors.New("publisher: the broker refuses the OAuth token")
+
+// Next is part of sasl.StateMachine. An empty answer is success. Anything else is
+// why the broker refuses the token (RFC 7628, section 3.2.2); it wants that
+// confirmed by a single byte, and then ends the exchange with an error.
+func (e *bearerExchange) Next(_ context.Context, answer []byte) (done bool, response []byte, err error) {
+	switch {
+	case e.confirmed:
+		return false, nil, &kindError{failureAuth, errTokenRefused}
+	case len(answer) == 0:
+		e.bearer.accept()
+		return true, nil, nil
+	}
+	e.confirmed = true
+	e.bearer.refuse(e.token, string(answer))
+	return false, []byte{1}, nil
+}

@@ -1,0 +1,420 @@
+package publisher
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// A secret that looks different in every encoding.
+const clientSecret = "p&ss/w?rd+with=%all~that"
+
+// oauthConfig names an endpoint, with secrets in its URL that nothing may show.
+func oauthConfig(t *testing.T, endpoint string) OAuthConfig {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret")
+	writeFile(t, file, clientSecret+"\n")
+	return OAuthConfig{TokenURL: endpoint + "/token?key=query-secret", ClientID: "flow pub", ClientSecretFile: file, Scope: "kafka  flows"}
+}
+
+// startEndpoint serves plain HTTP.
+func startEndpoint(t *testing.T, answer http.HandlerFunc) OAuthConfig {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	return oauthConfig(t, server.URL)
+}
+
+func giveToken(w http.ResponseWriter, token string, seconds int) {
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, token, seconds)
+}
+
+// The request is that of RFC 6749, sections 4.4.2 and 2.3.1: credentials in the
+// header, or in the body for endpoints that want them there.
+func TestTokenRequest(t *testing.T) {
+	t.Parallel()
+	for _, inBody := range []bool{false, true} {
+		var requests atomic.Int32
+		cfg := startEndpoint(t, func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			id, secret, inHeader := r.BasicAuth()
+			if inHeader == inBody {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			want := url.Values{"grant_type": {"client_credentials"}, "scope": {"kafka flows"}}
+			if inBody {
+				want["client_id"], want["client_secret"] = []string{"flow pub"}, []string{clientSecret}
+			} else if id != "flow+pub" || secret != url.QueryEscape(clientSecret) {
+				t.Errorf("credentials %q, %q", id, secret)
+			}
+			r.ParseForm()
+			if r.Method != http.MethodPost || r.PostForm.Encode() != want.Encode() || r.URL.Query().Get("key") != "query-secret" {
+				t.Errorf("%s %s with %v, want %v", r.Method, r.URL, r.PostForm, want)
+			}
+			giveToken(w, fmt.Sprint("token", requests.Load()), 3600)
+		})
+		e := newTokenEndpoint(t.Context(), &cfg)
+		first := int32(1)
+		if inBody {
+			first = 2 // the header is tried before
+		}
+		for range 3 { // one request is enough for all
+			if got, err := e.current(); got != fmt.Sprint("token", first) || err != nil {
+				t.Errorf("token %q, error %v", got, err)
+			}
+		}
+		if _, err := e.request(); err != nil || requests.Load() != first+1 {
+			t.Errorf("error %v, %d requests: what the endpoint wants is not remembered", err, requests.Load())
+		}
+	}
+}
+
+// Whatever the endpoint answers, the error has its address, what happened and a
+// cure, and no secret in any form: not those of ours, nor those of the URL, though
+// the endpoint repeats all that it was sent.
+func TestTokenErrors(t *testing.T) {
+	t.Parallel()
+	// repeats answers with all it was sent, in every form.
+	repeats := func(r *http.Request) string {
+		body, _ := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(body))
+		_, basic, _ := r.BasicAuth()
+		all := strings.Join([]string{r.URL.String(), r.Header.Get("Authorization"), basic, string(body), form.Get("client_secret"), clientSecret}, " ")
+		return all + base64.StdEncoding.EncodeToString([]byte(all))
+	}
+	inJSON := func(status int, fields ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			answer := map[string]string{"error_description": repeats(r), "error_uri": repeats(r)}
+			for _, field := range fields {
+				name, value, given := strings.Cut(field, "=")
+				if !given {
+					value = repeats(r)
+				}
+				answer[name] = value
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			json.NewEncoder(w).Encode(answer)
+		}
+	}
+	raw := func(format string) http.HandlerFunc { // instead of HTTP
+		return func(w http.ResponseWriter, r *http.Request) {
+			text := repeats(r)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprintf(conn, format, text)
+			conn.Close()
+		}
+	}
+	tests := []struct {
+		name   string
+		answer http.HandlerFunc
+		want   string
+		cure   string
+	}{
+		{"a wrong secret", inJSON(401, "error=invalid_client"), "status 401 Unauthorized, invalid_client", "correct the client id or the client secret"},
+		{"a wrong scope", inJSON(400, "error=invalid_scope"), "status 400 Bad Request, invalid_scope", "correct the scope, or allow it to this client"},
+		{"a grant that is not allowed", inJSON(400, "error=unauthorized_client"), "status 400 Bad Request, unauthorized_client", "allow this client the grant client_credentials"},
+		{"an error under a good status", inJSON(200, "error=invalid_client"), "status 200 OK, invalid_client", "correct the client id or the client secret"},
+		{"an error that repeats", inJSON(400, "error"), "status 400 Bad Request", "look at what the token endpoint wants of a client"},
+		{"no such page", inJSON(404, "error"), "status 404 Not Found", "correct the token URL"},
+		{"out of order", inJSON(503, "error"), "status 503 Service Unavailable", "look at the token endpoint's health"},
+		{"an expiry that repeats", inJSON(200, "access_token=abc", "expires_in"), "its answer has no token", "correct the token URL: something else answers there"},
+		{"a token that is none", inJSON(200, "access_token"), "its answer has no bearer token", "look at what the token endpoint answers to this client"},
+		{"a token of another type", inJSON(200, "access_token=abc", "token_type"), "its answer has no bearer token", "look at what the token endpoint answers to this client"},
+		{"a page", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>", repeats(r)) }, "its answer has no token", "correct the token URL: something else answers there"},
+		{"a form", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/x-www-form-urlencoded")
+			fmt.Fprint(w, "%", repeats(r))
+		}, "its answer has no token", "correct the token URL: something else answers there"},
+		{"a redirection", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "https://user:secret@127.0.0.1:1/?"+url.QueryEscape(repeats(r)))
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		}, "status 307 Temporary Redirect", "correct the token URL"},
+		{"no HTTP", raw("%s\r\n\r\n"), "its answer has no token", "correct the token URL: something else answers there"},
+		{"a header that is none", raw("HTTP/1.1 200 OK\r\n%s\r\n\r\n"), "its answer has no token", "correct the token URL: something else answers there"},
+		{"a status that is none", raw("HTTP/1.1 %s\r\n\r\n"), "its answer has no token", "correct the token URL: something else answers there"},
+		{"an endless header", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 2*maxTokenHeader))
+		}, "its answer has no token", "correct the token URL: something else answers there"},
+		{"an endless body", func(w http.ResponseWriter, _ *http.Request) {
+			for err := error(nil); err == nil; {
+				_, err = w.Write(make([]byte, 64<<10))
+			}
+		}, "its answer has no token", "correct the token URL: something else answers there"},
+		{"silence", func(_ http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		}, "no answer within 5s", "look at the token endpoint's health and at the network"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := startEndpoint(t, test.answer)
+			began := time.Now()
+			checkTokenError(t, cfg, test.want, test.cure)
+			if took := time.Since(began); took > tokenTimeout+2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+// checkTokenError asks the endpoint, which must give no token but that error.
+func checkTokenError(t *testing.T, cfg OAuthConfig, want, cure string) {
+	t.Helper()
+	where, _, _ := strings.Cut(cfg.TokenURL, "?")
+	_, err := newTokenEndpoint(t.Context(), &cfg).current()
+	if err == nil {
+		t.Fatal("there is a token")
+	}
+	text := err.Error()
+	if !strings.HasPrefix(text, "publisher: OAuth token from "+where+": ") || !strings.Contains(text, want) {
+		t.Errorf("error\n     %s\nwant that of %s: %s", text, where, want)
+	}
+	kind := localKind(err)
+	if kind.cure != cure || kind.name != "oauth_token" || !kind.slow {
+		t.Errorf("kind %q with cure %q, want %q", kind.name, kind.cure, cure)
+	}
+	for _, secret := range []string{clientSecret, "query-secret"} {
+		if repeats(text, secret) {
+			t.Errorf("%q is in the error\n%s", secret, text)
+		}
+	}
+}
+
+// The URL is told without what it may hold of secrets.
+func TestTokenURLIsToldInPart(t *testing.T) {
+	t.Parallel()
+	c := OAuthConfig{TokenURL: "https://user:hunter2@idp.example.net:8443/realms/net/token?key=hunter2#hunter2"}
+	got := c.tokenFailure("no", "").Error()
+	if want := "publisher: OAuth token from https://idp.example.net:8443/realms/net/token: no"; got != want {
+		t.Errorf("error %q, want %q", got, want)
+	}
+}
+
+// What is between us and the endpoint is told as well.
+func TestTokenConnectionErrors(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	secured := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { giveToken(w, "abc", 60) }))
+	secured.TLS = a.serverTLS(t)
+	secured.TLS.ClientAuth = 0
+	secured.StartTLS()
+	t.Cleanup(secured.Close)
+	nowhere, _ := reserveAddress(t)
+
+	cfg := oauthConfig(t, secured.URL)
+	cfg.CAFile = a.file
+	if token, err := newTokenEndpoint(t.Context(), &cfg).current(); token != "abc" || err != nil {
+		t.Errorf("token %q, error %v", token, err)
+	}
+	cfg.CAFile = newAuthority(t).file
+	checkTokenError(t, cfg, "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+		"compare the endpoint's certificate with the authorities for it, and its name with the token URL")
+	checkTokenError(t, oauthConfig(t, strings.Replace(secured.URL, "https", "http", 1)), "status 400 Bad Request",
+		"look at what the token endpoint wants of a client")
+	checkTokenError(t, oauthConfig(t, "http://"+nowhere), "dial tcp "+nowhere+": connect: connection refused",
+		"start the token endpoint, or correct the token URL")
+	checkTokenError(t, oauthConfig(t, "http://nowhere.invalid"), "nowhere.invalid",
+		"start the token endpoint, or correct the token URL")
+	plain := startEndpoint(t, func(w http.ResponseWriter, _ *http.Request) { giveToken(w, "abc", 60) })
+	plain.TokenURL = strings.Replace(plain.TokenURL, "http", "https", 1)
+	checkTokenError(t, plain, "it answers without TLS", "correct the token URL: http, or another port")
+}
+
+// The files are read for each request, so that they can be mended.
+func TestTokenFilesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	var wanted atomic.Value
+	wanted.Store(url.QueryEscape(clientSecret))
+	cfg := startEndpoint(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, secret, _ := r.BasicAuth(); secret != wanted.Load() {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		giveToken(w, "abc", 60)
+	})
+	e := newTokenEndpoint(t.Context(), &cfg)
+	for _, test := range []struct{ file, wanted, want string }{
+		{clientSecret, clientSecret, ""},
+		{clientSecret, "other", "status 401 Unauthorized"},
+		{"other\r\n", "other", ""},
+		{"", "other", "is empty"},
+	} {
+		writeFile(t, cfg.ClientSecretFile, test.file)
+		wanted.Store(url.QueryEscape(test.wanted))
+		_, err := e.request()
+		if (err != nil) != (test.want != "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("file %q, wanted %q: error %v, want %q", test.file, test.wanted, err, test.want)
+		}
+	}
+}
+
+// When there is a request, by the clock: a token of 100 s is replaced after 80 s
+// and lasts till its end; failures are repeated after 5 s, and tokens however
+// short-lived asked for each second at most.
+func TestTokenTimes(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(seconds float64) time.Time { return began.Add(time.Duration(seconds * float64(time.Second))) }
+	token := func(name string, from, seconds float64) *oauth2.Token {
+		got := &oauth2.Token{AccessToken: name}
+		if seconds > 0 {
+			got.Expiry = at(from + seconds)
+		}
+		return got
+	}
+	check := func(e *tokenEndpoint, seconds float64, want bool) {
+		t.Helper()
+		if got := e.stale(at(seconds)); got != want {
+			t.Errorf("after %v s: stale %v, want %v", seconds, got, want)
+		}
+	}
+	e := new(tokenEndpoint)
+	check(e, 0, true)
+	e.take(nil, errors.New("failed"), at(0))
+	check(e, 4.9, false)
+	check(e, 5, true)
+	e.take(token("a", 5, 100), nil, at(5))
+	check(e, 84.9, false)
+	check(e, 85, true)
+	e.take(nil, errors.New("failed"), at(85))
+	check(e, 89.9, false)
+	check(e, 90, true)
+	e.take(token("b", 90, 0), nil, at(90))
+	check(e, 100_000, false)
+	e.refuse("a") // an old one
+	check(e, 100_000, false)
+	e.refuse("b")
+	check(e, 94.9, false)
+	check(e, 95, true)
+	e.take(token("c", 95, 1), nil, at(95))
+	check(e, 95.9, false)
+	check(e, 96, true)
+}
+
+// A token that could not be replaced in time serves to its end, and no longer.
+func TestOldTokenServes(t *testing.T) {
+	t.Parallel()
+	cfg := startEndpoint(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	for _, left := range []time.Duration{time.Minute, -time.Minute} {
+		e := newTokenEndpoint(t.Context(), &cfg)
+		now := time.Now()
+		e.take(&oauth2.Token{AccessToken: "old", Expiry: now.Add(left)}, nil, now.Add(left-time.Hour))
+		got, err := e.current()
+		if e.lastProblem() == nil {
+			t.Errorf("%v are left of an hour: no other was asked for", left)
+		}
+		if served := got == "old" && err == nil; served != (left > 0) {
+			t.Errorf("%v are left of an hour: token %q, error %v", left, got, err)
+		}
+	}
+}
+
+// tokens is an endpoint that numbers its tokens, and a broker that takes those
+// from a number on.
+type tokens struct {
+	given, least atomic.Int32
+	seconds      int
+	down         atomic.Bool
+}
+
+func (k *tokens) answer(w http.ResponseWriter, _ *http.Request) {
+	if k.down.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	giveToken(w, fmt.Sprint("token-", k.given.Add(1)), k.seconds)
+}
+
+func (k *tokens) judge(token string) string {
+	var number int32
+	if _, err := fmt.Sscanf(token, "token-%d", &number); err != nil || number < k.least.Load() {
+		return `{"status":"invalid_token"}`
+	}
+	return ""
+}
+
+func (k *tokens) start(t *testing.T) *Publisher {
+	t.Helper()
+	cfg := startEndpoint(t, k.answer)
+	broker := startBroker(t, 2)
+	bearerBroker(broker, k.judge, closes)
+	return startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+		c.SASL = &SASLConfig{Mechanism: SASLOAuthBearer, OAuth: cfg}
+	})
+}
+
+// Connections are made anew with each token before the last one expires, without
+// a failed attempt; while the endpoint is down the old one serves as long as it
+// lasts, and longer on connections there are.
+func TestTokenIsRenewed(t *testing.T) {
+	t.Parallel()
+	k := &tokens{seconds: 2}
+	p := k.start(t)
+	n := publish(t, p, 0, 10, 30)
+	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
+	first := p.cluster.link.Load()
+	eventually(t, 10*time.Second, "connections are made with another token", func() bool { return p.cluster.link.Load() != first })
+	n += publish(t, p, 10, 20, 30)
+	eventually(t, 10*time.Second, "more is delivered", func() bool { return p.Stats().Delivered == n })
+	k.down.Store(true)
+	eventually(t, 10*time.Second, "the endpoint is missed", func() bool { return p.cluster.tokens.lastProblem() != nil })
+	n += publish(t, p, 20, 30, 30)
+	closeWithin(t, p, 10*time.Second)
+	wantDelivered(t, p, n)
+	for name, count := range p.Stats().ProduceErrors {
+		if count > 0 {
+			t.Errorf("%d attempts failed: %s", count, name)
+		}
+	}
+}
+
+// A token that brokers refuse before its time, since it was revoked, is replaced.
+func TestRevokedTokenIsReplaced(t *testing.T) {
+	t.Parallel()
+	k := &tokens{seconds: 3600}
+	k.least.Store(2)
+	p := k.start(t)
+	n := publish(t, p, 0, 10, 30)
+	closeWithin(t, p, 30*time.Second)
+	wantDelivered(t, p, n)
+	if given := k.given.Load(); given != 2 {
+		t.Errorf("%d tokens were asked for, want 2", given)
+	}
+}
+
+// An endpoint that is down at the start is told with its cure, asked slowly, and
+// not missed once it is back.
+func TestTokenEndpointIsDown(t *testing.T) {
+	t.Parallel()
+	k := &tokens{seconds: 3600}
+	k.down.Store(true)
+	p := k.start(t)
+	n := publish(t, p, 0, 10, 30)
+	eventually(t, 10*time.Second, "the reason is told", func() bool {
+		missing := p.Missing()
+		return len(missing) == 1 && strings.Contains(missing[0], "/token: status 503 Service Unavailable")
+	})
+	k.down.Store(false)
+	closeWithin(t, p, 20*time.Second)
+	wantDelivered(t, p, n)
+}
