@@ -25,6 +25,7 @@ func (c *Collector) logStart() {
 		"kafka_topic", p.Topic,
 		"kafka_topic_routes", len(p.Routes),
 		"kafka_dead_letter_topic", p.DeadLetterTopic,
+		"kafka_value", p.Value.String(),
 		"kafka_client_id", p.ClientID,
 		"kafka_compression", p.Compression.String(),
 		"kafka_linger", p.Linger.String(),

@@ -110,6 +110,22 @@ func (c consumed) size() int {
 	return n
 }
 
+// unframe puts the encoded message in the place of each value.
+func (c consumed) unframe(t *testing.T, f framing) {
+	t.Helper()
+	for _, records := range c {
+		for _, r := range records {
+			m, err := readValue(f, r.Value)
+			if err == nil {
+				r.Value, err = proto.Marshal(m)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // consume reads the topic from its start until it has n records, and then all
 // that is there besides.
 func consume(t *testing.T, brokers []string, n int) consumed {

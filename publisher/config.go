@@ -44,6 +44,8 @@ type Config struct {
 	DeadLetterTopic string
 	// CreateTopic, when not zero, has a missing topic created with that shape.
 	CreateTopic TopicShape
+	// Value is how a Kafka message's value holds its flow record.
+	Value Value
 	// ClientID names this program in the brokers' logs and quotas.
 	ClientID string
 	// Compression is the codec of the record batches.
@@ -109,6 +111,9 @@ func (c Config) Validate() error {
 		mistake("no topic: name the topic that receives the flow records")
 	case !canBeTopic(c.Topic):
 		mistake("topic %q cannot exist in Kafka: %s", c.Topic, topicRule)
+	}
+	if err := c.Value.validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Linger < 0 || c.Linger > MaxLinger {
 		mistake("linger is %v: it must be from 0 to %v", c.Linger, MaxLinger)

@@ -42,6 +42,24 @@ func BenchmarkEncode(b *testing.B) {
 		}
 		perRecord(b, benchRecords)
 	})
+	for _, f := range framings[1:] {
+		b.Run(f.value.String(), func(b *testing.B) {
+			buf := make([]byte, 0, 512<<10)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if len(buf) > 480<<10 {
+					buf = buf[:0]
+				}
+				p := packets[i%len(packets)]
+				e := packetEncoder{framing: f}
+				e.reset(testExporter(uint64(i)), testReceived(uint64(i)), p)
+				for j := range p.Records {
+					buf = e.appendRecord(buf, j, int64(i*10%100), j)
+				}
+			}
+			perRecord(b, benchRecords)
+		})
+	}
 	b.Run("general", func(b *testing.B) {
 		buf := make([]byte, 0, 512<<10)
 		b.ReportAllocs()

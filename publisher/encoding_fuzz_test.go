@@ -7,10 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/flowpub/flowpub/decoder"
-	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
 // fuzzSource turns the fuzzer's bytes into numbers; after their end come zeroes.
@@ -68,9 +65,9 @@ func (s *fuzzSource) packet() *decoder.ExportPacket {
 	return p
 }
 
-// FuzzEncode holds the encoder to generated code, for any packet: the value is
-// the message that generated code builds, no bytes of it are superfluous, and
-// both paths and appendFramed write the same record.
+// FuzzEncode holds the encoder to generated code, for any packet and every form of
+// values: the value is the message that generated code builds, no bytes of it are
+// superfluous, and both paths and appendFramed write the same record.
 func FuzzEncode(f *testing.F) {
 	for _, fill := range []byte{0x00, 0x01, 0x03, 0x7f, 0x80, 0xff} {
 		f.Add(bytes.Repeat([]byte{fill}, 400), int64(fill), int32(fill))
@@ -86,32 +83,21 @@ func FuzzEncode(f *testing.F) {
 		from := netip.AddrPortFrom(source.address(), uint16(source.uint(2)))
 		received := decoder.UnixNano(source.uint(8))
 		p := source.packet()
-		var e packetEncoder
-		e.reset(from, received, p)
-		for i := range p.Records {
-			value := e.appendValue(nil, i)
-			checkValue(t, value, testMessage(from, received, p, i))
-			want := appendFramed(nil, e.key(), value, timestampDelta, int(offsetDelta))
-			got := e.appendRecord(make([]byte, 0, maxRecordSize), i, timestampDelta, int(offsetDelta))
-			if !bytes.Equal(got, want) {
-				t.Fatalf("record %d is\n%x, want\n%x", i, got, want)
+		for _, f := range framings {
+			e := packetEncoder{framing: f}
+			e.reset(from, received, p)
+			for i := range p.Records {
+				value := e.appendValue(nil, i)
+				checkValue(t, f, value, testMessage(from, received, p, i))
+				want := appendFramed(nil, e.key(), value, timestampDelta, int(offsetDelta))
+				got := e.appendRecord(make([]byte, 0, maxRecordSize), i, timestampDelta, int(offsetDelta))
+				if !bytes.Equal(got, want) {
+					t.Fatalf("%v: record %d is\n%x, want\n%x", f.value, i, got, want)
+				}
+				checkFraming(t, f, value, e.appendMessage(nil, i))
 			}
 		}
 	})
-}
-
-func checkValue(t *testing.T, value []byte, want *flowv1.FlowRecord) {
-	t.Helper()
-	var got flowv1.FlowRecord
-	if err := proto.Unmarshal(value, &got); err != nil {
-		t.Fatalf("%v in %x", err, value)
-	}
-	if !proto.Equal(&got, want) {
-		t.Fatalf("got\n%v, want\n%v", &got, want)
-	}
-	if size := proto.Size(want); len(value) != size {
-		t.Fatalf("value has %d bytes, generated code writes %d", len(value), size)
-	}
 }
 
 // FuzzRecordBatch seals keys and values cut from any bytes and has two other

@@ -119,18 +119,18 @@ func TestStageKeepsPackets(t *testing.T) {
 			packet, content = nextStaged(content)
 			var e packetEncoder
 			e.reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
-			want := staged{uint32(seed), e.timestamp, 30, e.key(), packet.values}
+			want := staged{uint32(seed), e.timestamp, 30, e.key(), packet.messages}
 			if fmt.Sprint(packet) != fmt.Sprint(want) {
 				t.Fatalf("packet %d is %v, want %v", seed, packet, want)
 			}
-			var values []byte
+			var messages []byte
 			for i := range 30 {
-				value := e.appendValue(nil, i)
-				values = append(values, 0, 0, 0, byte(len(value)))
-				values = append(values, value...)
+				message := e.appendMessage(nil, i)
+				messages = append(messages, 0, 0, 0, byte(len(message)))
+				messages = append(messages, message...)
 			}
-			if !bytes.Equal(values, packet.values) {
-				t.Fatalf("packet %d has other values than those put in", seed)
+			if !bytes.Equal(messages, packet.messages) {
+				t.Fatalf("packet %d has other messages than those put in", seed)
 			}
 			seed++
 		}

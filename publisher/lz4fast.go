@@ -32,7 +32,7 @@ import (
 //	literals  [fields, header count,] length, attributes, timestamp and offset
 //	          delta
 //	match     key length, key
-//	literals  value length
+//	literals  value length, lead
 //	match     constants
 //
 // Then its own fields begin the next. Both matches have the same distance, that
@@ -82,14 +82,14 @@ var lz4Headers = [...]struct {
 // lz4Block is the compressed form of a batch that is being filled. The bytes are
 // the batch's.
 type lz4Block struct {
-	// raw is the size of the records before compression, value where the last
-	// one's value begins in that.
-	raw, value int
+	// raw is the size of the records before compression, message where the last
+	// one's message begins in that.
+	raw, message int
 	// run is where the open run of literals begins, with room for its head.
 	run int
-	// twoBytes: the length of the last record's value has that many, as that of
-	// a common record. Else its key lies nearer to its value.
-	twoBytes bool
+	// gap is what lies between the last record's key and its message: the length
+	// of its value, and its lead.
+	gap int
 }
 
 // lz4Room is the capacity that a batch may need for n bytes, some of them written
@@ -119,11 +119,12 @@ func (z *lz4Block) appendPacket(b []byte, e *packetEncoder, timestampDelta int64
 // lz4Joint is what stands between the literals of a packet's records: the end of
 // one sequence, another, and room for the head of a third.
 type lz4Joint struct {
-	// bytes[:size] are distance and length of the key's match, a token, the
-	// value length (at value), and distance and length of the constants' match.
-	// The distances and the value length are each record's own.
-	bytes       [lz4JointSize]byte
-	value, size uint8
+	// bytes[:size] are distance and length of the key's match, a token, the gap
+	// (from gap on) between the key and what follows it, distance and length of
+	// the constants' match (from match on), and room for a head. The distances and
+	// the lengths in the gap are each record's own.
+	bytes            [lz4JointSize]byte
+	gap, match, size uint8
 	// token is that of the sequence with the key's match.
 	token byte
 	// usable: the records may be written with this.
@@ -132,16 +133,19 @@ type lz4Joint struct {
 
 // reset prepares j for the packet in e.
 func (j *lz4Joint) reset(e *packetEncoder) {
-	key, constants := 1+len(e.key()), int(e.size-e.valueStart)
+	key, constants := 1+len(e.key()), e.constants()
 	j.usable = e.short && key >= lz4MinMatch
 	if !j.usable {
 		return
 	}
 	j.token = lz4Token(lz4MaxHalf, key)
 	b := appendLZ4Length(append(j.bytes[:0], 0, 0), key-lz4MinMatch)
-	b = append(b, lz4Token(2, constants))
-	j.value = uint8(len(b))
-	b = appendLZ4Length(append(b, 0, 0, 0, 0), constants-lz4MinMatch)
+	gap := e.template[e.valueStart-2 : e.messageStart]
+	b = append(b, lz4Token(len(gap), constants))
+	j.gap = uint8(len(b))
+	b = append(b, gap...)
+	j.match = uint8(len(b))
+	b = appendLZ4Length(append(b, 0, 0), constants-lz4MinMatch)
 	j.size = uint8(len(b)) + lz4HeadSize
 }
 
@@ -150,7 +154,7 @@ func (j *lz4Joint) reset(e *packetEncoder) {
 func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index int, timestampDelta int64, offsetDelta int) []byte {
 	r := &e.packet.Records[index]
 	timestamp := zigzag(timestampDelta)
-	if index == 0 || !j.usable || !z.twoBytes || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
+	if index == 0 || !j.usable || z.gap != int(j.match-j.gap) || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
 		return z.appendUncommon(b, e, index, timestampDelta, offsetDelta)
 	}
 	n := len(b)
@@ -166,50 +170,57 @@ func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index i
 	b[z.run] = j.token
 	b[z.run+1] = byte(more)
 
-	value := z.raw + int(i) + int(e.valueStart)
+	message := z.raw + int(i) + int(e.messageStart)
 	*(*[lz4JointSize]byte)(w[i:]) = j.bytes
-	binary.LittleEndian.PutUint16(w[i:], uint16(value-z.value))
-	binary.LittleEndian.PutUint16(w[i+j.value+2:], uint16(value-z.value))
+	binary.LittleEndian.PutUint16(w[i:], uint16(message-z.message))
+	binary.LittleEndian.PutUint16(w[i+j.match:], uint16(message-z.message))
 	fields := i + j.size
 	end := putFields(w, fields, r, index, e.packet.Anomalies)
 	w[end] = 0
 	length := e.size + end - fields // of template and fields
-	putLength(w, i+j.value, length-e.valueStart)
+	if e.delimited && !putDelimiter(w, i+j.gap+2, length-e.messageStart) {
+		return z.appendUncommon(b, e, index, timestampDelta, offsetDelta)
+	}
+	putLength(w, i+j.gap, length-e.valueStart)
 	putLength(w, 0, i+length-1)
 
 	z.raw += int(i) + int(length) + 1
-	z.value = value
+	z.message = message
 	z.run = n + int(fields) - lz4HeadSize
 	return b[:n+int(end)+1]
 }
 
 // appendUncommon appends any record of a packet.
 func (z *lz4Block) appendUncommon(b []byte, e *packetEncoder, index int, timestampDelta int64, offsetDelta int) []byte {
-	var value [maxConstantsSize + maxFieldsSize]byte
+	var scratch [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
 	constants := 0
 	if index > 0 {
-		constants = int(e.size - e.valueStart)
+		constants = e.constants()
 	}
-	return z.appendFramed(b, e.key(), e.appendValue(value[:0], index), constants, timestampDelta, offsetDelta)
+	value := e.appendValue(scratch[:0], index)
+	return z.appendFramed(b, e.key(), value, e.framing.lead(value), constants, timestampDelta, offsetDelta)
 }
 
-// appendFramed appends the Kafka record of a key and a value. The value's first
-// bytes, as many as repeated says, are those of the last record's value.
-func (z *lz4Block) appendFramed(b []byte, key, value []byte, repeated int, timestampDelta int64, offsetDelta int) []byte {
+// appendFramed appends the Kafka record of a key and a value, in which a message
+// follows a lead. The message's first bytes, as many as repeated says, are those
+// of the last record's message.
+func (z *lz4Block) appendFramed(b []byte, key, value []byte, lead, repeated int, timestampDelta int64, offsetDelta int) []byte {
 	n := len(b)
 	tail := varintSize(int64(len(key))) + len(key) + varintSize(int64(len(value))) + len(value) + 1
 	b = appendRecordHead(b, tail, timestampDelta, offsetDelta)
 	b = append(binary.AppendVarint(b, int64(len(key))), key...)
 	b = binary.AppendVarint(b, int64(len(value)))
-	z.twoBytes = varintSize(int64(len(value))) == 2
+	b = append(b, value[:lead]...)
+	message := value[lead:]
+	z.gap = varintSize(int64(len(value))) + lead
 	position := z.raw + len(b) - n
-	distance := position - z.value
-	z.raw, z.value = position+len(value)+1, position
-	if repeated >= lz4LeastMatch && len(value)-repeated >= lz4MinLast && distance <= lz4MaxDistance {
+	distance := position - z.message
+	z.raw, z.message = position+len(message)+1, position
+	if repeated >= lz4LeastMatch && len(message)-repeated >= lz4MinLast && distance <= lz4MaxDistance {
 		b = z.appendMatch(b, distance, repeated)
-		value = value[repeated:]
+		message = message[repeated:]
 	}
-	return append(append(b, value...), 0)
+	return append(append(b, message...), 0)
 }
 
 // appendMatch ends the open run of literals with a match and opens another.

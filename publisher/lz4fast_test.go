@@ -154,7 +154,7 @@ type lz4Packet struct {
 }
 
 // fillBatches appends packets to a batch written in LZ4, and to a plain one.
-func fillBatches(t *testing.T, packets []lz4Packet) (fast, plain *batch) {
+func fillBatches(t *testing.T, f framing, packets []lz4Packet) (fast, plain *batch) {
 	t.Helper()
 	records := 0
 	for _, p := range packets {
@@ -165,12 +165,12 @@ func fillBatches(t *testing.T, packets []lz4Packet) (fast, plain *batch) {
 	fast = &batch{lz4: new(lz4Block)}
 	fast.buf = fast.lz4.begin(make([]byte, batchHeaderSize, fast.capacity(room)))
 	for i, p := range packets {
-		var e packetEncoder
+		e := packetEncoder{framing: f}
 		e.reset(p.from, testReceived(uint64(i)), p.packet)
 		for _, b := range []*batch{fast, plain} {
 			if p.staged {
 				packet, _ := nextStaged(appendStaged(nil, 0, &e))
-				b.appendStaged(packet)
+				b.appendStaged(packet, f)
 			} else {
 				b.appendPacket(&e)
 			}
@@ -255,14 +255,26 @@ func TestLZ4FastDiffersNot(t *testing.T) {
 		"some IPv6 records": lz4Changed(func(i int, p *lz4Packet) {
 			p.packet.Records[10+i].NextHop = netip.IPv6Loopback()
 		}),
+		"some short messages": lz4Changed(func(i int, p *lz4Packet) {
+			for j := range p.packet.Records {
+				if r := &p.packet.Records[j]; (j+i)%3 == 0 {
+					*r = decoder.Record{
+						SourceAddress: r.SourceAddress, DestinationAddress: r.DestinationAddress, NextHop: r.NextHop,
+						StartTime: r.StartTime, EndTime: r.EndTime,
+					}
+				}
+			}
+		}),
 		"some large counters": lz4Changed(func(i int, p *lz4Packet) { p.packet.Records[i].Packets = 1 << 49 }),
 	}
 	for name, packets := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			fast, plain := fillBatches(t, packets)
-			checkBatches(t, fast, plain)
-		})
+		for _, f := range framings {
+			t.Run(f.value.String()+" "+name, func(t *testing.T) {
+				t.Parallel()
+				fast, plain := fillBatches(t, f, packets)
+				checkBatches(t, fast, plain)
+			})
+		}
 	}
 }
 
@@ -308,9 +320,9 @@ func TestLZ4Lengths(t *testing.T) {
 			second := append(bytes.Clone(first), noise[2000-n:]...)
 			plain := appendFramed(appendFramed(appendFramed(nil, nil, first, 0, 0), nil, second, 0, 1), nil, second, 0, 2)
 			b := z.begin(make([]byte, 0, lz4Room(len(plain))))
-			b = z.appendFramed(b, nil, first, 0, 0, 0)
-			b = z.appendFramed(b, nil, second, repeated, 0, 1)
-			b = z.appendFramed(b, nil, second, repeated, 0, 2)
+			b = z.appendFramed(b, nil, first, 0, 0, 0, 0)
+			b = z.appendFramed(b, nil, second, 0, repeated, 0, 1)
+			b = z.appendFramed(b, nil, second, 0, repeated, 0, 2)
 			if got, err := strictLZ4(z.finish(b, 0)); err != nil || !bytes.Equal(got, plain) {
 				t.Fatalf("%d literals after a match of %d: %d bytes, %v; want %d", n, repeated, len(got), err, len(plain))
 			}
@@ -327,8 +339,8 @@ func TestLZ4Distance(t *testing.T) {
 		plain := appendFramed(appendFramed(nil, nil, long, 0, 0), nil, value, 0, 1)
 		var z lz4Block
 		b := z.begin(make([]byte, 0, lz4Room(len(plain))))
-		b = z.appendFramed(b, nil, long, 0, 0, 0)
-		b = z.appendFramed(b, nil, value, len(value)-lz4MinLast, 0, 1)
+		b = z.appendFramed(b, nil, long, 0, 0, 0, 0)
+		b = z.appendFramed(b, nil, value, 0, len(value)-lz4MinLast, 0, 1)
 		if got, err := strictLZ4(z.finish(b, 0)); err != nil || !bytes.Equal(got, plain) {
 			t.Fatalf("%d bytes: %d bytes, %v; want %d", n, len(got), err, len(plain))
 		}
@@ -338,9 +350,11 @@ func TestLZ4Distance(t *testing.T) {
 // TestLZ4FastShrinks holds the codec to its promise.
 func TestLZ4FastShrinks(t *testing.T) {
 	t.Parallel()
-	fast, plain := fillBatches(t, lz4Packets(30, 30, 30, 30, 30, 30, 30, 30, 30, 30))
-	if frame := fast.lz4.finish(fast.buf, batchHeaderSize); len(frame)*100 > plain.size()*65 {
-		t.Errorf("%d bytes of %d, want 65 %% at most", len(frame), plain.size())
+	for _, f := range framings {
+		fast, plain := fillBatches(t, f, lz4Packets(30, 30, 30, 30, 30, 30, 30, 30, 30, 30))
+		if frame := fast.lz4.finish(fast.buf, batchHeaderSize); len(frame)*100 > plain.size()*65 {
+			t.Errorf("%v: %d bytes of %d, want 65 %% at most", f.value, len(frame), plain.size())
+		}
 	}
 }
 
@@ -357,7 +371,7 @@ func TestLZ4Headers(t *testing.T) {
 		var z lz4Block
 		plain := appendFramed(nil, nil, noise[:n], 0, 0)
 		b := z.begin(make([]byte, 0, lz4Room(len(plain))))
-		frame := z.finish(z.appendFramed(b, nil, noise[:n], 0, 0, 0), 0)
+		frame := z.finish(z.appendFramed(b, nil, noise[:n], 0, 0, 0, 0), 0)
 		if frame[5]>>4 != size {
 			t.Errorf("%d bytes: block size is %d, want %d", n, frame[5]>>4, size)
 		}
@@ -373,7 +387,7 @@ func TestLZ4FastSeal(t *testing.T) {
 		records []int
 		codec   byte
 	}{{[]int{30, 30, 30}, 3}, {[]int{1364}, 3}, {[]int{1}, 0}, {[]int{1, 1, 1}, 0}} {
-		fast, plain := fillBatches(t, lz4Packets(tt.records...))
+		fast, plain := fillBatches(t, framing{}, lz4Packets(tt.records...))
 		b := newBudget(16<<20, 1)
 		var a account
 		fast.buf = append(b.take(&a, 900<<10), fast.buf...)
@@ -446,7 +460,9 @@ func FuzzLZ4Fast(f *testing.F) {
 			}
 			packets = append(packets, p)
 		}
-		fast, plain := fillBatches(t, packets)
-		checkBatches(t, fast, plain)
+		for _, f := range framings {
+			fast, plain := fillBatches(t, f, packets)
+			checkBatches(t, fast, plain)
+		}
 	})
 }

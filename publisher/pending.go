@@ -81,19 +81,22 @@ func (b *batch) appendPacket(e *packetEncoder) {
 }
 
 // appendStaged appends the records of a packet that was staged.
-func (b *batch) appendStaged(p staged) {
+func (b *batch) appendStaged(p staged, f framing) {
 	delta := b.admit(p.timestamp)
+	var scratch [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
 	var last []byte
-	for values := p.values; len(values) > 0; {
-		end := 4 + binary.BigEndian.Uint32(values)
-		value := values[4:end]
+	for messages := p.messages; len(messages) > 0; {
+		end := 4 + binary.BigEndian.Uint32(messages)
+		message := messages[4:end]
+		value := f.frame(scratch[:0], message)
 		if b.lz4 != nil {
-			b.buf = b.lz4.appendFramed(b.buf, p.key, value, commonPrefix(value, last), delta, b.records)
+			lead := len(value) - len(message)
+			b.buf = b.lz4.appendFramed(b.buf, p.key, value, lead, commonPrefix(message, last), delta, b.records)
 		} else {
 			b.buf = appendFramed(b.buf, p.key, value, delta, b.records)
 		}
 		b.records++
-		values, last = values[end:], value
+		messages, last = messages[end:], message
 	}
 }
 

@@ -119,10 +119,13 @@ func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt 
 	if len(pkt.Records) == 0 {
 		return nil
 	}
-	var e packetEncoder
+	e := packetEncoder{framing: p.framing()}
 	e.reset(from, received, pkt)
 	return p.routes.topic(from.Addr()).publish(p.cfg.Partitioner.hash(e.key()), &e)
 }
+
+// framing is what the values of all topics are made of.
+func (p *Publisher) framing() framing { return framing{value: p.cfg.Value} }
 
 // Stats returns a snapshot whose flow counts add up exactly.
 func (p *Publisher) Stats() Stats {

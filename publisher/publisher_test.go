@@ -35,6 +35,30 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
+// Every form of values is delivered, both what waited for Kafka and what came when
+// it was there, by the encoders of plain batches and of those in LZ4.
+func TestValuesDelivered(t *testing.T) {
+	t.Parallel()
+	for _, f := range framings {
+		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast} {
+			t.Run(fmt.Sprintf("%v %v", f.value, c), func(t *testing.T) {
+				t.Parallel()
+				address, port := reserveAddress(t)
+				p := startPublisher(t, []string{address}, func(cfg *Config) { cfg.Value, cfg.Compression = f.value, c })
+				n := publish(t, p, 0, 100, 30)
+				broker := startBroker(t, 3, kfake.Ports(port))
+				eventually(t, 15*time.Second, "what waited is delivered", func() bool { return p.Stats().Delivered == n })
+				n += publish(t, p, 100, 200, 30)
+				closeWithin(t, p, 10*time.Second)
+				wantDelivered(t, p, n)
+				got := consume(t, broker.ListenAddrs(), int(n))
+				got.unframe(t, f)
+				checkFlows(t, got, n)
+			})
+		}
+	}
+}
+
 // Many goroutines publish, as the sockets of a listener do, while another reads
 // the counts.
 func TestConcurrentPublish(t *testing.T) {

@@ -16,7 +16,7 @@ const (
 	maxFramingSize   = 2 + 1 + 10 + 5 + 1 + 2 + 1
 
 	// maxRecordSize is the room that appendRecord wants behind its slice.
-	maxRecordSize = maxFramingSize + maxKeySize + maxConstantsSize + maxFieldsSize
+	maxRecordSize = maxFramingSize + maxKeySize + maxLeadSize + maxConstantsSize + maxFieldsSize
 )
 
 // packetEncoder encodes the records of one packet. What is equal on all of
@@ -24,18 +24,23 @@ const (
 // may live on the stack and never allocates; it keeps the packet until the next
 // reset.
 type packetEncoder struct {
-	packet *decoder.ExportPacket
+	// framing is set before the first reset.
+	framing framing
+	packet  *decoder.ExportPacket
 	// timestamp is the receive time in Unix milliseconds, what Kafka's record
 	// timestamp should be.
 	timestamp int64
 
 	// template[:size] is the key with its length, two bytes for the value's
-	// length, and the constants of the value from valueStart on.
-	template         [1 + maxKeySize + 2 + maxConstantsSize]byte
-	size, valueStart uint8
+	// length, the value's lead from valueStart on, and the constants of the
+	// message from messageStart on.
+	template                       [1 + maxKeySize + 2 + maxLeadSize + maxConstantsSize]byte
+	size, valueStart, messageStart uint8
 	// short: the template leaves the window room enough, and with any record
-	// the lengths have two bytes.
+	// the lengths of record and value have two bytes.
 	short bool
+	// delimited: the lead is the message's length.
+	delimited bool
 }
 
 // reset prepares e for the records of p, received from an exporter at a time.
@@ -46,7 +51,9 @@ func (e *packetEncoder) reset(from netip.AddrPort, received decoder.UnixNano, p 
 	key := from.Addr().AppendTo(e.template[1:1])
 	e.template[0] = byte(len(key) << 1)
 	e.valueStart = uint8(1 + len(key) + 2)
-	b := appendConstants(e.template[:e.valueStart], from, received, p)
+	e.messageStart = e.valueStart + uint8(e.framing.leadSize())
+	e.delimited = e.framing.value == ValueProtobufDelimited
+	b := appendConstants(e.template[:e.messageStart], from, received, p)
 	e.size = uint8(len(b))
 	e.short = e.size <= maxTemplateSize && e.size-e.valueStart >= minTwoByteVarint-minCommonSize
 }
@@ -54,10 +61,20 @@ func (e *packetEncoder) reset(from netip.AddrPort, received decoder.UnixNano, p 
 // key is the exporter's address as text. It is valid until the next reset.
 func (e *packetEncoder) key() []byte { return e.template[1 : e.valueStart-2] }
 
-// appendValue appends the flow.v1.FlowRecord of the packet's record at index.
-func (e *packetEncoder) appendValue(b []byte, index int) []byte {
-	b = append(b, e.template[e.valueStart:e.size]...)
+// constants is how many bytes the messages of all records begin with.
+func (e *packetEncoder) constants() int { return int(e.size - e.messageStart) }
+
+// appendMessage appends the flow.v1.FlowRecord of the packet's record at index.
+func (e *packetEncoder) appendMessage(b []byte, index int) []byte {
+	b = append(b, e.template[e.messageStart:e.size]...)
 	return appendFields(b, e.packet, index)
+}
+
+// appendValue appends the same as the value of a Kafka record.
+func (e *packetEncoder) appendValue(b []byte, index int) []byte {
+	start := len(b)
+	b = append(b, e.template[e.valueStart:e.messageStart]...)
+	return e.framing.finish(e.appendMessage(b, index), start)
 }
 
 // appendRecord appends the Kafka record of the packet's record at index, with
@@ -68,8 +85,7 @@ func (e *packetEncoder) appendRecord(b []byte, index int, timestampDelta int64, 
 	r := &e.packet.Records[index]
 	timestamp := zigzag(timestampDelta)
 	if !e.short || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
-		var value [maxConstantsSize + maxFieldsSize]byte
-		return appendFramed(b, e.key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
+		return e.appendUncommon(b, index, timestampDelta, offsetDelta)
 	}
 	n := len(b)
 	w := (*[windowSize]byte)(b[n : n+windowSize])
@@ -80,10 +96,19 @@ func (e *packetEncoder) appendRecord(b []byte, index int, timestampDelta int64, 
 	value := i + e.valueStart
 	*(*[maxTemplateSize]byte)(w[i:]) = *(*[maxTemplateSize]byte)(e.template[:])
 	i = putFields(w, i+e.size, r, index, e.packet.Anomalies)
+	if e.delimited && !putDelimiter(w, value, i-value-delimiterSize) {
+		return e.appendUncommon(b, index, timestampDelta, offsetDelta)
+	}
 	putLength(w, value-2, i-value)
 	w[i] = 0
 	putLength(w, 0, i-1)
 	return b[:n+int(i)+1]
+}
+
+// appendUncommon does the same for any record.
+func (e *packetEncoder) appendUncommon(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
+	var value [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
+	return appendFramed(b, e.key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
 }
 
 // zigzag maps signed numbers to unsigned ones, small to small.

@@ -193,11 +193,13 @@ func largestPacket() (netip.AddrPort, decoder.UnixNano, *decoder.ExportPacket) {
 // an index of 2000 take two bytes where the bound has five.
 func TestMaxRecordSize(t *testing.T) {
 	t.Parallel()
-	var e packetEncoder
-	e.reset(largestPacket())
-	got := len(e.appendRecord(make([]byte, 0, maxRecordSize), 1999, math.MinInt64, math.MaxInt32))
-	if got != maxRecordSize-2*3 {
-		t.Errorf("largest record has %d bytes, want %d", got, maxRecordSize-2*3)
+	for _, f := range framings {
+		e := packetEncoder{framing: f}
+		e.reset(largestPacket())
+		got := len(e.appendRecord(make([]byte, 0, maxRecordSize), 1999, math.MinInt64, math.MaxInt32))
+		if want := maxRecordSize - 2*3 - maxLeadSize + f.leadSize(); got != want {
+			t.Errorf("%v: largest record has %d bytes, want %d", f.value, got, want)
+		}
 	}
 }
 
@@ -313,13 +315,15 @@ func TestAppendRecordPaths(t *testing.T) {
 					received := testTime * decoder.UnixNano(i%2)
 					p := testPacket(uint64(i), 2)
 					set(p, &p.Records[1], v)
-					var e packetEncoder
-					e.reset(from, received, p)
-					value := e.appendValue(nil, 1)
-					checkValue(t, value, testMessage(from, received, p, 1))
-					want := appendFramed(nil, e.key(), value, 5, 5)
-					if got := e.appendRecord(make([]byte, 0, maxRecordSize), 1, 5, 5); !bytes.Equal(got, want) {
-						t.Fatalf("%#x from %v: got\n%x, want\n%x", v, from, got, want)
+					for _, f := range framings {
+						e := packetEncoder{framing: f}
+						e.reset(from, received, p)
+						value := e.appendValue(nil, 1)
+						checkValue(t, f, value, testMessage(from, received, p, 1))
+						want := appendFramed(nil, e.key(), value, 5, 5)
+						if got := e.appendRecord(make([]byte, 0, maxRecordSize), 1, 5, 5); !bytes.Equal(got, want) {
+							t.Fatalf("%v, %#x from %v: got\n%x, want\n%x", f.value, v, from, got, want)
+						}
 					}
 				}
 			}

@@ -37,7 +37,7 @@ type stage struct {
 
 // chunk is a run of staged packets. Each is its length (4 bytes), then hash
 // (4), timestamp (8), records (2), key length (1), the key, and for each record
-// its length (4) and its bytes.
+// its length (4) and its message, without what leads to it in a value.
 type chunk struct {
 	buf    []byte
 	packed int // raw size if it is compressed, else 0
@@ -95,7 +95,7 @@ func appendStaged(b []byte, hash uint32, e *packetEncoder) []byte {
 	b = append(b, e.key()...)
 	for i := range e.packet.Records {
 		at := len(b)
-		b = e.appendValue(append(b, 0, 0, 0, 0), i)
+		b = e.appendMessage(append(b, 0, 0, 0, 0), i)
 		binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
 	}
 	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
@@ -182,7 +182,7 @@ type staged struct {
 	timestamp int64
 	records   int
 	key       []byte
-	values    []byte
+	messages  []byte
 }
 
 // nextStaged reads the first packet of b and returns what follows it.
@@ -197,7 +197,7 @@ func nextStaged(b []byte) (staged, []byte) {
 		timestamp: int64(binary.BigEndian.Uint64(b[4:])),
 		records:   int(binary.BigEndian.Uint16(b[12:])),
 		key:       b[key:end],
-		values:    b[end:],
+		messages:  b[end:],
 	}, rest
 }
 
@@ -295,13 +295,13 @@ func (p *Publisher) awaitRoom(ctx context.Context) bool {
 func (p *partition) appendStaged(packet staged) (hopeless, done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	size := packet.records*(maxFramingSize+len(packet.key)) + len(packet.values)
+	size := packet.records*(maxFramingSize+len(packet.key)+maxLeadSize) + len(packet.messages)
 	b := p.room(size)
 	if b == nil {
 		return p.failures > 0 && p.pub.budget.full(&p.account, batchHeaderSize+size), false
 	}
 	before := b.size()
-	b.appendStaged(packet)
+	b.appendStaged(packet, p.pub.framing())
 	p.appended(b, packet.records, before)
 	return false, true
 }

@@ -13,7 +13,7 @@ import (
 const (
 	windowSize      = 255 + 8
 	maxHeadSize     = 2 + 1 + 5 + 3 // length, attributes, deltas
-	maxTemplateSize = 112           // key, value length, constants
+	maxTemplateSize = 112           // key, value length, lead, constants
 	maxCommonSize   = 3*6 + 2*9 + 2*8 + 2*4 + 3*3 + 3*6 + 5*7 + 2*4
 	minCommonSize   = 3*6 + 2*9
 
@@ -117,6 +117,13 @@ func putVarint(w *[windowSize]byte, i uint8, v uint64) uint8 {
 // putLength writes a length from 64 to 8191 as a signed varint of two bytes.
 func putLength(w *[windowSize]byte, i, length uint8) {
 	binary.LittleEndian.PutUint16(w[i:], uint16(length)<<1&0x7f|0x80|uint16(length)>>6<<8)
+}
+
+// putDelimiter writes a length as an unsigned varint of two bytes. It returns
+// false, and what it wrote is of no use, when one byte would do.
+func putDelimiter(w *[windowSize]byte, i, length uint8) bool {
+	binary.LittleEndian.PutUint16(w[i:], uint16(length)&0x7f|0x80|uint16(length)>>7<<8)
+	return length >= minTwoByteDelim
 }
 
 // spread moves the groups of 7 bits in v, which is below 2^56, to bytes of their

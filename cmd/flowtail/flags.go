@@ -20,6 +20,7 @@ func parse(args []string) (tail.Config, error) {
 		return err
 	})
 	flags.StringVar(&cfg.Topic, "topic", "flows", "")
+	flags.TextVar(&cfg.Value, "value", tail.ValueProtobuf, "")
 	flags.TextVar(&cfg.From, "from", tail.FromEnd, "")
 	flags.IntVar(&cfg.Limit, "n", 0, "")
 	flags.IntVar(&cfg.MaxPerSecond, "pace", 0, "")

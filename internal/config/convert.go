@@ -33,6 +33,7 @@ func (s *settings) publisher() publisher.Config {
 	cfg.Routes = s.TopicRoutes
 	cfg.DeadLetterTopic = s.DeadLetters
 	cfg.CreateTopic = s.CreateTopic
+	cfg.Value = s.Value
 	cfg.ClientID = s.ClientID
 	cfg.Compression = s.Compression
 	cfg.Linger = s.Linger.std()

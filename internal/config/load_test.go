@@ -92,7 +92,7 @@ func TestLoad(t *testing.T) {
 		}},
 		{"all of the publisher", []string{
 			"FLOWPUB_KAFKA_BROKERS=a:9092,b:9093", "FLOWPUB_KAFKA_TOPIC=netflow", "FLOWPUB_KAFKA_CREATE_TOPIC=24, 3", "FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=dead", "FLOWPUB_KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a, 2001:db8::/32 = customer-b",
-			"FLOWPUB_KAFKA_CLIENT_ID=site1",
+			"FLOWPUB_KAFKA_CLIENT_ID=site1", "FLOWPUB_KAFKA_VALUE=protobuf-delimited",
 			"FLOWPUB_KAFKA_COMPRESSION=lz4", "FLOWPUB_KAFKA_LINGER=1s", "FLOWPUB_KAFKA_BATCH_BYTES=64KiB",
 			"FLOWPUB_KAFKA_BUFFER_BYTES=32MiB", "FLOWPUB_KAFKA_PARTITIONER=fnv1a", "FLOWPUB_KAFKA_ACKS=1",
 		}, func(c *Config) {
@@ -104,6 +104,7 @@ func TestLoad(t *testing.T) {
 				{Network: netip.MustParsePrefix("2001:db8::/32"), Topic: "customer-b"},
 			}
 			p.DeadLetterTopic = "dead"
+			p.Value = publisher.ValueProtobufDelimited
 			p.CreateTopic = publisher.TopicShape{Partitions: 24, Replicas: 3}
 			p.Compression, p.Partitioner = publisher.CompressionLZ4, publisher.PartitionerFNV1a
 			p.Linger, p.BatchBytes, p.BufferBytes = time.Second, 65536, 33554432

@@ -123,6 +123,9 @@ func TestMistakes(t *testing.T) {
 		{"too many partitions to create", []string{"FLOWPUB_KAFKA_CREATE_TOPIC=120000,3"}, []string{
 			`FLOWPUB_KAFKA_CREATE_TOPIC is "120000,3": topic shape is 120000,3: partitions must be from 1 to 10000`,
 		}},
+		{"value that is none", []string{"FLOWPUB_KAFKA_VALUE=avro"}, []string{
+			`FLOWPUB_KAFKA_VALUE is "avro": value "avro" is not known: use protobuf or protobuf-delimited`,
+		}},
 		{"linger too long", []string{"FLOWPUB_KAFKA_LINGER=2m"}, []string{`FLOWPUB_KAFKA_LINGER is "2m": linger is 2m0s: `}},
 		{"batch too large", []string{"FLOWPUB_KAFKA_BATCH_BYTES=2MiB"}, []string{`FLOWPUB_KAFKA_BATCH_BYTES is "2MiB": batch size is 2MiB: it must be from 4KiB to 1MiB`}},
 		{"buffer too small", []string{"FLOWPUB_KAFKA_BUFFER_BYTES=1MiB"}, []string{`FLOWPUB_KAFKA_BUFFER_BYTES is "1MiB": buffer is 1MiB: it must be from 4MiB to 1TiB`}},

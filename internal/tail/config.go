@@ -15,6 +15,8 @@ type Config struct {
 	Brokers []string
 	// Topic holds the flow records. It must exist.
 	Topic string
+	// Value is how the messages hold their flow records.
+	Value Value
 	// From is where reading begins.
 	From From
 	// Limit ends Run after so many flows were printed; 0 means no limit.
@@ -60,6 +62,37 @@ func (c Config) Validate() error {
 		mistake("nothing to print to: set Out")
 	}
 	return errors.Join(errs...)
+}
+
+// Value is how a message's value holds its flow record.
+type Value uint8
+
+// The forms of a value, as FLOWPUB_KAFKA_VALUE names them.
+const (
+	// ValueProtobuf: the encoded record.
+	ValueProtobuf Value = iota
+	// ValueProtobufDelimited: the same behind its length.
+	ValueProtobufDelimited
+)
+
+// valueNames is indexed by Value.
+var valueNames = [...]string{"protobuf", "protobuf-delimited"}
+
+// String returns "protobuf" or "protobuf-delimited".
+func (v Value) String() string { return valueNames[v] }
+
+// MarshalText is String.
+func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText accepts what String returns.
+func (v *Value) UnmarshalText(text []byte) error {
+	for i, name := range valueNames {
+		if string(text) == name {
+			*v = Value(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("tail: value %q is not known: use protobuf or protobuf-delimited", text)
 }
 
 // From is where reading a partition begins.

@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -21,9 +22,13 @@ type flow struct {
 // decode replaces f with the flow record in value. What parses as a message but
 // has no exporter, or addresses that are none, is not a flow record: protobuf
 // alone would take the empty message for one.
-func (f *flow) decode(value []byte) error {
-	if err := proto.Unmarshal(value, &f.record); err != nil {
-		return fmt.Errorf("tail: not a flow record: %w", err)
+func (f *flow) decode(form Value, value []byte) error {
+	message, err := messageIn(form, value)
+	if err == nil {
+		err = proto.Unmarshal(message, &f.record)
+	}
+	if err != nil {
+		return fmt.Errorf("tail: not a flow record as %v: %w", form, err)
 	}
 	if len(f.record.GetExporterAddress()) == 0 {
 		return errors.New("tail: not a flow record: it names no exporter")
@@ -45,6 +50,18 @@ func (f *flow) decode(value []byte) error {
 		*address.addr = addr
 	}
 	return nil
+}
+
+// messageIn returns the encoded message in a value.
+func messageIn(form Value, value []byte) ([]byte, error) {
+	if form != ValueProtobufDelimited {
+		return value, nil
+	}
+	length, n := binary.Uvarint(value)
+	if n <= 0 || length != uint64(len(value)-n) {
+		return nil, errors.New("it does not begin with the length of what follows")
+	}
+	return value[n:], nil
 }
 
 // duration is the time from the flow's first packet to its last, in seconds.

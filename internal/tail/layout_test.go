@@ -210,18 +210,25 @@ func TestAppendSI(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
+	const plain, delimited = ValueProtobuf, ValueProtobufDelimited
 	tests := []struct {
 		name  string
+		form  Value
 		value []byte
 		want  string // part of the error
 	}{
-		{"no value", nil, "names no exporter"},
-		{"no protobuf", []byte("hello"), "not a flow record"},
-		{"cut short", mustMarshal(t, web())[:20], "not a flow record"},
-		{"no exporter", mustMarshal(t, &flowv1.FlowRecord{SourceAddress: []byte{1, 2, 3, 4}}), "names no exporter"},
-		{"exporter of 3 bytes", mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3}}), "exporter_address has 3 bytes"},
+		{"no value", plain, nil, "names no exporter"},
+		{"no protobuf", plain, []byte("hello"), "not a flow record"},
+		{"cut short", plain, mustMarshal(t, web())[:20], "not a flow record"},
+		{"no length", delimited, nil, "does not begin with the length"},
+		{"no delimiter", delimited, mustMarshal(t, web()), "does not begin with the length"},
+		{"cut short behind its length", delimited, delimit(mustMarshal(t, web()))[:20], "does not begin with the length"},
+		{"two behind each other", delimited, append(delimit(mustMarshal(t, web())), 0), "does not begin with the length"},
+		{"no exporter behind a length", delimited, []byte{0}, "names no exporter"},
+		{"no exporter", plain, mustMarshal(t, &flowv1.FlowRecord{SourceAddress: []byte{1, 2, 3, 4}}), "names no exporter"},
+		{"exporter of 3 bytes", plain, mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3}}), "exporter_address has 3 bytes"},
 		{
-			"next hop of 5 bytes",
+			"next hop of 5 bytes", plain,
 			mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3, 4}, NextHop: make([]byte, 5)}),
 			"next_hop has 5 bytes",
 		},
@@ -230,10 +237,31 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var f flow
-			if err := f.decode(tt.value); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if err := f.decode(tt.form, tt.value); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error is %v, want one with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// delimit puts a message behind its length, which is below 2^14 and not below
+// 2^7.
+func delimit(message []byte) []byte {
+	return append([]byte{byte(len(message)) | 0x80, byte(len(message) >> 7)}, message...)
+}
+
+// Every form of a value holds the same flow.
+func TestDecodeForms(t *testing.T) {
+	t.Parallel()
+	message := mustMarshal(t, web())
+	want := string(appendCSV(nil, decoded(t, web())))
+	for form, value := range map[Value][]byte{ValueProtobuf: message, ValueProtobufDelimited: delimit(message)} {
+		var f flow
+		if err := f.decode(form, value); err != nil {
+			t.Errorf("%v: %v", form, err)
+		} else if got := string(appendCSV(nil, &f)); got != want {
+			t.Errorf("%v: got\n%swant\n%s", form, got, want)
+		}
 	}
 }
 
@@ -241,7 +269,7 @@ func TestDecodeRefuses(t *testing.T) {
 func TestDecodeReplaces(t *testing.T) {
 	t.Parallel()
 	f := decoded(t, web())
-	if err := f.decode(mustMarshal(t, bare())); err != nil {
+	if err := f.decode(ValueProtobuf, mustMarshal(t, bare())); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := string(appendCSV(nil, f)), string(appendCSV(nil, decoded(t, bare()))); got != want {
@@ -257,7 +285,7 @@ func FuzzLayouts(f *testing.F) {
 	f.Add([]byte("hello"))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var decoded flow
-		if decoded.decode(value) != nil {
+		if decoded.decode(ValueProtobuf, value) != nil {
 			return
 		}
 		var object map[string]any
@@ -298,7 +326,7 @@ func compareJSONWithCSV(t *testing.T, object map[string]any, values []string) {
 func decoded(tb testing.TB, record *flowv1.FlowRecord) *flow {
 	tb.Helper()
 	f := new(flow)
-	if err := f.decode(mustMarshal(tb, record)); err != nil {
+	if err := f.decode(ValueProtobuf, mustMarshal(tb, record)); err != nil {
 		tb.Fatal(err)
 	}
 	return f

@@ -69,7 +69,7 @@ func (p *printer) printAll(ctx context.Context, messages <-chan kafka.Message) e
 // printOne prints the flow in message, if there is one, it is wanted, and the
 // pace has room for it.
 func (p *printer) printOne(message *kafka.Message) error {
-	err := p.flow.decode(message.Value)
+	err := p.flow.decode(p.cfg.Value, message.Value)
 	switch {
 	case err != nil:
 		p.countUndecodable(message, err)

@@ -10,6 +10,7 @@ func TestOneBroker(t *testing.T) {
 	t.Parallel()
 	c := anyCluster(t)
 	t.Run("CodecsAndAcks", c.codecsAndAcks)
+	t.Run("Values", c.values)
 	t.Run("BrokerCompressesAgain", c.brokerCompressesAgain)
 	t.Run("BrokerStampsTime", c.brokerStampsTime)
 	t.Run("PartitionsAsOthersChoose", c.partitionsAsOthersChoose)

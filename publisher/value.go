@@ -1,0 +1,111 @@
+package publisher
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Value is how a Kafka message's value holds its flow record.
+type Value uint8
+
+// The forms of a value.
+const (
+	// ValueProtobuf: the encoded flow.v1.FlowRecord, nothing else.
+	ValueProtobuf Value = iota
+	// ValueProtobufDelimited: the same behind its length, a varint, as readers
+	// want it that take one message after the other from a run of bytes.
+	ValueProtobufDelimited
+)
+
+// valueNames is indexed by Value.
+var valueNames = [...]string{"protobuf", "protobuf-delimited"}
+
+// valueRule lists the names in words.
+const valueRule = "use protobuf or protobuf-delimited"
+
+// String returns "protobuf" or "protobuf-delimited".
+func (v Value) String() string {
+	if int(v) < len(valueNames) {
+		return valueNames[v]
+	}
+	return fmt.Sprintf("Value(%d)", uint8(v))
+}
+
+// MarshalText is String; a form that is not known is an error.
+func (v Value) MarshalText() ([]byte, error) {
+	if err := v.validate(); err != nil {
+		return nil, err
+	}
+	return []byte(v.String()), nil
+}
+
+// UnmarshalText accepts what String returns.
+func (v *Value) UnmarshalText(text []byte) error {
+	for i, name := range valueNames {
+		if string(text) == name {
+			*v = Value(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("publisher: value %q is not known: %s", text, valueRule)
+}
+
+func (v Value) validate() error {
+	if int(v) >= len(valueNames) {
+		return fmt.Errorf("publisher: value %d is not known: %s", uint8(v), valueRule)
+	}
+	return nil
+}
+
+const (
+	// delimiterSize is what is kept for the length of a message: a varint of two
+	// bytes holds 128 to 16,383.
+	delimiterSize   = 2
+	minTwoByteDelim = 1 << 7
+	// maxLeadSize bounds what a value has before its message.
+	maxLeadSize = delimiterSize
+)
+
+// This does not compile when a message could outgrow its delimiter.
+const _ = uint(1<<14 - 1 - maxConstantsSize - maxFieldsSize)
+
+// framing is what a value is made of: a message, and what leads to it.
+type framing struct {
+	value Value
+}
+
+// leadSize is the room that a packet's template has for the lead.
+func (f framing) leadSize() int {
+	if f.value == ValueProtobufDelimited {
+		return delimiterSize
+	}
+	return 0
+}
+
+// lead is how many bytes of a value come before its message.
+func (f framing) lead(value []byte) int {
+	if f.value != ValueProtobufDelimited {
+		return 0
+	}
+	_, n := binary.Uvarint(value)
+	return n
+}
+
+// frame returns the value of a message. It may use scratch, or be message.
+func (f framing) frame(scratch, message []byte) []byte {
+	if f.value != ValueProtobufDelimited {
+		return message
+	}
+	return append(binary.AppendUvarint(scratch[:0], uint64(len(message))), message...)
+}
+
+// finish completes a value that begins at start and ends b, in which the lead has
+// leadSize bytes. It may become shorter.
+func (f framing) finish(b []byte, start int) []byte {
+	if f.value != ValueProtobufDelimited {
+		return b
+	}
+	message := b[start+delimiterSize:]
+	lead := binary.AppendUvarint(b[:start], uint64(len(message)))
+	return b[:len(lead)+copy(b[len(lead):], message)]
+}

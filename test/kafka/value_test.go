@@ -1,0 +1,81 @@
+//go:build kafka
+
+package kafka_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protodelim"
+	"google.golang.org/protobuf/proto"
+
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// values are the forms of a value other than the default, as consumers read them.
+var values = map[publisher.Value]func([]byte) (*flowv1.FlowRecord, error){
+	publisher.ValueProtobufDelimited: readDelimited,
+}
+
+// Every consumer reads every form of values, with a codec and as the encoder
+// writes LZ4: what had to wait for its topic, and what had not.
+func (c *cluster) values(t *testing.T) {
+	t.Parallel()
+	for form, read := range values {
+		t.Run(form.String(), func(t *testing.T) {
+			t.Parallel()
+			name := newName(form.String())
+			trs := []traffic{newTraffic(15), newTraffic(16)}
+			var publishers []*publisher.Publisher
+			for i, codec := range []publisher.Compression{publisher.CompressionZstd, publisher.CompressionLZ4Fast} {
+				p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) { cfg.Value, cfg.Compression = form, codec })
+				trs[i].publish(t, p, 5, 30)
+				publishers = append(publishers, p)
+			}
+			c.createNamed(t, name, 2)
+			for i, p := range publishers {
+				awaitReady(t, p)
+				trs[i].publish(t, p, 5, 30)
+				closeExactly(t, p, trs[i].flows())
+			}
+			both := slices.Concat(trs...)
+			ends := c.ends(t, name)
+			for _, consumer := range consumers() {
+				t.Run(consumer.name, func(t *testing.T) {
+					got := consumer.read(t, c, name, ends)
+					unframe(t, got, read)
+					both.checkFlows(t, got, 1)
+					checkTimes(t, got)
+				})
+			}
+		})
+	}
+}
+
+// unframe puts the encoded record in the place of each value.
+func unframe(t *testing.T, got topic, read func([]byte) (*flowv1.FlowRecord, error)) {
+	t.Helper()
+	for _, messages := range got {
+		for i := range messages {
+			m, err := read(messages[i].value)
+			if err == nil {
+				messages[i].value, err = proto.Marshal(m)
+			}
+			if err != nil {
+				t.Fatalf("%v in %x", err, messages[i].value)
+			}
+		}
+	}
+}
+
+func readDelimited(value []byte) (*flowv1.FlowRecord, error) {
+	m, r := new(flowv1.FlowRecord), bytes.NewReader(value)
+	err := protodelim.UnmarshalFrom(r, m)
+	if err == nil && r.Len() > 0 {
+		err = fmt.Errorf("%d bytes follow the message", r.Len())
+	}
+	return m, err
+}
