@@ -70,6 +70,10 @@ test: ## Test everything that needs no other service
 test-kafka: ## Test with a real Apache Kafka (Java, Maven, kcat, lz4; or KAFKA_BROKERS)
 	go test -tags kafka -count 1 -timeout 15m $(TESTFLAGS) ./test/kafka/...
 
+.PHONY: soak
+soak: ## Full load on a real Apache Kafka that fails every 20 s, for SOAK_DURATION (15m)
+	go test -tags kafka,soak -count 1 -timeout 0 -v -run '^TestSoak$$' $(TESTFLAGS) ./test/kafka/
+
 .PHONY: test-manifests
 test-manifests: ## Check the Kubernetes manifests, without a cluster
 	cd deploy/test && go test -count 1 $(TESTFLAGS) ./...

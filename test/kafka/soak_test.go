@@ -1,0 +1,262 @@
+//go:build kafka && soak
+
+package kafka_test
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	synthetic "github.com/flowpub/flowpub/internal/exporter"
+)
+
+const (
+	soakRate = 100_000 // flows a second
+	soakBeat = 20 * time.Second
+)
+
+// TestSoak runs the collector for SOAK_DURATION (15m) at full load, while every
+// 20 seconds one of three brokers is killed or stands still. In the end every flow
+// that was sent is in the topic, once and in order, or counted as dropped; memory
+// and goroutines are what they were at the start.
+//
+// The topic keeps little, and a consumer reads along.
+func TestSoak(t *testing.T) {
+	duration, err := time.ParseDuration(cmp.Or(os.Getenv("SOAK_DURATION"), "15m"))
+	if err != nil {
+		t.Fatalf("SOAK_DURATION: %v", err)
+	}
+	c := startOn(t, freePorts(t, 6), "KAFKA_CONFIG="+writeFile(t, "log.retention.check.interval.ms=5000\n"))
+	name := c.createTopic(t, "soak", 12, "segment.bytes", "8388608", "retention.bytes", "33554432", "file.delete.delay.ms", "1000")
+	p := startCollector(t, buildCollector(t), c, name, "FLOWPUB_HTTP_PPROF=true")
+	g, stop := startExporters(t, synthetic.Config{Target: p.udp, Exporters: 64, Rate: soakRate})
+	f := follow(t, c, name, g.Stats().Exporters)
+	s := &soak{cluster: c, collector: p, began: time.Now()}
+	s.watch(t, after(soakBeat))
+	start := s.rest(t)
+	for round := 0; time.Since(s.began) < duration; round++ {
+		next := after(soakBeat)
+		s.disturb(t, round)
+		s.watch(t, next)
+		now := s.rest(t)
+		t.Logf("%v: %v; %d flows are read", time.Since(s.began).Round(time.Second), now, f.total())
+	}
+	end := s.rest(t)
+	stop()
+	eventually(t, time.Minute, "nothing is buffered", func() bool { return p.scrape(t)["flowpub_flows_buffered"] == 0 })
+	l := p.terminate(t)
+	f.catchUp(t, c, name)
+	checkAccount(t, f, g.Stats(), l)
+	checkFlat(t, start, end)
+	t.Logf("at most %d flows and %d MiB were buffered, %d MiB resident; the brokers' logs had at most %d MiB",
+		s.mostFlows, s.mostBuffer>>20, s.mostResident>>20, s.mostDisk>>20)
+	if s.mostDisk > 3<<30 {
+		t.Errorf("the brokers' logs had %d MiB, want 3072 at most", s.mostDisk>>20)
+	}
+}
+
+// soak is what was seen so far.
+type soak struct {
+	cluster   *cluster
+	collector *collector
+	began     time.Time
+
+	mostFlows, mostBuffer, mostResident, mostDisk uint64
+}
+
+// disturb kills a broker, or has it stand still, and mends that.
+func (s *soak) disturb(t *testing.T, round int) {
+	t.Helper()
+	id := int32(round%3 + 1)
+	if round%2 == 0 {
+		s.cluster.kill(t, id)
+		s.watch(t, after(7*time.Second))
+		mended := make(chan struct{})
+		go func() {
+			defer close(mended)
+			s.cluster.restart(t, id)
+		}()
+		s.watch(t, mended)
+		return
+	}
+	s.cluster.pause(t, id)
+	defer s.cluster.resume(t, id)
+	s.watch(t, after(10*time.Second))
+}
+
+// watch scrapes twice a second until done: the ledger adds up each time.
+func (s *soak) watch(t *testing.T, done <-chan struct{}) {
+	t.Helper()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s.see(t, s.collector.scrape(t))
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *soak) see(t *testing.T, m metrics) {
+	t.Helper()
+	s.mostFlows = max(s.mostFlows, uint64(m["flowpub_flows_buffered"]))
+	s.mostBuffer = max(s.mostBuffer, uint64(m["flowpub_buffer_bytes"]))
+	s.mostResident = max(s.mostResident, uint64(m["process_resident_memory_bytes"]))
+	right := m["flowpub_flows_delivered_total"] + m["flowpub_flows_buffered"] + m.sum("flowpub_flows_dropped_total")
+	if m["flowpub_flows_decoded_total"] != right {
+		t.Errorf("decoded %.0f flows, but delivered, buffered and dropped are %.0f", m["flowpub_flows_decoded_total"], right)
+	}
+}
+
+// sum adds up a metric over its labels.
+func (m metrics) sum(name string) float64 {
+	var total float64
+	for sample, value := range m {
+		if strings.HasPrefix(sample, name+"{") {
+			total += value
+		}
+	}
+	return total
+}
+
+// state is what the collector takes when it has caught up, and after a garbage
+// collection.
+type state struct {
+	goroutines, heap, resident uint64
+}
+
+func (s state) String() string {
+	return fmt.Sprintf("%d goroutines, %d MiB heap, %d MiB resident", s.goroutines, s.heap>>20, s.resident>>20)
+}
+
+// rest waits until the collector has caught up with its load.
+func (s *soak) rest(t *testing.T) state {
+	t.Helper()
+	eventually(t, 2*time.Minute, "the collector has caught up", func() bool {
+		return s.collector.scrape(t)["flowpub_flows_buffered"] < soakRate/2
+	})
+	s.mostDisk = max(s.mostDisk, s.cluster.logBytes(t))
+	s.collector.get(t, "/debug/pprof/heap?gc=1")
+	m := s.collector.scrape(t)
+	return state{
+		goroutines: uint64(m["go_goroutines"]), heap: uint64(m["go_memstats_heap_alloc_bytes"]),
+		resident: uint64(m["process_resident_memory_bytes"]),
+	}
+}
+
+// checkFlat fails the test if more is in use in the end than at the start. The
+// heap is measured under load, so it holds the open batches besides.
+func checkFlat(t *testing.T, start, end state) {
+	t.Helper()
+	t.Logf("at the start %v; in the end %v", start, end)
+	if end.goroutines > start.goroutines+10 {
+		t.Errorf("%d goroutines in the end, %d at the start", end.goroutines, start.goroutines)
+	}
+	if end.heap > start.heap+32<<20 {
+		t.Errorf("%d bytes of heap in the end, %d at the start", end.heap, start.heap)
+	}
+}
+
+// checkAccount fails the test unless each flow that was sent has come, or is
+// counted as dropped by flowpub or, 30 a datagram, by the kernel.
+func checkAccount(t *testing.T, f *follower, sent synthetic.Stats, l *ledger) {
+	t.Helper()
+	came, between, behind := f.check(t, sent.Exporters)
+	t.Logf("sent %d flows: %d came, %d are missing; dropped: %v, by the kernel %d datagrams; perhaps twice %d",
+		sent.Flows, came, between+behind, l.FlowsDropped, l.KernelDropped, l.FlowsDuplicated)
+	if uint64(came) != l.FlowsDelivered {
+		t.Errorf("%d flows came, %d count as delivered", came, l.FlowsDelivered)
+	}
+	if dropped := l.dropped() + 30*l.KernelDropped; uint64(between+behind) != dropped {
+		t.Errorf("%d flows are missing, %d count as dropped", between+behind, dropped)
+	}
+	if uint64(came+between+behind) != sent.Flows {
+		t.Errorf("%d flows came or are missing, %d were sent", came+between+behind, sent.Flows)
+	}
+	if l.FlowsBuffered != 0 || l.FlowsDuplicated != 0 {
+		t.Errorf("in the end %d flows are buffered, and %d perhaps twice in Kafka", l.FlowsBuffered, l.FlowsDuplicated)
+	}
+}
+
+// logBytes is the size of all segments that the brokers have.
+func (c *cluster) logBytes(t *testing.T) uint64 {
+	t.Helper()
+	var total uint64
+	err := filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".log" {
+			if info, err := d.Info(); err == nil { // else it was deleted meanwhile
+				total += uint64(info.Size())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
+}
+
+// after returns a channel that is closed when a time has passed.
+func after(d time.Duration) <-chan struct{} {
+	done := make(chan struct{})
+	time.AfterFunc(d, func() { close(done) })
+	return done
+}
+
+func writeFile(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// ledger is flowpub's account of all datagrams and flows, as it logs it.
+type ledger struct {
+	DatagramsReceived uint64            `json:"datagrams_received"`
+	KernelDropped     uint64            `json:"datagrams_kernel_dropped"`
+	FlowsDecoded      uint64            `json:"flows_decoded"`
+	FlowsDelivered    uint64            `json:"flows_delivered"`
+	FlowsDropped      map[string]uint64 `json:"flows_dropped"`
+	FlowsBuffered     uint64            `json:"flows_buffered"`
+	FlowsDuplicated   uint64            `json:"flows_possibly_duplicated"`
+}
+
+// dropped is the sum of all reasons.
+func (l *ledger) dropped() uint64 {
+	var n uint64
+	for _, flows := range l.FlowsDropped {
+		n += flows
+	}
+	return n
+}
+
+// terminate ends flowpub in order and returns its last ledger.
+func (p *collector) terminate(t *testing.T) *ledger {
+	t.Helper()
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.exited:
+	case <-time.After(30 * time.Second):
+		t.Fatal("flowpub has not ended within 30s")
+	}
+	if status := p.command.ProcessState.ExitCode(); status != 0 {
+		t.Errorf("exit status %d, want 0", status)
+	}
+	var l ledger
+	if !p.logged("ledger", &l) {
+		t.Fatal("no ledger is logged")
+	}
+	return &l
+}
