@@ -26,10 +26,13 @@ const (
 	linkPatience   = 300 * time.Millisecond
 	metadataTTL    = 10 * time.Second
 	clusterTick    = time.Second
+	// refusedPause is how long a cluster is left alone that has refused a producer
+	// id.
+	refusedPause = 10 * time.Second
 )
 
-// errNotIdempotent: the cluster gives this user no producer id, and that is
-// accepted.
+// errNotIdempotent: the cluster gives this user no producer id at present, and
+// that is accepted.
 var errNotIdempotent = errors.New("publisher: not idempotent")
 
 // cluster is what the publisher knows of the Kafka cluster: the connections, the
@@ -63,6 +66,7 @@ type cluster struct {
 	producers producer
 	asking    chan struct{} // closed when the request for a producer id ends
 	plain     bool          // goes without idempotence
+	refused   time.Time     // when the cluster last refused a producer id
 }
 
 // newCluster reads the files that the configuration names; the error is about
@@ -109,6 +113,7 @@ func (c *cluster) run(ctx context.Context) {
 		}
 		if c.update(ctx, forced) {
 			c.firstProducer(ctx)
+			c.retryIdempotence(ctx)
 			c.checkTopics(ctx)
 		}
 		forced = c.worthAsking(time.Since(asked))
@@ -331,6 +336,30 @@ func (c *cluster) firstProducer(ctx context.Context) {
 	c.pub.sender.poke()
 }
 
+// retryIdempotence asks a cluster that has refused a producer id for one again:
+// the permission may have been given meanwhile. It often comes with that to write
+// to the topic, which the flows wait for. Batches go without until it is given.
+func (c *cluster) retryIdempotence(ctx context.Context) {
+	if !c.pub.cfg.Idempotent || !c.beginRetry() {
+		return
+	}
+	if _, err := c.askProducer(ctx); err == nil {
+		c.pub.log.Info("Kafka allows idempotent publishing now: batches are recognised when they are repeated")
+	}
+}
+
+// beginRetry tells whether it is time to ask again, and makes this the request
+// that others share.
+func (c *cluster) beginRetry() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.plain || c.asking != nil || time.Since(c.refused) < refusedPause {
+		return false
+	}
+	c.asking = make(chan struct{})
+	return true
+}
+
 // producerAfter returns a producer newer than one that the caller knows, by
 // generation. All that ask at the same time share one request.
 func (c *cluster) producerAfter(ctx context.Context, known int) (producer, error) {
@@ -358,10 +387,12 @@ func (c *cluster) producerAfter(ctx context.Context, known int) (producer, error
 func (c *cluster) lookUpProducer(known int) (id producer, plain bool, asking <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.plain || c.producers.generation > known {
-		return c.producers, c.plain, nil
-	}
-	if c.asking == nil {
+	switch {
+	case c.producers.generation > known:
+		return c.producers, false, nil
+	case c.plain:
+		return producer{}, true, nil
+	case c.asking == nil:
 		c.asking = make(chan struct{})
 		return producer{}, false, nil
 	}
@@ -378,15 +409,25 @@ func (c *cluster) askProducer(ctx context.Context) (producer, error) {
 	switch {
 	case err == nil:
 		c.producers = producer{id: id, epoch: epoch, generation: c.producers.generation + 1}
+		c.plain = false
 		return c.producers, nil
 	case refusesIdempotence(err) && !c.pub.cfg.IdempotentRequired:
-		c.plain = true
-		c.pub.log.Warn("Kafka refuses idempotent publishing: a batch repeated after a lost answer will be there twice",
-			"error", err, "cure", "allow IDEMPOTENT_WRITE on the cluster")
+		c.goPlain(err)
 		return producer{}, errNotIdempotent
 	}
 	c.unhelpful.Store(true)
 	return producer{}, err
+}
+
+// goPlain has batches sent without idempotence. The caller holds the lock.
+func (c *cluster) goPlain(err error) {
+	c.refused = time.Now()
+	if c.plain {
+		return
+	}
+	c.plain = true
+	c.pub.log.Warn("Kafka refuses idempotent publishing: until it is allowed, a batch repeated after a lost answer will be there twice",
+		"error", err, "cure", "allow WRITE on the topic, or, where brokers are older than 2.8, IDEMPOTENT_WRITE on the cluster")
 }
 
 // initProducerIDRequest is kafka-go's without the method that would have it
@@ -430,7 +471,7 @@ func (c *cluster) requestProducerID(ctx context.Context) (id int64, epoch int16,
 }
 
 // refusesIdempotence tells whether the cluster will not give this user a
-// producer id, now or later.
+// producer id unless somebody changes something.
 func refusesIdempotence(err error) bool {
 	return slices.ContainsFunc([]kafka.Error{
 		kafka.ClusterAuthorizationFailed, kafka.TransactionalIDAuthorizationFailed, kafka.UnsupportedVersion,

@@ -375,9 +375,7 @@ func TestIdempotenceRefused(t *testing.T) {
 	t.Parallel()
 	for _, required := range []bool{false, true} {
 		broker := startBroker(t, 1)
-		broker.Fault(kfake.Fault{
-			Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.ClusterAuthorizationFailed, Count: -1,
-		})
+		refuseProducers(broker, -1)
 		p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.IdempotentRequired = required })
 		publish(t, p, 0, 10, 30)
 		if required {
@@ -392,6 +390,81 @@ func TestIdempotenceRefused(t *testing.T) {
 		if p.Stats().Idempotent {
 			t.Error("still called idempotent")
 		}
+	}
+}
+
+// refuseProducers has the broker give this user no producer id, so many times.
+func refuseProducers(broker *kfake.Cluster, count int) *kfake.FaultHandle {
+	return broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.ClusterAuthorizationFailed, Count: count,
+	})
+}
+
+// Producer ids are asked for again, and once they are given brokers recognise
+// batches: what comes then, and what has been refused meanwhile.
+func TestIdempotenceIsTakenOn(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, 1)
+	refuseProducers(broker, 1)
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	n := publish(t, p, 0, 10, 30)
+	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
+	if p.Stats().Idempotent {
+		t.Error("it is called idempotent without a producer id")
+	}
+	plain := n
+	stuck := broker.Fault(produceFault(kerr.NotEnoughReplicas, -1))
+	n += publish(t, p, 16, 26, 30)
+	eventually(t, 10*time.Second, "they are refused", func() bool { return p.Stats().ProduceErrors["not_enough_replicas"] > 0 })
+	eventually(t, refusedPause+10*time.Second, "a producer id is given", func() bool { return p.Stats().Idempotent })
+	stuck.Remove()
+	n += publish(t, p, 32, 42, 30)
+	closeWithin(t, p, 10*time.Second)
+	wantDelivered(t, p, n)
+	if doubted := p.Stats().PossiblyDuplicated; doubted != 0 {
+		t.Errorf("%d possibly duplicated", doubted)
+	}
+	got := consume(t, broker.ListenAddrs(), int(n))
+	checkFlows(t, got, n)
+	for i, r := range got[0] {
+		if recognised := r.ProducerID >= 0; recognised != (uint64(i) >= plain) {
+			t.Fatalf("record %d of %d has producer id %d; %d went without", i, n, r.ProducerID, plain)
+		}
+	}
+}
+
+// A batch was given up that may be in Kafka, and no new producer id is given: the
+// next batches have none, rather than the old one and the sequence numbers of the
+// one given up.
+func TestNoOldSequencesWhileRefused(t *testing.T) {
+	t.Parallel()
+	listener := new(lossyListener)
+	broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	publish(t, p, 0, 1, 30)
+	eventually(t, 10*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == 30 })
+	refused := refuseProducers(broker, -1)
+	listener.lose.Store(1)
+	broker.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidRecord, Count: maxRefusals,
+		When: func(kmsg.Request) bool { return listener.lose.Load() == 0 },
+	})
+	publish(t, p, 16, 17, 30)
+	eventually(t, 20*time.Second, "the batch is dropped", func() bool { return p.Stats().Dropped[DropUnconfirmed] == 30 })
+	for seed := uint64(32); seed <= 64; seed += 16 {
+		delivered := p.Stats().Delivered
+		publish(t, p, seed, seed+1, 30)
+		eventually(t, 10*time.Second, "the next is delivered", func() bool { return p.Stats().Delivered > delivered })
+	}
+	refused.Remove()
+	eventually(t, refusedPause+10*time.Second, "a producer id is given", func() bool { return p.Stats().Idempotent })
+	publish(t, p, 80, 81, 30)
+	closeWithin(t, p, 10*time.Second)
+	checkLedger(t, p.Stats())
+	got := consume(t, broker.ListenAddrs(), 180)
+	checkFlows(t, got, 180)
+	if len(got[0]) == 180 && (got[0][60].ProducerID >= 0 || got[0][179].ProducerID <= got[0][0].ProducerID) {
+		t.Errorf("producer ids %d, %d, %d; want some id, none, a newer one", got[0][0].ProducerID, got[0][60].ProducerID, got[0][179].ProducerID)
 	}
 }
 

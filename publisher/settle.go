@@ -69,8 +69,9 @@ func (p *partition) identify(ctx context.Context, b *batch) error {
 		}
 		id, err := p.pub.cluster.producerAfter(ctx, known)
 		if errors.Is(err, errNotIdempotent) {
+			// Nothing is forgotten: once there are ids again, the next batch, or the
+			// next attempt with this one, needs a newer one than the last.
 			stampBatch(b.buf, noProducer.id, noProducer.epoch, -1)
-			p.renew = false
 			return nil
 		}
 		if err != nil {
