@@ -1,0 +1,256 @@
+#!/usr/bin/env bash
+# Disturbs collectors under load, and counts in Kafka, by identity, what became of each
+# flow that was sent. It ends with status 1 when one is lost that must not be, or is
+# there twice, or bears another address than its exporter's.
+#
+#   delivery.sh CASE...
+#
+#     steady    nothing happens
+#     rollout   every pod of three is replaced
+#     scale     2 pods, then 4, then 2
+#     drain     a node is drained
+#     delete    a pod is deleted
+#     kill      a pod's process is killed: what it held, and what came until it was
+#               found out, is lost, LOST_BY_KILL flows at most
+#     outage    Kafka is away for OUTAGE seconds: what does not fit into the buffers is
+#               lost, and counted
+#     host      overlays/hostnetwork: addresses there; then each pod is replaced, which
+#               loses flows by design, LOST_BY_HOST at most
+#
+# Variables: KUBECTL, EXPORTERS, TARGET, KAFKA_BROKERS, KAFKA_SHELL and, for some cases,
+# KAFKA_STOP, KAFKA_START, NODE_SHELL; LOADBALANCER, IMAGE, RATE, RECORDS; see README.md.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+rate=${RATE:-1000}
+records=${RECORDS:-30}
+outage_seconds=${OUTAGE:-180}
+# A second and a half of all exporters.
+lost_by_kill=${LOST_BY_KILL:-$((rate * records * 3 * 3 / 2))}
+# Five seconds of them.
+lost_by_host=${LOST_BY_HOST:-$((rate * records * 3 * 5))}
+
+# --- The load -----------------------------------------------------------------
+
+# balance starts the stand-in for a load balancer, if there is to be one.
+balance() {
+  [[ -n ${LOADBALANCER:-} && -z ${balancer:-} ]] || return 0
+  : >"$work/balancer"
+  # shellcheck disable=SC2086
+  $LOADBALANCER >>"$work/balancer" 2>&1 &
+  balancer=$!
+  jobs_started+=("$balancer")
+  until_true 30 grep -q 'load balancer:' "$work/balancer" || fail "$LOADBALANCER: $(cat "$work/balancer")"
+}
+
+# load starts the exporters, which send for so long.
+load() { # SECONDS [TARGET]
+  local exporter
+  (($# > 1)) || balance
+  restarts >"$work/restarts"
+  say "$(exporter_count) exporters send $rate datagrams/s of $records flows each, for $1 s"
+  senders=()
+  for ((exporter = 1; exporter <= $(exporter_count); exporter++)); do
+    on_exporter "$exporter" "$flows" send -target "${2:-$TARGET}" -rate "$rate" -records "$records" \
+      -duration "${1}s" >"$work/report.$exporter" &
+    senders+=($!)
+    jobs_started+=($!)
+  done
+}
+
+# check waits for the exporters and counts.
+check() { # LOST
+  local sender
+  for sender in "${senders[@]}"; do wait "$sender" || fail 'an exporter could not send'; done
+  say 'the exporters have ended'
+  on_kafka "$flows" count -brokers "$KAFKA_BROKERS" -topic "$topic" -lost "$1" "$work"/report.* ||
+    fail "$running: the flows in Kafka are not those that were to be there"
+}
+
+# check_restarts fails when containers were started again more or less often than they
+# were to be since the load began. Pods that are gone do not count.
+check_restarts() { # COUNT
+  local count
+  count=$(awk 'NR == FNR { before[$1] = $2; next } { sum += $2 - before[$1] } END { print sum + 0 }' \
+    "$work/restarts" <(restarts))
+  ((count == $1)) || fail "$running: containers were restarted $count times, $1 were to be"
+}
+
+# --- The cases ----------------------------------------------------------------
+
+steady() {
+  install 3
+  load 20
+  check 0
+  check_restarts 0
+}
+
+rollout() {
+  install 3
+  load 75
+  sleep 5
+  k rollout restart deployment/flowpub >/dev/null
+  await_collectors 3
+  say 'every pod was replaced'
+  check 0
+  check_restarts 0
+}
+
+scale() {
+  install 2
+  load 80
+  sleep 5
+  k scale deployment/flowpub --replicas=4 >/dev/null
+  await_collectors 4
+  say '4 pods are ready'
+  sleep 5
+  k scale deployment/flowpub --replicas=2 >/dev/null
+  await_collectors 2
+  say '2 pods are left'
+  check 0
+  check_restarts 0
+}
+
+drain() {
+  local node
+  install 3
+  node=$(k get pod "$(collectors | sed -n 1p)" -o jsonpath='{.spec.nodeName}')
+  load 100
+  sleep 5
+  at_the_end+=("kubectl uncordon $node")
+  kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="${seconds_to_be_ready}s" >"$work/drain" 2>&1 ||
+    fail "$(cat "$work/drain")"
+  say "node $node is drained"
+  kubectl uncordon "$node" >/dev/null
+  await_collectors 3
+  check 0
+  check_restarts 0
+}
+
+delete() {
+  install 3
+  load 50
+  sleep 5
+  k delete pod "$(collectors | sed -n 1p)" --wait=false >/dev/null
+  await_collectors 3
+  say 'a pod was deleted and another is ready'
+  check 0
+  check_restarts 0
+}
+
+# busiest is the pod that has decoded most.
+busiest() {
+  local pod
+  for pod in $(collectors); do
+    metrics "$pod" | awk -v pod="$pod" '$1 == "flowpub_flows_decoded_total" { print $2, pod }'
+  done | sort -g | tail -n 1 | cut -d' ' -f2
+}
+
+kill_process() { # POD
+  local node container
+  node=$(k get pod "$1" -o jsonpath='{.spec.nodeName}')
+  container=$(k get pod "$1" -o jsonpath='{.status.containerStatuses[0].containerID}')
+  on_node "$node" ctr -n k8s.io tasks kill -s SIGKILL "${container#*://}"
+}
+
+killed() {
+  local pod
+  need NODE_SHELL
+  install 3
+  load 30
+  sleep 5
+  pod=$(busiest)
+  kill_process "$pod"
+  say "pod $pod was killed"
+  await_collectors 3
+  check "1..$lost_by_kill"
+  check_restarts 1
+}
+
+nothing_buffered() { (($(total flowpub_flows_buffered) == 0)); }
+
+outage() {
+  local pods dropped
+  need KAFKA_STOP KAFKA_START
+  install 3
+  pods=$(collectors)
+  (($(total flowpub_flows_dropped_total) == 0)) || fail "$running: pods have dropped flows before"
+  load $((outage_seconds + 40))
+  sleep 10
+  on_kafka bash -c "$KAFKA_STOP"
+  say 'Kafka is away'
+  sleep "$outage_seconds"
+  say "flows buffered: $(total flowpub_flows_buffered), in $(total flowpub_buffer_bytes) of $(total flowpub_buffer_limit_bytes) bytes"
+  say "dropped so far: $(total flowpub_flows_dropped_total)"
+  on_kafka bash -c "$KAFKA_START"
+  say 'Kafka is back'
+  for sender in "${senders[@]}"; do wait "$sender" || fail 'an exporter could not send'; done
+  until_true 120 nothing_buffered || fail "$running: $(total flowpub_flows_buffered) flows are still buffered"
+  dropped=$(total flowpub_flows_dropped_total)
+  say "counted as dropped, the buffer being full: $(total flowpub_flows_dropped_total buffer_full), for other reasons: $((dropped - $(total flowpub_flows_dropped_total buffer_full)))"
+  say "datagrams dropped by kernels: $(total flowpub_datagrams_kernel_dropped_total)"
+  say "most memory of a pod: $(peak_memory) MiB"
+  check "$dropped"
+  check_restarts 0
+  [[ $(collectors) == "$pods" ]] || fail "$running: the pods are not those of before"
+}
+
+# peak_memory is the largest resident size of a collector, in MiB.
+peak_memory() {
+  local pod
+  for pod in $(collectors); do
+    metrics "$pod" | awk '$1 == "process_resident_memory_bytes" { printf "%.0f\n", $2 / 1048576 }'
+  done | sort -n | tail -n 1
+}
+
+# host_overlay needs nothing that has to be installed before.
+host_overlay() {
+  render overlays/hostnetwork <<'YAML'
+  - patch: |-
+      {$patch: delete, apiVersion: monitoring.coreos.com/v1, kind: PodMonitor, metadata: {name: flowpub, namespace: flowpub}}
+  - patch: |-
+      {$patch: delete, apiVersion: monitoring.coreos.com/v1, kind: PrometheusRule, metadata: {name: flowpub, namespace: flowpub}}
+  - target: {kind: DaemonSet, name: flowpub}
+    patch: |-
+      - {op: remove, path: /spec/template/spec/volumes}
+      - {op: remove, path: /spec/template/spec/containers/0/volumeMounts}
+YAML
+  kubectl kustomize "$work/overlay"
+}
+
+host() {
+  local node
+  uninstall
+  node=$(kubectl get nodes -o jsonpath='{.items[0].metadata.name}')
+  at_the_end+=("kubectl label node $node flowpub.io/collector-")
+  kubectl label node "$node" flowpub.io/collector=true >/dev/null
+  host_overlay | kubectl apply -f - >/dev/null
+  await_rollout daemonset
+  node=$(kubectl get node "$node" -o jsonpath='{.status.addresses[?(@.type=="InternalIP")].address}'):${TARGET##*:}
+  load 15 "$node"
+  check 0
+  load 45 "$node"
+  sleep 5
+  k rollout restart daemonset/flowpub >/dev/null
+  await_rollout daemonset
+  check "1..$lost_by_host"
+  check_restarts 0
+  uninstall
+}
+
+main() {
+  need EXPORTERS TARGET KAFKA_BROKERS
+  (($# > 0)) || { sed -n '2,/^\. /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 2; }
+  build_flows
+  for running in "$@"; do
+    case $running in
+      steady | rollout | scale | drain | delete | outage | host) run=$running ;;
+      kill) run=killed ;;
+      *) fail "there is no case $running" ;;
+    esac
+    say "== $running"
+    "$run"
+    say "== $running: as it should be"
+  done
+}
+
+main "$@"

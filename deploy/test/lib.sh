@@ -1,0 +1,166 @@
+# What the scripts here have in common. README.md says what the variables are.
+# shellcheck shell=bash
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+kubernetes=$here/../kubernetes
+namespace=flowpub
+image=${IMAGE:-localhost/flowpub:test}
+topic=${TOPIC:-flows}
+# seconds_to_be_ready is long, since images may have to be fetched.
+seconds_to_be_ready=180
+
+work=$(mktemp -d "$here/.work.XXXXXX")
+jobs_started=()
+at_the_end=()
+trap tidy EXIT
+
+# tidy undoes what was done here, however it ends, and ends what was started.
+tidy() {
+  local command pid
+  for command in ${at_the_end[@]+"${at_the_end[@]}"}; do $command >/dev/null || true; done
+  for pid in ${jobs_started[@]+"${jobs_started[@]}"}; do kill "$pid" 2>/dev/null || true; done
+  wait
+  rm -rf "$work"
+}
+
+say() { printf '%s %s\n' "$(date +%T)" "$*"; }
+
+fail() {
+  say "FAILED: $*" >&2
+  exit 1
+}
+
+need() { # VARIABLE...
+  local name
+  for name in "$@"; do
+    [[ -n ${!name:-} ]] || fail "$name is not set; README.md says what it is"
+  done
+}
+
+# The variables that hold commands are split at spaces.
+# shellcheck disable=SC2086
+{
+  kubectl() { ${KUBECTL:-kubectl} "$@"; }
+  on_kafka() { ${KAFKA_SHELL:-} "$@"; }
+  on_node() { ${NODE_SHELL:?} "$@"; }
+}
+k() { kubectl -n "$namespace" "$@"; }
+
+# exporter_count and on_exporter: the machines that send, of EXPORTERS.
+exporter_count() { tr ';' '\n' <<<"$EXPORTERS" | wc -l; }
+on_exporter() { # NUMBER COMMAND...
+  local shell
+  shell=$(tr ';' '\n' <<<"$EXPORTERS" | sed -n "$1p")
+  shift
+  # shellcheck disable=SC2086
+  $shell "$@"
+}
+
+# until_true waits for a command to succeed.
+until_true() { # SECONDS COMMAND...
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.5
+  done
+}
+
+build_flows() {
+  flows=${FLOWS:-$work/flows}
+  [[ -x $flows ]] || (cd "$here" && CGO_ENABLED=0 go build -o "$flows" ./flows)
+}
+
+# --- The collectors -----------------------------------------------------------
+
+of_collectors() { # TEMPLATE
+  k get pods -l app.kubernetes.io/name=flowpub,app.kubernetes.io/component=collector \
+    -o "go-template={{range .items}}$1{{end}}"
+}
+
+# collectors are the names of the pods that are not about to end; ending are the others.
+collectors() { of_collectors '{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}'; }
+ending() { of_collectors '{{if .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}'; }
+
+all_ended() { [[ -z $(ending) ]]; }
+
+# await_collectors waits until so many pods are ready, and the others are gone.
+await_collectors() { # COUNT
+  await_rollout deployment
+  until_true "$seconds_to_be_ready" all_ended || fail "pods do not end: $(ending)"
+  (($(collectors | wc -l) == $1)) || fail "there are other than $1 pods: $(collectors)"
+}
+
+await_rollout() { # KIND
+  k rollout status "$1/flowpub" "--timeout=${seconds_to_be_ready}s" >"$work/rollout" 2>&1 ||
+    fail "flowpub does not become ready: $(cat "$work/rollout")"
+}
+
+# metrics prints what a pod measures.
+metrics() { # POD
+  kubectl get --raw "/api/v1/namespaces/$namespace/pods/$1:8080/proxy/metrics"
+}
+
+# total adds a metric up over the labels that a pattern matches, and over the pods.
+total() { # NAME [PATTERN]
+  local pod
+  for pod in $(collectors); do metrics "$pod"; done |
+    awk -v name="$1" -v pattern="${2:-.}" \
+      '$1 ~ "^" name "([{]|$)" && $1 ~ pattern { sum += $2 } END { printf "%.0f\n", sum }'
+}
+
+# restarts prints how often the container of each pod was started again.
+restarts() {
+  # shellcheck disable=SC2016 # kubectl expands it
+  of_collectors '{{$pod := .metadata.name}}{{range .status.containerStatuses}}{{$pod}} {{.restartCount}}{{"\n"}}{{end}}'
+}
+
+# render makes a directory that is kubernetes/$1 for this test: with this image and
+# this Kafka, without TLS, and with the patches on standard input.
+render() { # KUSTOMIZATION
+  mkdir -p "$work/overlay"
+  cat >"$work/overlay/kustomization.yaml" <<YAML
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: $namespace
+resources: ["$(realpath --relative-to="$work/overlay" "$kubernetes/$1")"]
+images: [{name: ghcr.io/flowpub/flowpub, newName: ${image%:*}, newTag: "${image##*:}"}]
+configMapGenerator:
+  - name: flowpub
+    behavior: replace
+    literals:
+      - FLOWPUB_KAFKA_BROKERS=$KAFKA_BROKERS
+      - FLOWPUB_KAFKA_TOPIC=$topic
+      - FLOWPUB_KAFKA_CREATE_TOPIC=12,1
+$(sed -e '/^#/d' -e '/^FLOWPUB_KAFKA_BROKERS\|^FLOWPUB_KAFKA_TOPIC/d' -e 's/^/      - /' "$kubernetes/base/config.env")
+patches:
+$(cat)
+YAML
+}
+
+# install applies the base with so many replicas, and waits until they are ready.
+install() { # REPLICAS
+  render base <<YAML
+  # The test says how many replicas there are.
+  - patch: |-
+      {\$patch: delete, apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: flowpub}}
+  - target: {kind: Deployment, name: flowpub}
+    patch: |-
+      - {op: add, path: /spec/replicas, value: $1}
+  # Wherever Kafka is.
+  - target: {kind: NetworkPolicy, name: flowpub}
+    patch: |-
+      - {op: add, path: /spec/egress/-, value: {ports: [{protocol: TCP, port: ${KAFKA_BROKERS##*:}}]}}
+YAML
+  kubectl kustomize "$work/overlay" | kubectl apply -f - >/dev/null
+  await_collectors "$1"
+}
+
+# uninstall removes what install has made, but for the namespace.
+uninstall() {
+  k delete deployment,daemonset,service,poddisruptionbudget,networkpolicy,configmap --all --wait=false >/dev/null
+  until_true "$seconds_to_be_ready" all_gone || fail "pods do not end: $(ending)"
+}
+
+all_gone() { [[ -z $(collectors) && -z $(ending) ]]; }
