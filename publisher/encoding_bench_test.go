@@ -44,6 +44,7 @@ func BenchmarkEncode(b *testing.B) {
 	})
 	for _, f := range framings[1:] {
 		b.Run(f.value.String(), func(b *testing.B) {
+			constants := make([]byte, 0, maxJSONConstantsSize)
 			buf := make([]byte, 0, 512<<10)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
@@ -51,7 +52,7 @@ func BenchmarkEncode(b *testing.B) {
 					buf = buf[:0]
 				}
 				p := packets[i%len(packets)]
-				e := packetEncoder{framing: f}
+				e := packetEncoder{framing: f, json: constants}
 				e.reset(testExporter(uint64(i)), testReceived(uint64(i)), p)
 				for j := range p.Records {
 					buf = e.appendRecord(buf, j, int64(i*10%100), j)
@@ -196,6 +197,38 @@ func BenchmarkCompress(b *testing.B) {
 					}
 				}
 				perRecord(b, records)
+				b.ReportMetric(float64(wire)/float64(records), "B/record")
+			})
+		}
+	}
+}
+
+// BenchmarkValues compares the forms of values in full batches: encoding alone, and
+// with compression.
+func BenchmarkValues(b *testing.B) {
+	packets := benchPackets(4096)
+	for _, f := range framings {
+		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast, CompressionLZ4, CompressionZstd} {
+			b.Run(fmt.Sprintf("%v/%v", f.value, c), func(b *testing.B) {
+				account := new(account)
+				budget := newBudget(16<<20, 1)
+				s := newSealer(c, budget)
+				constants := make([]byte, 0, maxJSONConstantsSize)
+				records, wire := 0, 0
+				for i := 0; b.Loop(); {
+					open := benchBatch(c, budget.take(account, 1<<20))
+					for open.size() < 480<<10 {
+						e := packetEncoder{framing: f, json: constants}
+						e.reset(testExporter(uint64(i)), testReceived(uint64(i)), packets[i%len(packets)])
+						open.appendPacket(&e)
+						i++
+					}
+					open.raw = open.size()
+					s.seal(account, open)
+					records, wire = records+open.records, wire+len(open.buf)
+					budget.give(account, open.buf)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(records), "ns/record")
 				b.ReportMetric(float64(wire)/float64(records), "B/record")
 			})
 		}

@@ -90,7 +90,7 @@ func FuzzEncode(f *testing.F) {
 				value := e.appendValue(nil, i)
 				checkValue(t, f, value, testMessage(from, received, p, i))
 				want := appendFramed(nil, e.key(), value, timestampDelta, int(offsetDelta))
-				got := e.appendRecord(make([]byte, 0, maxRecordSize), i, timestampDelta, int(offsetDelta))
+				got := e.appendRecord(make([]byte, 0, f.value.maxRecordSize()), i, timestampDelta, int(offsetDelta))
 				if !bytes.Equal(got, want) {
 					t.Fatalf("%v: record %d is\n%x, want\n%x", f.value, i, got, want)
 				}

@@ -106,7 +106,8 @@ func (z *lz4Block) begin(b []byte) []byte {
 }
 
 // appendPacket appends the records of the packet in e, the first of which is at
-// offsetDelta in the batch. There must be room for maxRecordSize bytes each.
+// offsetDelta in the batch. There must be room for
+// Value.maxRecordSize bytes each.
 func (z *lz4Block) appendPacket(b []byte, e *packetEncoder, timestampDelta int64, offsetDelta int) []byte {
 	var j lz4Joint
 	j.reset(e)
@@ -192,11 +193,15 @@ func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index i
 
 // appendUncommon appends any record of a packet.
 func (z *lz4Block) appendUncommon(b []byte, e *packetEncoder, index int, timestampDelta int64, offsetDelta int) []byte {
-	var scratch [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
 	constants := 0
 	if index > 0 {
 		constants = e.constants()
 	}
+	if e.framing.value == ValueJSON {
+		var value [maxJSONSize]byte
+		return z.appendFramed(b, e.key(), e.appendValue(value[:0], index), 0, constants, timestampDelta, offsetDelta)
+	}
+	var scratch [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
 	value := e.appendValue(scratch[:0], index)
 	return z.appendFramed(b, e.key(), value, e.framing.lead(value), constants, timestampDelta, offsetDelta)
 }

@@ -160,7 +160,7 @@ func fillBatches(t *testing.T, f framing, packets []lz4Packet) (fast, plain *bat
 	for _, p := range packets {
 		records += len(p.packet.Records)
 	}
-	room := batchHeaderSize + records*maxRecordSize
+	room := batchHeaderSize + records*f.value.maxRecordSize()
 	plain = &batch{buf: make([]byte, batchHeaderSize, room)}
 	fast = &batch{lz4: new(lz4Block)}
 	fast.buf = fast.lz4.begin(make([]byte, batchHeaderSize, fast.capacity(room)))

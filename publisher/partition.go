@@ -76,7 +76,7 @@ func (p *partition) append(l *layout, e *packetEncoder) (done bool, err error) {
 		p.counts.dropped[DropShutdown] += uint64(n)
 		return true, ErrClosed
 	}
-	b := p.room(n * maxRecordSize)
+	b := p.room(n * e.framing.value.maxRecordSize())
 	if b == nil {
 		p.counts.dropped[DropBufferFull] += uint64(n)
 		return true, ErrBufferFull

@@ -120,6 +120,10 @@ func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt 
 		return nil
 	}
 	e := packetEncoder{framing: p.framing()}
+	if e.framing.value == ValueJSON {
+		var constants [maxJSONConstantsSize]byte
+		e.json = constants[:0]
+	}
 	e.reset(from, received, pkt)
 	return p.routes.topic(from.Addr()).publish(p.cfg.Partitioner.hash(e.key()), &e)
 }

@@ -146,18 +146,52 @@ func TestEmptyPacket(t *testing.T) {
 	}
 }
 
-// The largest packet that a datagram can hold is one batch's, or none's.
+// The largest packet that a datagram can hold is one batch's, or none's. In JSON
+// it is larger than a batch may be, and is divided.
 func TestLargestPacket(t *testing.T) {
 	t.Parallel()
-	for _, c := range []Compression{CompressionZstd, CompressionLZ4Fast} {
-		t.Run(c.String(), func(t *testing.T) {
-			t.Parallel()
-			broker := startBroker(t, 1)
-			p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) { cfg.Compression = c })
-			n := publish(t, p, 0, 20, 1364)
-			closeWithin(t, p, 10*time.Second)
-			wantDelivered(t, p, n)
-			checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
-		})
+	for _, f := range framings {
+		for _, c := range []Compression{CompressionNone, CompressionZstd, CompressionLZ4Fast} {
+			t.Run(fmt.Sprintf("%v %v", f.value, c), func(t *testing.T) {
+				t.Parallel()
+				broker := startBroker(t, 1)
+				p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) { cfg.Value, cfg.Compression = f.value, c })
+				n := publish(t, p, 0, 20, 1364)
+				closeWithin(t, p, 10*time.Second)
+				wantDelivered(t, p, n)
+				got := consume(t, broker.ListenAddrs(), int(n))
+				got.unframe(t, f)
+				checkFlows(t, got, n)
+			})
+		}
+	}
+}
+
+// With the least buffer there may be, the largest packet can wait for its topic,
+// move to a partition, and be sent: the packets come one after the other.
+func TestLargestPacketInLeastBuffer(t *testing.T) {
+	t.Parallel()
+	for _, f := range framings {
+		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast} {
+			t.Run(fmt.Sprintf("%v %v", f.value, c), func(t *testing.T) {
+				t.Parallel()
+				address, port := reserveAddress(t)
+				p := startPublisher(t, []string{address}, func(cfg *Config) {
+					cfg.Value, cfg.Compression = f.value, c
+					cfg.BufferBytes = cfg.LeastBufferBytes()
+				})
+				n := publish(t, p, 0, 1, 1364)
+				broker := startBroker(t, 64, kfake.Ports(port))
+				for seed := uint64(1); seed < 4; seed++ {
+					eventually(t, 15*time.Second, "the packet is delivered", func() bool { return p.Stats().Delivered == n })
+					n += publish(t, p, seed, seed+1, 1364)
+				}
+				closeWithin(t, p, 10*time.Second)
+				wantDelivered(t, p, n)
+				got := consume(t, broker.ListenAddrs(), int(n))
+				got.unframe(t, f)
+				checkFlows(t, got, n)
+			})
+		}
 	}
 }

@@ -15,7 +15,7 @@ const (
 	maxFieldsSize    = 3*18 + 2*9 + 2*11 + 2*4 + 3*3 + 3*6 + 5*7 + 2*4
 	maxFramingSize   = 2 + 1 + 10 + 5 + 1 + 2 + 1
 
-	// maxRecordSize is the room that appendRecord wants behind its slice.
+	// maxRecordSize is Value.maxRecordSize for all forms but JSON.
 	maxRecordSize = maxFramingSize + maxKeySize + maxLeadSize + maxConstantsSize + maxFieldsSize
 )
 
@@ -41,6 +41,9 @@ type packetEncoder struct {
 	short bool
 	// delimited: the lead is the message's length.
 	delimited bool
+	// json is in place of the template's constants, with ValueJSON. Who wants to
+	// save an allocation gives it maxJSONConstantsSize bytes of capacity.
+	json []byte
 }
 
 // reset prepares e for the records of p, received from an exporter at a time.
@@ -53,6 +56,11 @@ func (e *packetEncoder) reset(from netip.AddrPort, received decoder.UnixNano, p 
 	e.valueStart = uint8(1 + len(key) + 2)
 	e.messageStart = e.valueStart + uint8(e.framing.leadSize())
 	e.delimited = e.framing.value == ValueProtobufDelimited
+	if e.framing.value == ValueJSON {
+		e.json = appendJSONConstants(e.json[:0], from, received, p)
+		e.size, e.short = e.messageStart, false
+		return
+	}
 	b := appendConstants(e.template[:e.messageStart], from, received, p)
 	e.size = uint8(len(b))
 	e.short = e.size <= maxTemplateSize && e.size-e.valueStart >= minTwoByteVarint-minCommonSize
@@ -62,10 +70,18 @@ func (e *packetEncoder) reset(from netip.AddrPort, received decoder.UnixNano, p 
 func (e *packetEncoder) key() []byte { return e.template[1 : e.valueStart-2] }
 
 // constants is how many bytes the messages of all records begin with.
-func (e *packetEncoder) constants() int { return int(e.size - e.messageStart) }
+func (e *packetEncoder) constants() int {
+	if e.framing.value == ValueJSON {
+		return len(e.json)
+	}
+	return int(e.size - e.messageStart)
+}
 
 // appendMessage appends the flow.v1.FlowRecord of the packet's record at index.
 func (e *packetEncoder) appendMessage(b []byte, index int) []byte {
+	if e.framing.value == ValueJSON {
+		return appendJSONFields(append(b, e.json...), e.packet, index)
+	}
 	b = append(b, e.template[e.messageStart:e.size]...)
 	return appendFields(b, e.packet, index)
 }
@@ -79,7 +95,7 @@ func (e *packetEncoder) appendValue(b []byte, index int) []byte {
 
 // appendRecord appends the Kafka record of the packet's record at index, with
 // its timestamp in milliseconds and its offset given as differences to those of
-// the batch. There must be room for maxRecordSize bytes behind len(b); bytes
+// the batch. There must be room for Value.maxRecordSize bytes behind len(b); bytes
 // up to there may be overwritten.
 func (e *packetEncoder) appendRecord(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
 	r := &e.packet.Records[index]
@@ -107,6 +123,10 @@ func (e *packetEncoder) appendRecord(b []byte, index int, timestampDelta int64, 
 
 // appendUncommon does the same for any record.
 func (e *packetEncoder) appendUncommon(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
+	if e.framing.value == ValueJSON {
+		var value [maxJSONSize]byte
+		return appendFramed(b, e.key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
+	}
 	var value [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
 	return appendFramed(b, e.key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
 }

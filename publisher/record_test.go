@@ -190,15 +190,20 @@ func largestPacket() (netip.AddrPort, decoder.UnixNano, *decoder.ExportPacket) {
 }
 
 // TestMaxRecordSize: the largest record fits, and not by far: a record count and
-// an index of 2000 take two bytes where the bound has five.
+// an index of 2000 take two bytes where the bound has five. TestMaxJSONSize has
+// what is spared in JSON.
 func TestMaxRecordSize(t *testing.T) {
 	t.Parallel()
 	for _, f := range framings {
+		spared := 2*3 + maxLeadSize - f.leadSize()
+		if f.value == ValueJSON {
+			spared = 24 + 2*6
+		}
 		e := packetEncoder{framing: f}
 		e.reset(largestPacket())
-		got := len(e.appendRecord(make([]byte, 0, maxRecordSize), 1999, math.MinInt64, math.MaxInt32))
-		if want := maxRecordSize - 2*3 - maxLeadSize + f.leadSize(); got != want {
-			t.Errorf("%v: largest record has %d bytes, want %d", f.value, got, want)
+		most := f.value.maxRecordSize()
+		if got := len(e.appendRecord(make([]byte, 0, most), 1999, math.MinInt64, math.MaxInt32)); got != most-spared {
+			t.Errorf("%v: largest record has %d bytes, want %d", f.value, got, most-spared)
 		}
 	}
 }
@@ -208,12 +213,15 @@ func TestMaxRecordSize(t *testing.T) {
 func TestAppendRecordRoom(t *testing.T) {
 	t.Parallel()
 	for name, packet := range map[string]*decoder.ExportPacket{"common": testPacket(1, 30), "empty": {Records: make([]decoder.Record, 1)}} {
-		buf := bytes.Repeat([]byte{0xee}, maxRecordSize+16)
-		var e packetEncoder
-		e.reset(testExporter(1), testTime, packet)
-		got := e.appendRecord(buf[:0:maxRecordSize], len(packet.Records)-1, 1, 1)
-		if &got[0] != &buf[0] || !bytes.Equal(buf[maxRecordSize:], bytes.Repeat([]byte{0xee}, 16)) {
-			t.Errorf("%s: the record was moved, or bytes behind its room written", name)
+		for _, f := range framings {
+			room := f.value.maxRecordSize()
+			buf := bytes.Repeat([]byte{0xee}, room+16)
+			e := packetEncoder{framing: f}
+			e.reset(testExporter(1), testTime, packet)
+			got := e.appendRecord(buf[:0:room], len(packet.Records)-1, 1, 1)
+			if &got[0] != &buf[0] || !bytes.Equal(buf[room:], bytes.Repeat([]byte{0xee}, 16)) {
+				t.Errorf("%v, %s: the record was moved, or bytes behind its room written", f.value, name)
+			}
 		}
 	}
 }
@@ -221,19 +229,22 @@ func TestAppendRecordRoom(t *testing.T) {
 func TestEncodeAllocations(t *testing.T) {
 	common := testPacket(1, 30)
 	from, received, general := largestPacket()
-	buf := make([]byte, 0, len(general.Records)*maxRecordSize)
-	n := testing.AllocsPerRun(10, func() {
-		for _, p := range []*decoder.ExportPacket{common, general} {
-			var e packetEncoder
-			e.reset(from, received, p)
-			b := buf
-			for i := range p.Records {
-				b = e.appendRecord(b, i, 1, i)
+	for _, f := range framings {
+		buf := make([]byte, 0, len(general.Records)*f.value.maxRecordSize())
+		constants := make([]byte, 0, maxJSONConstantsSize)
+		n := testing.AllocsPerRun(10, func() {
+			for _, p := range []*decoder.ExportPacket{common, general} {
+				e := packetEncoder{framing: f, json: constants}
+				e.reset(from, received, p)
+				b := buf
+				for i := range p.Records {
+					b = e.appendRecord(b, i, 1, i)
+				}
 			}
+		})
+		if n > 0 {
+			t.Errorf("%v: encoding allocates %v times", f.value, n)
 		}
-	})
-	if n > 0 {
-		t.Errorf("encoding allocates %v times", n)
 	}
 }
 
@@ -321,7 +332,7 @@ func TestAppendRecordPaths(t *testing.T) {
 						value := e.appendValue(nil, 1)
 						checkValue(t, f, value, testMessage(from, received, p, 1))
 						want := appendFramed(nil, e.key(), value, 5, 5)
-						if got := e.appendRecord(make([]byte, 0, maxRecordSize), 1, 5, 5); !bytes.Equal(got, want) {
+						if got := e.appendRecord(make([]byte, 0, f.value.maxRecordSize()), 1, 5, 5); !bytes.Equal(got, want) {
 							t.Fatalf("%v, %#x from %v: got\n%x, want\n%x", f.value, v, from, got, want)
 						}
 					}

@@ -14,8 +14,9 @@ const (
 	// MaxTopics bounds the number of all topics, Config.Topic among them.
 	MaxTopics = 256
 	// topicBytes is what the budget must have for each topic, so that the largest
-	// packet can wait while the topic is missing.
-	topicBytes = 1 << 20
+	// packet can wait while the topic is missing; jsonTopicBytes with ValueJSON.
+	topicBytes     = 1 << 20
+	jsonTopicBytes = 4 << 20
 )
 
 // Route sends the flow records of some exporters to a topic of their own.
@@ -49,9 +50,15 @@ func (c Config) allTopics() []string {
 	return names
 }
 
-// LeastBufferBytes is the least that BufferBytes may be with the topics of c: MinBufferBytes,
-// or 1 MiB for each topic if that is more.
-func (c Config) LeastBufferBytes() int { return max(MinBufferBytes, len(c.topics())*topicBytes) }
+// LeastBufferBytes is the least that BufferBytes may be with the topics of c:
+// MinBufferBytes, or 1 MiB for each topic if that is more; with ValueJSON twice as
+// much, or 4 MiB for each topic.
+func (c Config) LeastBufferBytes() int {
+	if c.Value == ValueJSON {
+		return max(2*MinBufferBytes, len(c.topics())*jsonTopicBytes)
+	}
+	return max(MinBufferBytes, len(c.topics())*topicBytes)
+}
 
 func (c Config) validateRoutes() error {
 	var errs []error

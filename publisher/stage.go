@@ -74,7 +74,7 @@ func (s *stage) append(hash uint32, e *packetEncoder) (done bool, err error) {
 		s.counts.dropped[DropShutdown] += uint64(n)
 		return true, ErrClosed
 	}
-	c := s.room(stagedHeader + maxKeySize + n*(4+maxRecordSize))
+	c := s.room(stagedHeader + maxKeySize + n*(4+e.framing.value.maxRecordSize()))
 	if c == nil {
 		s.counts.dropped[DropBufferFull] += uint64(n)
 		return true, ErrBufferFull

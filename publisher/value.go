@@ -15,15 +15,17 @@ const (
 	// ValueProtobufDelimited: the same behind its length, a varint, as readers
 	// want it that take one message after the other from a run of bytes.
 	ValueProtobufDelimited
+	// ValueJSON: the record in JSON.
+	ValueJSON
 )
 
 // valueNames is indexed by Value.
-var valueNames = [...]string{"protobuf", "protobuf-delimited"}
+var valueNames = [...]string{"protobuf", "protobuf-delimited", "json"}
 
 // valueRule lists the names in words.
-const valueRule = "use protobuf or protobuf-delimited"
+const valueRule = "use protobuf, protobuf-delimited or json"
 
-// String returns "protobuf" or "protobuf-delimited".
+// String returns "protobuf", "protobuf-delimited" or "json".
 func (v Value) String() string {
 	if int(v) < len(valueNames) {
 		return valueNames[v]
@@ -66,8 +68,21 @@ const (
 	maxLeadSize = delimiterSize
 )
 
-// This does not compile when a message could outgrow its delimiter.
-const _ = uint(1<<14 - 1 - maxConstantsSize - maxFieldsSize)
+// These do not compile when a message could outgrow its delimiter, or a record
+// the two bytes for its length, which maxFramingSize has.
+const (
+	_ = uint(1<<14 - 1 - maxConstantsSize - maxFieldsSize)
+	_ = uint(8191 - maxFramingSize - maxKeySize - maxJSONSize)
+)
+
+// maxRecordSize is the most that one record takes, which is also the room that
+// appendRecord wants behind its slice.
+func (v Value) maxRecordSize() int {
+	if v == ValueJSON {
+		return maxFramingSize + maxKeySize + maxJSONSize
+	}
+	return maxRecordSize
+}
 
 // framing is what a value is made of: a message, and what leads to it.
 type framing struct {

@@ -13,13 +13,17 @@ import (
 )
 
 // framings are of every form of values.
-var framings = []framing{{value: ValueProtobuf}, {value: ValueProtobufDelimited}}
+var framings = []framing{{value: ValueProtobuf}, {value: ValueProtobufDelimited}, {value: ValueJSON}}
 
 // readValue reads a value as its consumers do.
 func readValue(f framing, value []byte) (*flowv1.FlowRecord, error) {
 	m := new(flowv1.FlowRecord)
-	if f.value != ValueProtobufDelimited {
+	switch f.value {
+	case ValueProtobuf:
 		return m, proto.Unmarshal(value, m)
+	case ValueJSON:
+		return readJSON(value)
+	default: // below
 	}
 	r := bytes.NewReader(value)
 	err := protodelim.UnmarshalFrom(r, m)
@@ -47,8 +51,8 @@ func writeValue(t *testing.T, f framing, m *flowv1.FlowRecord) []byte {
 	return b.Bytes()
 }
 
-// checkValue fails the test unless a value is what a consumer reads as want, and
-// as long as generated code would have made it.
+// checkValue fails the test unless a value is what a consumer reads as want and,
+// in protobuf, as long as generated code would have made it.
 func checkValue(t *testing.T, f framing, value []byte, want *flowv1.FlowRecord) {
 	t.Helper()
 	got, err := readValue(f, value)
@@ -57,6 +61,9 @@ func checkValue(t *testing.T, f framing, value []byte, want *flowv1.FlowRecord) 
 	}
 	if !proto.Equal(got, want) {
 		t.Fatalf("%v: got\n%v, want\n%v", f.value, got, want)
+	}
+	if f.value == ValueJSON {
+		return
 	}
 	if size := len(writeValue(t, f, want)); len(value) != size {
 		t.Fatalf("%v: value has %d bytes, generated code writes %d", f.value, len(value), size)
@@ -121,7 +128,7 @@ func TestDelimitedGolden(t *testing.T) {
 func TestValueText(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Value{
-		"protobuf": ValueProtobuf, "protobuf-delimited": ValueProtobufDelimited,
+		"protobuf": ValueProtobuf, "protobuf-delimited": ValueProtobufDelimited, "json": ValueJSON,
 	} {
 		var v Value
 		if err := v.UnmarshalText([]byte(text)); err != nil || v != want {
@@ -132,7 +139,7 @@ func TestValueText(t *testing.T) {
 		}
 	}
 	unknown := Value(len(valueNames))
-	if err := unknown.UnmarshalText([]byte("avro")); err == nil || !strings.Contains(err.Error(), `"avro" is not known: use protobuf`) {
+	if err := unknown.UnmarshalText([]byte("avro")); err == nil || !strings.Contains(err.Error(), `"avro" is not known: use protobuf, protobuf-delimited or json`) {
 		t.Errorf("avro: %v", err)
 	}
 	if _, err := unknown.MarshalText(); err == nil || unknown.String() != fmt.Sprintf("Value(%d)", len(valueNames)) {

@@ -124,7 +124,10 @@ func TestMistakes(t *testing.T) {
 			`FLOWPUB_KAFKA_CREATE_TOPIC is "120000,3": topic shape is 120000,3: partitions must be from 1 to 10000`,
 		}},
 		{"value that is none", []string{"FLOWPUB_KAFKA_VALUE=avro"}, []string{
-			`FLOWPUB_KAFKA_VALUE is "avro": value "avro" is not known: use protobuf or protobuf-delimited`,
+			`FLOWPUB_KAFKA_VALUE is "avro": value "avro" is not known: use protobuf, protobuf-delimited or json`,
+		}},
+		{"buffer too small for JSON", []string{"FLOWPUB_KAFKA_VALUE=json", "FLOWPUB_KAFKA_BUFFER_BYTES=7MiB"}, []string{
+			`FLOWPUB_KAFKA_BUFFER_BYTES is "7MiB": buffer is 7MiB: it must be from 8MiB to 1TiB`,
 		}},
 		{"linger too long", []string{"FLOWPUB_KAFKA_LINGER=2m"}, []string{`FLOWPUB_KAFKA_LINGER is "2m": linger is 2m0s: `}},
 		{"batch too large", []string{"FLOWPUB_KAFKA_BATCH_BYTES=2MiB"}, []string{`FLOWPUB_KAFKA_BATCH_BYTES is "2MiB": batch size is 2MiB: it must be from 4KiB to 1MiB`}},

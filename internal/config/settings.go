@@ -37,7 +37,7 @@ type settings struct {
 	TopicRoutes routes                `env:"KAFKA_TOPIC_ROUTES" default:"none" unit:"CIDR=name, comma-separated" help:"topics for the flow records of some exporters; the longest network wins"`
 	DeadLetters string                `env:"KAFKA_DEAD_LETTER_TOPIC" default:"none" unit:"name" help:"topic for datagrams that could not be decoded"`
 	CreateTopic publisher.TopicShape  `env:"KAFKA_CREATE_TOPIC" default:"none" unit:"partitions,replication" help:"have a missing topic created, as in 12,3"`
-	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf or protobuf-delimited" help:"how a message's value holds its flow record"`
+	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf, protobuf-delimited or json" help:"how a message's value holds its flow record"`
 	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`
 	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4, lz4-fast or zstd" help:"compression of record batches"`
 	Linger      Duration              `env:"KAFKA_LINGER" envDefault:"100ms" unit:"duration" help:"longest wait before an idle partition's batch is sent"`

@@ -73,12 +73,14 @@ const (
 	ValueProtobuf Value = iota
 	// ValueProtobufDelimited: the same behind its length.
 	ValueProtobufDelimited
+	// ValueJSON: the record in JSON.
+	ValueJSON
 )
 
 // valueNames is indexed by Value.
-var valueNames = [...]string{"protobuf", "protobuf-delimited"}
+var valueNames = [...]string{"protobuf", "protobuf-delimited", "json"}
 
-// String returns "protobuf" or "protobuf-delimited".
+// String returns "protobuf", "protobuf-delimited" or "json".
 func (v Value) String() string { return valueNames[v] }
 
 // MarshalText is String.
@@ -92,7 +94,7 @@ func (v *Value) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("tail: value %q is not known: use protobuf or protobuf-delimited", text)
+	return fmt.Errorf("tail: value %q is not known: use protobuf, protobuf-delimited or json", text)
 }
 
 // From is where reading a partition begins.

@@ -23,11 +23,7 @@ type flow struct {
 // has no exporter, or addresses that are none, is not a flow record: protobuf
 // alone would take the empty message for one.
 func (f *flow) decode(form Value, value []byte) error {
-	message, err := messageIn(form, value)
-	if err == nil {
-		err = proto.Unmarshal(message, &f.record)
-	}
-	if err != nil {
+	if err := unmarshal(form, value, &f.record); err != nil {
 		return fmt.Errorf("tail: not a flow record as %v: %w", form, err)
 	}
 	if len(f.record.GetExporterAddress()) == 0 {
@@ -52,16 +48,20 @@ func (f *flow) decode(form Value, value []byte) error {
 	return nil
 }
 
-// messageIn returns the encoded message in a value.
-func messageIn(form Value, value []byte) ([]byte, error) {
-	if form != ValueProtobufDelimited {
-		return value, nil
+// unmarshal replaces m with the flow record in a value.
+func unmarshal(form Value, value []byte, m *flowv1.FlowRecord) error {
+	switch form {
+	case ValueJSON:
+		return unmarshalJSON(value, m)
+	case ValueProtobufDelimited:
+		length, n := binary.Uvarint(value)
+		if n <= 0 || length != uint64(len(value)-n) {
+			return errors.New("it does not begin with the length of what follows")
+		}
+		value = value[n:]
+	default: // the value is the message
 	}
-	length, n := binary.Uvarint(value)
-	if n <= 0 || length != uint64(len(value)-n) {
-		return nil, errors.New("it does not begin with the length of what follows")
-	}
-	return value[n:], nil
+	return proto.Unmarshal(value, m)
 }
 
 // duration is the time from the flow's first packet to its last, in seconds.

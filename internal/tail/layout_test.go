@@ -3,6 +3,7 @@ package tail
 import (
 	"encoding/csv"
 	"encoding/json"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -224,6 +225,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"no delimiter", delimited, mustMarshal(t, web()), "does not begin with the length"},
 		{"cut short behind its length", delimited, delimit(mustMarshal(t, web()))[:20], "does not begin with the length"},
 		{"two behind each other", delimited, append(delimit(mustMarshal(t, web())), 0), "does not begin with the length"},
+		{"no JSON", ValueJSON, mustMarshal(t, web()), "not a flow record as json"},
+		{"no exporter in JSON", ValueJSON, []byte("{}"), "names no exporter"},
+		{"no time in JSON", ValueJSON, []byte(`{"startTime":"now"}`), `parsing time "now"`},
+		{"no format in JSON", ValueJSON, []byte(`{"format":"NETFLOW"}`), `format "NETFLOW" is not known`},
 		{"no exporter behind a length", delimited, []byte{0}, "names no exporter"},
 		{"no exporter", plain, mustMarshal(t, &flowv1.FlowRecord{SourceAddress: []byte{1, 2, 3, 4}}), "names no exporter"},
 		{"exporter of 3 bytes", plain, mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3}}), "exporter_address has 3 bytes"},
@@ -255,12 +260,39 @@ func TestDecodeForms(t *testing.T) {
 	t.Parallel()
 	message := mustMarshal(t, web())
 	want := string(appendCSV(nil, decoded(t, web())))
-	for form, value := range map[Value][]byte{ValueProtobuf: message, ValueProtobufDelimited: delimit(message)} {
+	for form, value := range map[Value][]byte{
+		ValueProtobuf: message, ValueProtobufDelimited: delimit(message), ValueJSON: []byte(webJSON),
+	} {
 		var f flow
 		if err := f.decode(form, value); err != nil {
 			t.Errorf("%v: %v", form, err)
 		} else if got := string(appendCSV(nil, &f)); got != want {
 			t.Errorf("%v: got\n%swant\n%s", form, got, want)
+		}
+	}
+}
+
+// webJSON is web by hand.
+const webJSON = `{"format":"EXPORT_FORMAT_NETFLOW_V5","exporterAddress":"10.0.0.1","exporterPort":50001,"engineType":1,"engineId":9,` +
+	`"samplingMode":1,"samplingInterval":100,"receiveTime":"2023-11-14T22:13:23.001000001Z","exportTime":"2023-11-14T22:13:23.000000001Z",` +
+	`"systemUptimeMs":86400000,"flowSequence":4000000000,"recordCount":30,"headerCount":31,"recordIndex":2,"anomalies":1,` +
+	`"firstUptimeMs":86397123,"startTime":"2023-11-14T22:13:20.123000000Z","lastUptimeMs":86399623,"endTime":"2023-11-14T22:13:22.623000000Z",` +
+	`"packets":180,"octets":250000,"tcpFlags":27,"protocol":6,"tos":8,"sourcePort":49152,"destinationPort":443,` +
+	`"sourceAs":64496,"sourcePrefixLength":24,"sourceAddress":"192.0.2.17","inputInterface":3,"outputInterface":7,` +
+	`"nextHop":"203.0.113.1","destinationAddress":"198.51.100.4","destinationPrefixLength":19,"destinationAs":64511}`
+
+// No field of the record is lost, and null and a format without a name are
+// understood.
+func TestUnmarshalJSON(t *testing.T) {
+	t.Parallel()
+	odd := `{"format":9,"exporterAddress":"2001:db8::1","sourceAddress":null,"startTime":null,"octets":18446744073709551615}`
+	for text, want := range map[string]*flowv1.FlowRecord{
+		webJSON: web(),
+		odd:     {Format: 9, ExporterAddress: []byte{0x20, 0x01, 0x0d, 0xb8, 15: 1}, Octets: math.MaxUint64},
+	} {
+		got := web()
+		if err := unmarshalJSON([]byte(text), got); err != nil || !proto.Equal(got, want) {
+			t.Errorf("got\n%v, %v, want\n%v", got, err, want)
 		}
 	}
 }

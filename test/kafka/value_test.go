@@ -4,9 +4,12 @@ package kafka_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protodelim"
 	"google.golang.org/protobuf/proto"
@@ -18,6 +21,7 @@ import (
 // values are the forms of a value other than the default, as consumers read them.
 var values = map[publisher.Value]func([]byte) (*flowv1.FlowRecord, error){
 	publisher.ValueProtobufDelimited: readDelimited,
+	publisher.ValueJSON:              readJSON,
 }
 
 // Every consumer reads every form of values, with a codec and as the encoder
@@ -78,4 +82,24 @@ func readDelimited(value []byte) (*flowv1.FlowRecord, error) {
 		err = fmt.Errorf("%d bytes follow the message", r.Len())
 	}
 	return m, err
+}
+
+// readJSON reads what checkFlows looks at.
+func readJSON(value []byte) (*flowv1.FlowRecord, error) {
+	var r struct {
+		Format                                              string
+		ExporterAddress, SourceAddress, DestinationAddress  netip.Addr
+		ExporterPort, SourcePort, DestinationPort, Protocol uint32
+		FlowSequence, RecordIndex                           uint32
+		Packets, Octets                                     uint64
+		ReceiveTime                                         time.Time
+	}
+	err := json.Unmarshal(value, &r)
+	return &flowv1.FlowRecord{
+		Format:          flowv1.ExportFormat(flowv1.ExportFormat_value[r.Format]),
+		ExporterAddress: r.ExporterAddress.AsSlice(), SourceAddress: r.SourceAddress.AsSlice(), DestinationAddress: r.DestinationAddress.AsSlice(),
+		ExporterPort: r.ExporterPort, SourcePort: r.SourcePort, DestinationPort: r.DestinationPort, Protocol: r.Protocol,
+		FlowSequence: r.FlowSequence, RecordIndex: r.RecordIndex, Packets: r.Packets, Octets: r.Octets,
+		ReceiveTimeNs: uint64(r.ReceiveTime.UnixNano()),
+	}, err
 }
