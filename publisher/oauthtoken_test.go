@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/flowpub/flowpub/internal/testca"
 )
 
 // A secret that looks different in every encoding.
@@ -213,20 +216,20 @@ func TestTokenURLIsToldInPart(t *testing.T) {
 // What is between us and the endpoint is told as well.
 func TestTokenConnectionErrors(t *testing.T) {
 	t.Parallel()
-	a := newAuthority(t)
+	a := testca.New(t)
 	secured := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { giveToken(w, "abc", 60) }))
-	secured.TLS = a.serverTLS(t)
-	secured.TLS.ClientAuth = 0
+	secured.TLS = serverTLS(t, a)
+	secured.TLS.ClientAuth = tls.NoClientCert
 	secured.StartTLS()
 	t.Cleanup(secured.Close)
 	nowhere, _ := reserveAddress(t)
 
 	cfg := oauthConfig(t, secured.URL)
-	cfg.CAFile = a.file
+	cfg.CAFile = a.File(t)
 	if token, err := newTokenEndpoint(t.Context(), &cfg).current(); token != "abc" || err != nil {
 		t.Errorf("token %q, error %v", token, err)
 	}
-	cfg.CAFile = newAuthority(t).file
+	cfg.CAFile = testca.New(t).File(t)
 	checkTokenError(t, cfg, "tls: failed to verify certificate: x509: certificate signed by unknown authority",
 		"compare the endpoint's certificate with the authorities for it, and its name with the token URL")
 	checkTokenError(t, oauthConfig(t, strings.Replace(secured.URL, "https", "http", 1)), "status 400 Bad Request",

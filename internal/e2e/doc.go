@@ -9,6 +9,7 @@
 //	load_test.go       the rate that flowpub is made for
 //	shutdown_test.go   SIGTERM in the middle of it
 //	outage_test.go     the broker is away, for a time that the budget covers; cut connections
+//	secrets_test.go    nothing that is written or served shows a secret
 //	shortage_test.go   too little of something: budget, leaders, receive buffer
 //
 // and what they share:

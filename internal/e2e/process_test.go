@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type process struct {
 	command *exec.Cmd
 	udp     string // where it listens for datagrams
 	http    string
+	stdout  bytes.Buffer // to be looked at when it has exited
 	exited  chan struct{}
 
 	mu  sync.Mutex
@@ -41,6 +43,7 @@ func startFlowpub(t *testing.T, broker string, environ ...string) *process {
 		"FLOWPUB_KAFKA_TOPIC=" + topic,
 		"FLOWPUB_KAFKA_BROKERS=" + broker,
 	}, environ...)
+	p.command.Stdout = &p.stdout
 	stderr, err := p.command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
