@@ -21,6 +21,11 @@ FUZZJOBS ?= 2
 # Which benchmarks `make bench` runs, and how often.
 BENCH ?= .
 BENCHCOUNT ?= 6
+# Older releases of Apache Kafka, and what `make test-kafka-older` tests with them:
+# delivery, codecs, idempotence, security.
+KAFKA_OLDER ?= 4.0.2 3.9.2
+KAFKA_SUBSET := TestOneBroker/CodecsAndAcks TestOneBroker/TopicCreatedByPublisher TestOneBroker/SmallMessages \
+	TestThreeBrokers/LeaderKilled TestRestartedBrokerKnowsBatch TestSecuredBroker
 # What `make bench-e2e` measures: see docs/benchmarks.md. Lists are separated by
 # commas. VERSUS is another collector's command line, BENCHFLAGS more flags.
 RATE ?= 100000,900000,max
@@ -69,6 +74,14 @@ test: ## Test everything that needs no other service
 .PHONY: test-kafka
 test-kafka: ## Test with a real Apache Kafka (Java, Maven, kcat, lz4; or KAFKA_BROKERS)
 	go test -tags kafka -count 1 -timeout 15m $(TESTFLAGS) ./test/kafka/...
+
+.PHONY: test-kafka-older
+test-kafka-older: ## Test the essentials with KAFKA_OLDER releases of Apache Kafka
+	@for version in $(KAFKA_OLDER); do \
+		echo "Apache Kafka $$version" >&2; \
+		KAFKA_VERSION=$$version go test -tags kafka -count 1 -timeout 5m -run "$$(tr ' ' '|' <<<'$(strip $(KAFKA_SUBSET))')" \
+			$(TESTFLAGS) ./test/kafka/; \
+	done
 
 .PHONY: soak
 soak: ## Full load on a real Apache Kafka that fails every 20 s, for SOAK_DURATION (15m)

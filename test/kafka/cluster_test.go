@@ -86,7 +86,7 @@ func (c *cluster) stop(t *testing.T) {
 			t.Logf("the last complaints in %s:\n%s", log, complaints(log, 30))
 		}
 	}
-	if _, err := c.run(context.Background(), nil, "", "stop"); err != nil {
+	if _, err := c.run(context.Background(), nil, "", "stop", "now"); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,7 +9,7 @@ usage: kafka.sh COMMAND [ARGUMENT...]
   fetch                       download Kafka into the cache, unless it is there
   start [1|3]                 start that many new brokers (default 1), wait until they
                               serve, print their addresses
-  stop                        stop all brokers
+  stop [now]                  stop all brokers; now: at once (SIGKILL)
   kill ID                     end a broker at once (SIGKILL); ID is 1, 2 or 3
   pause ID, resume ID         freeze a broker and let it go on (SIGSTOP, SIGCONT)
   restart ID                  start a broker again on its data, wait until it serves
@@ -24,7 +24,7 @@ environment:
                  but fetch. start makes it; one cluster a directory
   KAFKA_PORTS    a port for each broker, then one for each controller, separated by
                  commas (default 19092,19093 or 19092,...,19097)
-  KAFKA_VERSION  release to run (default 4.3.1)
+  KAFKA_VERSION  release to run, 3.9 or newer (default 4.4.0)
   KAFKA_CACHE    where downloads are kept (default .cache/kafka in the repository)
   KAFKA_HEAP     heap of each broker (default 512m)
   KAFKA_LISTENERS  more listeners of a broker, NAME://host:port,...
@@ -39,7 +39,7 @@ EOF
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-version=${KAFKA_VERSION:-4.3.1}
+version=${KAFKA_VERSION:-4.4.0}
 libraries=${KAFKA_CACHE:-$here/../../.cache/kafka}/$version
 heap=${KAFKA_HEAP:-512m}
 seconds_to_start=180 # on a machine that has other things to do
@@ -60,6 +60,7 @@ poll() { # SECONDS COMMAND...
   done
 }
 
+# Kafka 3.9 brings a binding of SLF4J for a logger that nobody configures here.
 fetch() {
   [[ -d $libraries ]] && return
   command -v mvn >/dev/null || fail "Maven (mvn) is not installed; it downloads Kafka $version"
@@ -68,7 +69,7 @@ fetch() {
   mkdir -p "$parent"
   partial=$(mktemp -d "$parent/.partial.XXXXXX")
   if ! mvn --quiet --batch-mode -Dstyle.color=never --file "$here/pom.xml" "-Dkafka.version=$version" \
-    dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$partial" >&2; then
+    dependency:copy-dependencies -DincludeScope=runtime -DexcludeArtifactIds=slf4j-reload4j "-DoutputDirectory=$partial" >&2; then
     rm -rf "$partial"
     fail "Maven could not download Kafka $version"
   fi
@@ -250,8 +251,13 @@ for_each_broker() { # BROKERS FUNCTION ARGUMENT...
 }
 
 # A frozen broker is let go first, and one that will not end is killed.
-stop() {
+stop() { # [now]
   local id
+  [[ -z ${1:-} || $1 == now ]] || { usage >&2; exit 2; }
+  if [[ -n ${1:-} ]]; then
+    for id in $(node_ids); do node_gone "$id" || kill_node "$id"; done
+    return
+  fi
   for id in $(node_ids); do
     node_gone "$id" && continue
     node_signal CONT "$id"
@@ -282,10 +288,21 @@ topic() { # NAME PARTITIONS [KEY=VALUE...]
     --create --topic "$name" --partitions "$partitions" ${configs[@]+"${configs[@]}"}
 }
 
+older_than() { # VERSION
+  ! printf '%s\n' "$1" "$version" | sort -V -C
+}
+
+producer_class() {
+  if older_than 4.0; then echo kafka.tools.ConsoleProducer; else echo org.apache.kafka.tools.ConsoleProducer; fi
+}
+
+# Before 4.2 the console tools had one option for all properties.
 console() { # CLASS TOPIC ARGUMENT...
-  local class=$1 topic=$2
+  local class=$1 topic=$2 arguments
   shift 2
-  java_class "$class" --bootstrap-server "$(bootstrap)" --topic "$topic" "$@"
+  arguments=("$@")
+  if (($# > 0)) && older_than 4.2; then arguments=("${arguments[@]/#--*-property/--property}"); fi
+  java_class "$class" --bootstrap-server "$(bootstrap)" --topic "$topic" ${arguments[@]+"${arguments[@]}"}
 }
 
 need_arguments() { # COUNT ARGUMENT...
@@ -299,7 +316,7 @@ main() {
     help | -h | --help) usage ;;
     fetch) fetch ;;
     start) need_dir; start "$@" ;;
-    stop) need_dir; stop ;;
+    stop) need_dir; stop "$@" ;;
     kill) need_dir; need_arguments 1 "$@"; kill_node "$1" ;;
     pause) need_dir; need_arguments 1 "$@"; node_signal STOP "$1" ;;
     resume) need_dir; need_arguments 1 "$@"; node_signal CONT "$1" ;;
@@ -307,7 +324,7 @@ main() {
     addresses) need_dir; addresses ;;
     topic) need_cluster; need_arguments 2 "$@"; topic "$@" ;;
     consume) need_cluster; need_arguments 1 "$@"; console org.apache.kafka.tools.consumer.ConsoleConsumer "$@" ;;
-    produce) need_cluster; need_arguments 1 "$@"; console org.apache.kafka.tools.ConsoleProducer "$@" ;;
+    produce) need_cluster; need_arguments 1 "$@"; console "$(producer_class)" "$@" ;;
     *) usage >&2; exit 2 ;;
   esac
 }

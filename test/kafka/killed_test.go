@@ -18,7 +18,7 @@ import (
 // what is lost had come within the linger and the time of two requests: the one
 // under way, and the one before it that it waited for.
 func (c *cluster) collectorKilled(t *testing.T) {
-	const rate, kills = 20_000, 3
+	const rate, kills = 20_000, 2
 	program := buildCollector(t)
 	for _, linger := range []time.Duration{100 * time.Millisecond, 10 * time.Millisecond} {
 		t.Run(linger.String(), func(t *testing.T) {
