@@ -73,7 +73,8 @@ test: ## Test everything that needs no other service
 
 .PHONY: test-kafka
 test-kafka: ## Test with a real Apache Kafka (Java, Maven, kcat, lz4; or KAFKA_BROKERS)
-	go test -tags kafka -count 1 -timeout 15m $(TESTFLAGS) ./test/kafka/...
+	@counts=$$(mktemp); trap 'sort "$$counts" >&2; rm "$$counts"' EXIT; \
+		KAFKA_COUNTS=$$counts go test -tags kafka -count 1 -timeout 15m -parallel 4 $(TESTFLAGS) ./test/kafka/...
 
 .PHONY: test-kafka-older
 test-kafka-older: ## Test the essentials with KAFKA_OLDER releases of Apache Kafka

@@ -209,6 +209,31 @@ func TestProducerForgottenAfterLostAnswer(t *testing.T) {
 	}
 }
 
+// An answer is lost, and the batch is repeated a day later: brokers have forgotten
+// the producer by then, and would not say so.
+func TestRepeatedAfterADay(t *testing.T) {
+	t.Parallel()
+	for age, doubted := range map[time.Duration]uint64{23 * time.Hour: 0, 25 * time.Hour: 30} {
+		listener := new(lossyListener)
+		broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
+		p := startPublisher(t, broker.ListenAddrs(), nil)
+		eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+		listener.lose.Store(1 << 30)
+		publish(t, p, 0, 1, 30)
+		eventually(t, 10*time.Second, "an answer is lost", func() bool { return p.Stats().ProduceErrors["connection_lost"] > 0 })
+		part := p.topics[0].layout.Load().partitions[0]
+		part.mu.Lock()
+		part.queue[0].opened = time.Now().Add(-age)
+		part.mu.Unlock()
+		listener.lose.Store(0)
+		closeWithin(t, p, 20*time.Second)
+		wantDelivered(t, p, 30)
+		if got := p.Stats().PossiblyDuplicated; got != doubted {
+			t.Errorf("after %v: %d possibly duplicated, want %d", age, got, doubted)
+		}
+	}
+}
+
 // Close gives up what it cannot deliver in time and says which of it may have
 // arrived.
 func TestCloseWithDeadline(t *testing.T) {

@@ -17,6 +17,9 @@ const (
 	minBackoff  = 50 * time.Millisecond
 	maxBackoff  = 2 * time.Second
 	slowBackoff = 5 * time.Second
+	// producerMemory is how long brokers recognise a batch after its records came,
+	// by the default of their producer.id.expiration.ms.
+	producerMemory = 24 * time.Hour
 )
 
 // prepare makes b, whose partition is busy with it, ready for an attempt.
@@ -110,6 +113,9 @@ func (p *partition) delivered(b *batch) {
 		p.sequence = nextSequence(p.sequence, b.records)
 	}
 	p.failures, p.after = 0, time.Time{}
+	if b.unanswered && time.Since(b.opened) >= producerMemory {
+		p.doubt(b) // brokers that have forgotten the producer say nothing, and store it again
+	}
 	p.counts.delivered += uint64(b.records)
 	p.counts.batches++
 	p.counts.raw += uint64(b.raw)

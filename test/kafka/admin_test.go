@@ -5,6 +5,7 @@ package kafka_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -131,6 +132,16 @@ func (c *cluster) partitions(t *testing.T, name string) []kmsg.MetadataResponseT
 		return kerr.ErrorForCode(response.Topics[0].ErrorCode)
 	})
 	return sorted
+}
+
+// awaitInSync waits until all replicas of a topic are in sync.
+func (c *cluster) awaitInSync(t *testing.T, name string) {
+	t.Helper()
+	eventually(t, 60*time.Second, "all replicas are in sync", func() bool {
+		return !slices.ContainsFunc(c.partitions(t, name), func(p kmsg.MetadataResponseTopicPartition) bool {
+			return len(p.ISR) < len(p.Replicas)
+		})
+	})
 }
 
 // limit has the brokers slow a client down to so many bytes a second.

@@ -23,6 +23,11 @@ type cluster struct {
 	brokers []string
 	admin   *kgo.Client
 	dir     string // of kafka.sh; empty when the brokers are not ours
+
+	// Of startProxied only, by broker: the proxy, its address, which the broker
+	// advertises to those who come through it, and what is behind it.
+	proxies         []*proxy
+	proxied, behind []string
 }
 
 // anyCluster returns the cluster that KAFKA_BROKERS names, or a broker of its own.
@@ -112,6 +117,12 @@ func (c *cluster) kill(t *testing.T, id int32) {
 	c.script(t, nil, "", "kill", strconv.Itoa(int(id)))
 }
 
+// end has a broker end properly, and waits until it has.
+func (c *cluster) end(t *testing.T, id int32) {
+	t.Helper()
+	c.script(t, nil, "", "end", strconv.Itoa(int(id)))
+}
+
 func (c *cluster) pause(t *testing.T, id int32) {
 	t.Helper()
 	c.script(t, nil, "", "pause", strconv.Itoa(int(id)))
@@ -163,6 +174,16 @@ func (c *cluster) run(ctx context.Context, settings []string, input string, args
 		return "", fmt.Errorf("kafka.sh %s: %w\n%s%s", strings.Join(args, " "), err, out, errors.String())
 	}
 	return string(out), nil
+}
+
+// writeFile writes a file that is gone after the test, and returns its name.
+func writeFile(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // freePorts returns ports of loopback that nobody listens on.

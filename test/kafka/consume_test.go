@@ -97,6 +97,15 @@ func readWithFranzGo(t *testing.T, c *cluster, name string, ends []int64) topic 
 // records reads with franz-go, which also tells how a message was stored.
 func (c *cluster) records(t *testing.T, name string, ends []int64) [][]*kgo.Record {
 	t.Helper()
+	got := make([][]*kgo.Record, len(ends))
+	c.each(t, name, ends, func(r *kgo.Record) { got[r.Partition] = append(got[r.Partition], r) })
+	return got
+}
+
+// each hands over one message after the other, those of a partition in the order
+// of their offsets.
+func (c *cluster) each(t *testing.T, name string, ends []int64, take func(*kgo.Record)) {
+	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...), kgo.ConsumeTopics(name),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
@@ -105,21 +114,21 @@ func (c *cluster) records(t *testing.T, name string, ends []int64) [][]*kgo.Reco
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	got := make([][]*kgo.Record, len(ends))
+	next := make([]int64, len(ends))
 	for missing := sum(ends); missing > 0; {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			t.Fatalf("%d of %d messages are missing: %v", missing, sum(ends), err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Offset != int64(len(got[r.Partition])) {
-				t.Errorf("partition %d: offset %d, want %d", r.Partition, r.Offset, len(got[r.Partition]))
+			if r.Offset != next[r.Partition] {
+				t.Errorf("partition %d: offset %d, want %d", r.Partition, r.Offset, next[r.Partition])
 			}
-			got[r.Partition] = append(got[r.Partition], r)
+			next[r.Partition] = r.Offset + 1
+			take(r)
 			missing--
 		})
 	}
-	return got
 }
 
 // readWithJava runs Kafka's console consumer.

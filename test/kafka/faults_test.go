@@ -7,51 +7,126 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/flowpub/flowpub/publisher"
 )
 
-// load of the tests below, in flows a second.
-const steady = 5_000
+// Loads of the tests below, in flows a second.
+const (
+	steady = 5_000
+	heavy  = 20_000
+)
 
-// TestThreeBrokers takes brokers away under a steady load, one way after the
-// other. Topics have three replicas and need two. Whatever happens, each flow is
-// delivered once, in its exporter's order, and no flow is dropped or called
-// doubtful.
+// TestThreeBrokers takes brokers away, and the network to them, under a steady
+// load, one way after the other. Topics have three replicas and need two. Whatever
+// happens, each flow is delivered once, in its exporter's order, and no flow is
+// dropped or called doubtful, unless the row says so.
 func TestThreeBrokers(t *testing.T) {
-	c := startCluster(t, 3)
+	t.Parallel()
+	c := startProxied(t, 3)
 	t.Run("CollectorKilled", c.collectorKilled)
 	t.Run("LeaderMoves", c.leaderMoves)
 	t.Run("MinInsyncWarning", c.minInsyncWarning)
+	t.Run("PreferredElection", c.preferredElection)
+	t.Run("RollingRestart", c.rollingRestart)
 	t.Run("LeaderKilled", c.leaderKilled)
-	t.Run("LeaderPaused", c.leaderPaused)
+	t.Run("PartitionWithoutLeader", c.partitionWithoutLeader)
+	t.Run("NotEnoughReplicas", c.notEnoughReplicas)
 	t.Run("TooFewReplicas", c.tooFewReplicas)
+	t.Run("NetworkCut", c.networkCut)
+	t.Run("SlowNetwork", c.slowNetwork)
+	t.Run("AnswersLost", c.answersLost)
+	t.Run("AnswersLostNotIdempotent", c.answersLostNotIdempotent)
+	t.Run("FencedAfterLostAnswer", c.fencedAfterLostAnswer)
+	t.Run("AdvertisedUnreachable", c.advertisedUnreachable)
+	// Those run at the same time: brokers and network stay as they are.
+	t.Run("ProducerFenced", c.producerFenced)
+	t.Run("NameResolvesLater", c.nameResolvesLater)
+	t.Run("TopicCreatedLater", c.topicCreatedLater)
+	t.Run("TopicCreatedAnew", c.topicCreatedAnew)
+	t.Run("PartitionsAdded", c.partitionsAdded)
+	t.Run("SmallMessages", c.smallMessages)
+	t.Run("TimeRefused", c.timeRefused)
+	t.Run("ClientSlowedDown", c.clientSlowedDown)
+}
+
+// TestLongOutages has the rows that last: a minute without brokers, and a broker
+// that stands still for longer than any request waits, with every setting at its
+// default but the linger.
+func TestLongOutages(t *testing.T) { //nolint:tparallel // one row would take the brokers from the other
+	t.Parallel()
+	c := startCluster(t, 3)
+	t.Run("LeaderPaused", c.leaderPaused)
 	t.Run("AllBrokersGone", c.allBrokersGone)
 }
 
-// underLoad publishes a steady stream to a new topic while faults happen, and
-// checks what arrived.
-func (c *cluster) underLoad(t *testing.T, network byte, change func(*publisher.Config), faults func(topic string, p *publisher.Publisher)) {
-	t.Helper()
-	name := c.createTopic(t, "faults", 6)
-	tr := newTraffic(network)
-	p := startPublisher(t, c.brokers, name, change)
-	awaitReady(t, p)
-	stop := tr.load(t, p, steady)
-	awaitMore(t, p)
-	faults(name, p)
-	awaitMore(t, p)
-	stop()
-	closeExactly(t, p, tr.flows())
-	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+// load is a steady stream to a topic.
+type load struct {
+	network byte
+	rate    int // flows a second
+	brokers []string
+	change  func(*publisher.Config)
+	// create makes the topic; one of six partitions if nil.
+	create  func() string
+	allowed terms
 }
 
-// awaitMore waits until a second's load more is delivered than is now.
-func awaitMore(t *testing.T, p *publisher.Publisher) {
+// underLoad has faults happen while a stream flows, and accounts for it.
+func (c *cluster) underLoad(t *testing.T, l load, faults func(topic string, p *publisher.Publisher)) publisher.Stats {
+	t.Helper()
+	s := c.begin(t, l)
+	faults(s.topic, s.p)
+	return s.end(t)
+}
+
+// flowing is a load that has begun.
+type flowing struct {
+	load
+	c     *cluster
+	topic string
+	tr    traffic
+	p     *publisher.Publisher
+	stop  func()
+}
+
+func (c *cluster) begin(t *testing.T, l load) *flowing {
+	t.Helper()
+	if l.create == nil {
+		l.create = func() string { return c.createTopic(t, "faults", 6) }
+	}
+	if l.brokers == nil {
+		l.brokers = c.brokers
+	}
+	s := &flowing{load: l, c: c, topic: l.create(), tr: newTraffic(l.network)}
+	s.p = startPublisher(t, l.brokers, s.topic, l.change)
+	awaitReady(t, s.p)
+	s.stop = s.tr.load(t, s.p, l.rate)
+	awaitMore(t, s.p, l.rate)
+	return s
+}
+
+// end accounts for a stream once more of it has been delivered.
+func (s *flowing) end(t *testing.T) publisher.Stats {
+	t.Helper()
+	awaitMore(t, s.p, s.rate)
+	s.stop()
+	return s.c.account(t, s.p, s.topic, s.tr, s.allowed)
+}
+
+// awaitMore waits until so many more flows are delivered than are now.
+func awaitMore(t *testing.T, p *publisher.Publisher, flows int) {
 	t.Helper()
 	before := p.Stats().Delivered
 	eventually(t, 60*time.Second, "more flows are delivered", func() bool {
-		return p.Stats().Delivered >= before+steady
+		return p.Stats().Delivered >= before+uint64(flows)
 	})
+}
+
+// awaitError waits until an attempt has failed with an error.
+func awaitError(t *testing.T, p *publisher.Publisher, name string, limit time.Duration) {
+	t.Helper()
+	eventually(t, limit, "an attempt fails with "+name, func() bool { return p.Stats().ProduceErrors[name] > 0 })
 }
 
 // A partition gets another leader, as in a rolling update: it is found within
@@ -75,11 +150,10 @@ func (c *cluster) leaderMoves(t *testing.T) {
 	if median := took[1]; median > 2*time.Second {
 		t.Errorf("the new leader was found after %v, want 2s at most", median)
 	}
-	s := closeExactly(t, p, tr.flows())
+	s := c.account(t, p, name, tr, terms{})
 	if s.ProduceErrors["not_leader"] == 0 {
 		t.Errorf("errors %v, want the old leader's refusals", s.ProduceErrors)
 	}
-	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
 }
 
 // A topic that counts a flow as stored when one of three brokers has it is
@@ -93,38 +167,105 @@ func (c *cluster) minInsyncWarning(t *testing.T) {
 	}
 }
 
+// The leaders of all partitions change at the same time, to those that should
+// lead.
+func (c *cluster) preferredElection(t *testing.T) {
+	s := c.underLoad(t, load{network: 45, rate: heavy}, func(topic string, p *publisher.Publisher) {
+		for number := range int32(6) {
+			replicas := c.partitions(t, topic)[number].Replicas
+			c.reassign(t, topic, number, append(replicas[1:], replicas[0]))
+		}
+		before := p.Stats().ProduceErrors["not_leader"]
+		c.electPreferred(t, topic)
+		eventually(t, 30*time.Second, "old leaders refuse", func() bool { return p.Stats().ProduceErrors["not_leader"] > before })
+	})
+	t.Logf("%d attempts went to old leaders", s.ProduceErrors["not_leader"])
+}
+
+// electPreferred has each partition of a topic led by the first of its replicas.
+func (c *cluster) electPreferred(t *testing.T, name string) {
+	t.Helper()
+	topic := kmsg.NewElectLeadersRequestTopic()
+	topic.Topic = name
+	for number := range c.partitions(t, name) {
+		topic.Partitions = append(topic.Partitions, int32(number))
+	}
+	elect := kmsg.NewPtrElectLeadersRequest()
+	elect.Topics = append(elect.Topics, topic)
+	eventually(t, 20*time.Second, "the preferred replicas lead", func() bool {
+		if _, err := elect.RequestWith(t.Context(), c.admin); err != nil {
+			t.Fatalf("electing leaders of topic %s: %v", name, err)
+		}
+		return !slices.ContainsFunc(c.partitions(t, name), func(p kmsg.MetadataResponseTopicPartition) bool {
+			return p.Leader != p.Replicas[0]
+		})
+	})
+}
+
+// Each broker ends properly and is started again, as in an update of the cluster:
+// it hands its partitions over before it ends.
+func (c *cluster) rollingRestart(t *testing.T) {
+	c.underLoad(t, load{network: 46, rate: heavy}, func(topic string, p *publisher.Publisher) {
+		for id := range int32(3) {
+			c.end(t, id+1)
+			awaitMore(t, p, heavy)
+			c.restart(t, id+1)
+			c.awaitInSync(t, topic)
+		}
+	})
+}
+
 // A broker dies and comes back.
 func (c *cluster) leaderKilled(t *testing.T) {
-	c.underLoad(t, 41, nil, func(topic string, p *publisher.Publisher) {
+	c.underLoad(t, load{network: 41, rate: heavy}, func(topic string, p *publisher.Publisher) {
 		id := c.leader(t, topic, 0)
 		c.kill(t, id)
 		pass(t, 5*time.Second)
-		awaitMore(t, p)
+		awaitMore(t, p, heavy)
 		c.restart(t, id)
 	})
 }
 
-// A broker stands still for 15 seconds or more, longer than requests wait for it.
-// The others take over while it does.
-func (c *cluster) leaderPaused(t *testing.T) {
-	impatient := func(cfg *publisher.Config) { cfg.RequestTimeout = 3 * time.Second }
-	c.underLoad(t, 42, impatient, func(topic string, p *publisher.Publisher) {
-		id := c.leader(t, topic, 0)
-		c.pause(t, id)
-		t.Cleanup(func() { c.resume(t, id) })
-		began := time.Now()
-		eventually(t, 60*time.Second, "flows wait", func() bool { return p.Stats().Buffered > 2*steady })
-		eventually(t, 60*time.Second, "the others have what waited", func() bool { return p.Stats().Buffered < steady })
-		t.Logf("the others have taken over after %v", time.Since(began))
-		pass(t, 15*time.Second-time.Since(began))
-		c.resume(t, id)
+// The only replica of a partition is on a broker that ends, while the other two go
+// on: what is in other partitions is delivered, what is in that one waits.
+func (c *cluster) partitionWithoutLeader(t *testing.T) {
+	const id = 2
+	create := func() string {
+		name := c.createTopic(t, "leaderless", 6)
+		c.reassign(t, name, 0, []int32{id})
+		eventually(t, 30*time.Second, "a partition has one replica", func() bool { return len(c.partitions(t, name)[0].Replicas) == 1 })
+		return name
+	}
+	c.underLoad(t, load{network: 47, rate: heavy, create: create}, func(_ string, p *publisher.Publisher) {
+		c.end(t, id) // killed, it might not be let lead again: the cluster cannot know that its log is whole
+		awaitError(t, p, "no_leader", 30*time.Second)
+		awaitMore(t, p, 3*heavy)
+		if waiting := p.Stats().Buffered; waiting < heavy/4 {
+			t.Errorf("%d flows wait: those without a leader should", waiting)
+		}
+		c.restart(t, id)
+	})
+}
+
+// One broker dies, and the topic needs all three: the leaders refuse what comes.
+func (c *cluster) notEnoughReplicas(t *testing.T) {
+	create := func() string { return c.createTopic(t, "allinsync", 6, "min.insync.replicas", "3") }
+	c.underLoad(t, load{network: 48, rate: heavy, create: create}, func(_ string, p *publisher.Publisher) {
+		c.kill(t, 3)
+		awaitError(t, p, "not_enough_replicas", 30*time.Second)
+		delivered := p.Stats().Delivered
+		pass(t, 5*time.Second)
+		if now := p.Stats().Delivered; now > delivered+heavy {
+			t.Errorf("%d flows count as delivered without the third replica", now-delivered)
+		}
+		c.restart(t, 3)
 	})
 }
 
 // Two brokers of three die, and with them the majority: nothing can be stored
 // until one is back.
 func (c *cluster) tooFewReplicas(t *testing.T) {
-	c.underLoad(t, 43, nil, func(_ string, _ *publisher.Publisher) {
+	c.underLoad(t, load{network: 43, rate: heavy}, func(_ string, _ *publisher.Publisher) {
 		c.kill(t, 2)
 		c.kill(t, 3)
 		pass(t, 8*time.Second)
@@ -132,17 +273,45 @@ func (c *cluster) tooFewReplicas(t *testing.T) {
 	})
 }
 
-// All brokers die and come back.
-func (c *cluster) allBrokersGone(t *testing.T) {
-	c.underLoad(t, 44, nil, func(_ string, p *publisher.Publisher) {
-		for id := range int32(3) {
-			c.kill(t, id+1)
+// A broker stands still for 40 seconds, longer than the 30 that requests wait for
+// it. The others take over while it does.
+func (c *cluster) leaderPaused(t *testing.T) {
+	s := c.underLoad(t, load{network: 42, rate: heavy}, func(topic string, p *publisher.Publisher) {
+		id := c.leader(t, topic, 0)
+		c.pause(t, id)
+		t.Cleanup(func() { c.resume(t, id) })
+		began := time.Now()
+		awaitError(t, p, "timeout", 35*time.Second)
+		eventually(t, 5*time.Second, "the others have what waited", func() bool { return p.Stats().Buffered < heavy/4 })
+		t.Logf("the others have taken over after %v", time.Since(began))
+		pass(t, 40*time.Second-time.Since(began))
+		if waiting := p.Stats().Buffered; waiting > heavy {
+			t.Errorf("%d flows wait at the end", waiting)
 		}
-		delivered := p.Stats().Delivered
-		pass(t, 15*time.Second)
-		if now := p.Stats().Delivered; now > delivered+steady {
-			t.Errorf("%d flows were delivered to nobody", now-delivered)
-		}
-		c.restart(t, 1, 2, 3)
+		c.resume(t, id)
 	})
+	t.Logf("errors %v", s.ProduceErrors)
+}
+
+// All brokers die and come back after a minute. The default budget has room for
+// what comes meanwhile. Of another publisher, whose budget has not, the newest
+// flows are dropped.
+func (c *cluster) allBrokersGone(t *testing.T) {
+	roomy := c.begin(t, load{network: 44, rate: heavy})
+	tight := c.begin(t, load{network: 49, rate: heavy, allowed: terms{overflow: true}, change: func(cfg *publisher.Config) {
+		cfg.BufferBytes = 16 << 20
+	}})
+	for id := range int32(3) {
+		c.kill(t, id+1)
+	}
+	delivered := roomy.p.Stats().Delivered
+	pass(t, time.Minute)
+	s := roomy.p.Stats()
+	if s.Delivered > delivered+heavy {
+		t.Errorf("%d flows were delivered to nobody", s.Delivered-delivered)
+	}
+	t.Logf("%d flows wait in %d of %d MiB", s.Buffered, s.BufferBytes>>20, s.BufferLimitBytes>>20)
+	c.restart(t, 1, 2, 3)
+	t.Run("DefaultBudget", func(t *testing.T) { roomy.end(t) })
+	t.Run("SmallBudget", func(t *testing.T) { tight.end(t) })
 }

@@ -12,6 +12,7 @@ usage: kafka.sh COMMAND [ARGUMENT...]
   stop [now]                  stop all brokers; now: at once (SIGKILL)
   kill ID                     end a broker at once (SIGKILL); ID is 1, 2 or 3
   pause ID, resume ID         freeze a broker and let it go on (SIGSTOP, SIGCONT)
+  end ID                      have a broker end properly (SIGTERM), wait until it has
   restart ID                  start a broker again on its data, wait until it serves
   addresses                   print host:port,...
   topic NAME PARTITIONS [KEY=VALUE...]
@@ -28,6 +29,8 @@ environment:
   KAFKA_CACHE    where downloads are kept (default .cache/kafka in the repository)
   KAFKA_HEAP     heap of each broker (default 512m)
   KAFKA_LISTENERS  more listeners of a broker, NAME://host:port,...
+  KAFKA_PROXIED  a port for each broker, then another for each, separated by commas: a
+                 listener PROXIED on the first that advertises the second
   KAFKA_CONFIG   a file with more settings of the brokers
   KAFKA_SCRAM    name=...,password=... of a user for SCRAM-SHA-512
   KAFKA_OWNER    a process number; brokers started now end when that process is gone
@@ -99,12 +102,13 @@ process_birth() { # PID
 
 # Print a broker's process number, if the process that was started still runs.
 node_pid() { # ID
-  local pid birth file
+  local pid birth state file
   file=$(node_dir "$1")/pid
   [[ -f $file ]] || return 1
   { read -r pid && read -r birth; } <"$file"
   [[ $(process_birth "$pid") == "$birth" ]] || return 1
-  [[ $(ps -o stat= -p "$pid") != Z* ]] || return 1
+  state=$(ps -o stat= -p "$pid") || return 1 # it may have been reaped since
+  [[ $state != Z* ]] || return 1
   echo "$pid"
 }
 
@@ -127,7 +131,7 @@ node_configure() { # ID BROKERS
   cat >"$dir/server.properties" <<EOF
 process.roles=broker,controller
 node.id=$id
-listeners=PLAINTEXT://127.0.0.1:${ports[id - 1]},CONTROLLER://127.0.0.1:${ports[brokers + id - 1]}${KAFKA_LISTENERS:+,$KAFKA_LISTENERS}
+listeners=PLAINTEXT://127.0.0.1:${ports[id - 1]},CONTROLLER://127.0.0.1:${ports[brokers + id - 1]}${KAFKA_LISTENERS:+,$KAFKA_LISTENERS}${proxied:+,PROXIED://127.0.0.1:${proxied[id - 1]}}
 controller.listener.names=CONTROLLER
 controller.quorum.voters=$(IFS=,; echo "${voters[*]}")
 log.dirs=$dir/data
@@ -143,11 +147,20 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
 EOF
+  [[ -z ${KAFKA_PROXIED:-} ]] || proxied_listener "$id" "$brokers" >>"$dir/server.properties"
   [[ -z ${KAFKA_CONFIG:-} ]] || cat "$KAFKA_CONFIG" >>"$dir/server.properties"
   java_class kafka.tools.StorageTool format --cluster-id "$cluster_id" \
     --config "$dir/server.properties" ${KAFKA_SCRAM:+--add-scram "SCRAM-SHA-512=[$KAFKA_SCRAM]"} \
     >"$dir/format.log" 2>&1 ||
     { cat "$dir/format.log" >&2; fail "formatting the storage of broker $id failed"; }
+}
+
+# Print what makes clients of the listener PROXIED come back through the proxy.
+proxied_listener() { # ID BROKERS
+  cat <<EOF
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
+advertised.listeners=PLAINTEXT://127.0.0.1:${ports[$1 - 1]},PROXIED://127.0.0.1:${proxied[$2 + $1 - 1]}
+EOF
 }
 
 # Start a broker's process. Its log begins anew, so that node_serving cannot
@@ -237,6 +250,9 @@ read_ports() { # BROKERS
   defaults=$(seq -s, 19092 $((19091 + 2 * $1)))
   IFS=, read -ra ports <<<"${KAFKA_PORTS:-$defaults}"
   ((${#ports[@]} == 2 * $1)) || fail "KAFKA_PORTS names ${#ports[@]} ports; $1 brokers need $((2 * $1))"
+  IFS=, read -ra proxied <<<"${KAFKA_PROXIED:-}"
+  ((${#proxied[@]} == 2 * $1 || ${#proxied[@]} == 0)) ||
+    fail "KAFKA_PROXIED names ${#proxied[@]} ports; $1 brokers need $((2 * $1))"
 }
 
 # Run a function for each broker at the same time; fail when one of them fails.
@@ -271,6 +287,11 @@ stop() { # [now]
 kill_node() { # ID
   node_signal KILL "$1"
   poll 10 node_gone "$1" || fail "broker $1 outlives SIGKILL"
+}
+
+end_node() { # ID
+  node_signal TERM "$1"
+  poll "$seconds_to_stop" node_gone "$1" || fail "broker $1 outlives SIGTERM"
 }
 
 restart() { # ID
@@ -318,6 +339,7 @@ main() {
     start) need_dir; start "$@" ;;
     stop) need_dir; stop "$@" ;;
     kill) need_dir; need_arguments 1 "$@"; kill_node "$1" ;;
+    end) need_dir; need_arguments 1 "$@"; end_node "$1" ;;
     pause) need_dir; need_arguments 1 "$@"; node_signal STOP "$1" ;;
     resume) need_dir; need_arguments 1 "$@"; node_signal CONT "$1" ;;
     restart) need_dir; need_arguments 1 "$@"; restart "$1" ;;

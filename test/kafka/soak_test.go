@@ -211,15 +211,6 @@ func after(d time.Duration) <-chan struct{} {
 	return done
 }
 
-func writeFile(t *testing.T, content string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
 // ledger is flowpub's account of all datagrams and flows, as it logs it.
 type ledger struct {
 	DatagramsReceived uint64            `json:"datagrams_received"`

@@ -95,8 +95,7 @@ func (c *cluster) topicCreatedLater(t *testing.T) {
 	c.createNamed(t, name, 3)
 	eventually(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	tr.publish(t, p, 10, 30)
-	closeExactly(t, p, tr.flows())
-	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+	c.account(t, p, name, tr, terms{})
 }
 
 // Replicas that want the same topic create it together, as they were told to.
@@ -198,8 +197,12 @@ func (c *cluster) topicCreatedAnew(t *testing.T) {
 	})
 	c.createNamed(t, name, 3)
 	after.publish(t, p, 10, 30)
-	closeExactly(t, p, before.flows()+after.flows())
-	after.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+	s := closeExactly(t, p, before.flows()+after.flows())
+	got := c.tally(t, name, after, 1)
+	if got.different != after.flows() || got.copies > 0 {
+		t.Errorf("the topic has %d flows, %d copies, want %d", got.different, got.copies, after.flows())
+	}
+	report(t, before.flows()+after.flows(), s, got)
 }
 
 // Partitions are added while flows come in: exporters that move to one leave
@@ -217,9 +220,9 @@ func (c *cluster) partitionsAdded(t *testing.T) {
 	known := p.Stats().Delivered
 	eventually(t, 30*time.Second, "more flows are delivered", func() bool { return p.Stats().Delivered > known+5000 })
 	stop()
-	closeExactly(t, p, tr.flows())
+	c.account(t, p, name, tr, terms{homes: 2})
 	ends := c.ends(t, name)
-	tr.checkFlows(t, readWithFranzGo(t, c, name, ends), 2)
+	tr.checkFlows(t, readWithFranzGo(t, c, name, ends), 2) // which has an eye for where the pieces meet
 	if sum(ends[2:]) == 0 {
 		t.Errorf("the new partitions are empty: %v", ends)
 	}
@@ -245,11 +248,10 @@ func (c *cluster) smallMessages(t *testing.T) {
 			c.setTopic(t, name, "max.message.bytes", "20000")
 		}
 		tr.publish(t, p, 100, 30)
-		s := closeExactly(t, p, tr.flows())
+		s := c.account(t, p, name, tr, terms{})
 		if refused := s.ProduceErrors["message_too_large"]; (refused > 0) != changed {
 			t.Errorf("changed while running: %v, %d batches were refused", changed, refused)
 		}
-		tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
 	}
 }
 
@@ -293,7 +295,11 @@ func (c *cluster) timeRefused(t *testing.T) {
 	if s.ProduceErrors["invalid_timestamp"] != 5 {
 		t.Errorf("errors %v, want the timestamp refused five times", s.ProduceErrors)
 	}
-	later.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
+	got := c.tally(t, name, later, 1)
+	if got.different != later.flows() || got.copies > 0 {
+		t.Errorf("the topic has %d flows, %d copies, want %d", got.different, got.copies, later.flows())
+	}
+	report(t, tr.flows()+later.flows(), s, got)
 }
 
 // A broker that slows us down is left alone for as long as it asks: it would
@@ -314,12 +320,11 @@ func (c *cluster) clientSlowedDown(t *testing.T) {
 	eventually(t, 60*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	began := time.Now()
 	tr.publish(t, p, 1, 30)
-	s := closeExactly(t, p, tr.flows())
+	s := c.account(t, p, name, tr, terms{})
 	if took := time.Since(began); took < 3*time.Second {
 		t.Errorf("all was delivered after %v: the broker did not slow us down", took)
 	}
 	if s.ProduceErrors["timeout"] > 0 {
 		t.Errorf("errors %v, want no time-out", s.ProduceErrors)
 	}
-	tr.checkFlows(t, readWithFranzGo(t, c, name, c.ends(t, name)), 1)
 }

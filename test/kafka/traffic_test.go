@@ -4,6 +4,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -23,7 +24,12 @@ type exporter struct {
 	from  netip.AddrPort
 	sent  uint32
 	began decoder.UnixNano
+	// refused are those of its flows that the publisher had no room for.
+	refused []span
 }
+
+// span is flows of an exporter from the first to before the end.
+type span struct{ first, end uint32 }
 
 // newTraffic returns 16 exporters, 4 of them with IPv6 addresses; the network's
 // number keeps them apart from others.
@@ -99,6 +105,17 @@ func (tr traffic) flows() uint64 {
 	return n
 }
 
+// refused counts the flows that the publisher had no room for.
+func (tr traffic) refused() uint64 {
+	var n uint64
+	for _, e := range tr {
+		for _, s := range e.refused {
+			n += uint64(s.end - s.first)
+		}
+	}
+	return n
+}
+
 // publish has every exporter send a number of packets, one in turn.
 func (tr traffic) publish(t *testing.T, p *publisher.Publisher, packets, records int) {
 	t.Helper()
@@ -112,12 +129,16 @@ func (tr traffic) publish(t *testing.T, p *publisher.Publisher, packets, records
 }
 
 func (e *exporter) publish(p *publisher.Publisher, records int) error {
-	received := e.received(e.sent)
-	return p.Publish(e.from, received, e.next(records))
+	first := e.sent
+	err := p.Publish(e.from, e.received(first), e.next(records))
+	if errors.Is(err, publisher.ErrBufferFull) {
+		e.refused = append(e.refused, span{first, e.sent})
+	}
+	return err
 }
 
 // load has the exporters send a steady stream until stop is called, or the test
-// ends.
+// ends. A full buffer does not end it.
 func (tr traffic) load(t *testing.T, p *publisher.Publisher, flowsPerSecond int) (stop func()) {
 	t.Helper()
 	const records = 30
@@ -135,7 +156,8 @@ func (tr traffic) load(t *testing.T, p *publisher.Publisher, flowsPerSecond int)
 			case <-tick.C:
 			}
 			for due := int(time.Since(began).Seconds() * float64(flowsPerSecond)); sent < due; sent += records {
-				if err := tr[sent/records%len(tr)].publish(p, records); err != nil {
+				err := tr[sent/records%len(tr)].publish(p, records)
+				if err != nil && !errors.Is(err, publisher.ErrBufferFull) {
 					t.Error(err)
 					return
 				}
