@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"regexp"
@@ -91,15 +92,19 @@ func (c *OAuthConfig) encrypted() bool {
 }
 
 // readSecret reads a file that holds a secret; line breaks at its end are none of
-// it.
+// it. The error has the name only of a file that there is: another name may be the
+// secret itself, put in the wrong place.
 func readSecret(what, file string) (string, error) {
 	b, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
 	if err != nil {
 		return "", fmt.Errorf("publisher: %s: %w: name a file that this user may read", what, err)
 	}
 	secret := strings.TrimRight(string(b), "\r\n")
 	if secret == "" {
-		return "", fmt.Errorf("publisher: %s: %s is empty: write the secret to it", what, file)
+		return "", fmt.Errorf("publisher: %s: %s is empty: write it to that file", what, file)
 	}
 	return secret, nil
 }

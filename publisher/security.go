@@ -133,13 +133,26 @@ func (c *TLSConfig) load() (*tls.Config, error) {
 		conf.RootCAs = pool
 	}
 	if c.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		cert, err := c.loadCertificate()
 		if err != nil {
-			return nil, fmt.Errorf("publisher: client certificate %s with key %s: %w: both must be PEM, readable, and belong together", c.CertFile, c.KeyFile, err)
+			return nil, err
 		}
 		conf.Certificates = []tls.Certificate{cert}
 	}
 	return conf, nil
+}
+
+func (c *TLSConfig) loadCertificate() (tls.Certificate, error) {
+	certPEM, certErr := readSecret("client certificate", c.CertFile)
+	keyPEM, keyErr := readSecret("key of the client certificate", c.KeyFile)
+	if err := errors.Join(certErr, keyErr); err != nil {
+		return tls.Certificate{}, err
+	}
+	cert, err := tls.X509KeyPair([]byte(certPEM), []byte(keyPEM))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("publisher: client certificate %s with key %s: %w: both must be PEM, and belong together", c.CertFile, c.KeyFile, err)
+	}
+	return cert, nil
 }
 
 func loadAuthorities(file string) (*x509.CertPool, error) {
@@ -154,7 +167,7 @@ func loadAuthorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// files names everything load and mechanism read, for noticing changes.
+// files names everything that is read for new connections, for noticing changes.
 func (c Config) files() []string {
 	var names []string
 	if c.TLS != nil {

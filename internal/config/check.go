@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"strings"
 
 	"github.com/flowpub/flowpub/publisher"
@@ -42,15 +43,26 @@ func checkMechanism(chosen mechanism, found *mistakes) {
 	}
 }
 
-// checkFiles refuses a key, certificate or password of several lines where the
-// name of its file belongs. It must not be shown then.
+// checkFiles keeps what may be a key, password or token where the name of its file
+// belongs out of all complaints, and refuses what certainly is one.
 func checkFiles(found *mistakes) {
 	for _, v := range Variables() {
-		if strings.HasSuffix(v.Name, "_FILE") && strings.ContainsAny(found.environment[v.Name], "\r\n") {
+		value := found.environment[v.Name]
+		if v.namesSecret() && !isThere(value) {
+			found.hide(v.Name)
+		}
+		if strings.HasSuffix(v.Name, "_FILE") && strings.ContainsAny(value, "\r\n") {
 			found.hide(v.Name)
 			found.add(v.Name, "it holds the contents of a file: write them to a file and name that")
 		}
 	}
+}
+
+// isThere tells whether a name is that of something on disk, whether or not this
+// user may read it.
+func isThere(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }
 
 // refuse complains about those of the variables that are set: whoever set them

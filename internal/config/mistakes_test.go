@@ -8,7 +8,8 @@ import (
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	const pemKey = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n"
-	missing := t.TempDir() + "/missing"
+	directory := t.TempDir()
+	missing := directory + "/missing"
 	tests := []struct {
 		name    string
 		environ []string
@@ -153,8 +154,8 @@ func TestMistakes(t *testing.T) {
 			"FLOWPUB_KAFKA_TLS_SERVER_NAME=kafka", "FLOWPUB_KAFKA_TLS_INSECURE=true",
 		}, []string{
 			`FLOWPUB_KAFKA_TLS_CA_FILE is "/ca": TLS is off: set FLOWPUB_KAFKA_TLS=true, or remove this`,
-			`FLOWPUB_KAFKA_TLS_CERT_FILE is "/c": TLS is off: `,
-			`FLOWPUB_KAFKA_TLS_KEY_FILE is "/k": TLS is off: `,
+			`FLOWPUB_KAFKA_TLS_CERT_FILE is set: TLS is off: `,
+			`FLOWPUB_KAFKA_TLS_KEY_FILE is set: TLS is off: `,
 			`FLOWPUB_KAFKA_TLS_SERVER_NAME is "kafka": TLS is off: `,
 			`FLOWPUB_KAFKA_TLS_INSECURE is "true": TLS is off: `,
 		}},
@@ -163,14 +164,25 @@ func TestMistakes(t *testing.T) {
 			"FLOWPUB_KAFKA_TLS_CERT_FILE=" + missing, "FLOWPUB_KAFKA_TLS_KEY_FILE=" + missing,
 		}, []string{
 			`FLOWPUB_KAFKA_TLS_CA_FILE is "` + missing + `": `,
-			`FLOWPUB_KAFKA_TLS_CERT_FILE is "` + missing + `": `,
+			`FLOWPUB_KAFKA_TLS_CERT_FILE is set: client certificate: no such file or directory: name a file that this user may read; key of the client certificate: no such file`,
 		}},
 		{"certificate without key", []string{"FLOWPUB_KAFKA_TLS=true", "FLOWPUB_KAFKA_TLS_CERT_FILE=/c"}, []string{
-			`FLOWPUB_KAFKA_TLS_CERT_FILE is "/c": a client certificate needs both its certificate file and its key file`,
+			`FLOWPUB_KAFKA_TLS_CERT_FILE is set: a client certificate needs both its certificate file and its key file`,
 		}},
 		{"key in place of its file", []string{
 			"FLOWPUB_KAFKA_TLS=true", "FLOWPUB_KAFKA_TLS_CERT_FILE=/c", "FLOWPUB_KAFKA_TLS_KEY_FILE=" + pemKey,
 		}, []string{`FLOWPUB_KAFKA_TLS_KEY_FILE is set: it holds the contents of a file: write them to a file and name that`}},
+		{"secrets in place of their files", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=hunter2", "FLOWPUB_KAFKA_SASL_PASSWORD_FILE=hunter2",
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is set: it is of no use to oauthbearer`,
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is set: OAuth token: no such file or directory: name a file that this user may read`,
+		}},
+		{"a file that is there but of no use", []string{
+			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=" + directory,
+		}, []string{
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is "` + directory + `": OAuth token: is a directory: name a file that this user may read`,
+		}},
 		{"mechanism", []string{"FLOWPUB_KAFKA_SASL_MECHANISM=gssapi", "FLOWPUB_KAFKA_SASL_USERNAME=alice"}, []string{
 			`FLOWPUB_KAFKA_SASL_MECHANISM is "gssapi": it must be plain, scram-sha-256, scram-sha-512 or oauthbearer`,
 		}},
@@ -179,7 +191,7 @@ func TestMistakes(t *testing.T) {
 		}, []string{
 			`FLOWPUB_KAFKA_SASL_USERNAME is "alice": authentication is off: set FLOWPUB_KAFKA_SASL_MECHANISM, or remove this`,
 			`FLOWPUB_KAFKA_SASL_PASSWORD is set: authentication is off: `,
-			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is "/p": authentication is off: `,
+			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is set: authentication is off: `,
 		}},
 		{"mechanism without credentials", []string{"FLOWPUB_KAFKA_SASL_MECHANISM=plain"}, []string{
 			`FLOWPUB_KAFKA_SASL_USERNAME is not set: SASL needs a user name`,
@@ -190,7 +202,7 @@ func TestMistakes(t *testing.T) {
 			"FLOWPUB_KAFKA_SASL_PASSWORD=hunter2", "FLOWPUB_KAFKA_SASL_PASSWORD_FILE=" + missing,
 		}, []string{
 			`FLOWPUB_KAFKA_SASL_PASSWORD is set: SASL takes a password or a password file, not both`,
-			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is "` + missing + `": `,
+			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is set: SASL password: no such file or directory: name a file that this user may read`,
 		}},
 		{"OAuth without mechanism", []string{
 			"FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp/?key=hunter2", "FLOWPUB_KAFKA_SASL_OAUTH_SCOPE=s",
@@ -204,9 +216,9 @@ func TestMistakes(t *testing.T) {
 		}, []string{
 			`FLOWPUB_KAFKA_SASL_USERNAME is not set: SASL needs a user name`,
 			`FLOWPUB_KAFKA_SASL_PASSWORD_FILE is not set: SASL needs a password or a password file`,
-			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is "/t": it is for oauthbearer: set FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer, or remove this`,
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is set: it is for oauthbearer: set FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer, or remove this`,
 			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID is "c": it is for oauthbearer: `,
-			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE is "/s": it is for oauthbearer: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE is set: it is for oauthbearer: `,
 		}},
 		{"a password with oauthbearer, and no token", []string{
 			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_USERNAME=alice", "FLOWPUB_KAFKA_SASL_PASSWORD=hunter2",
@@ -226,13 +238,13 @@ func TestMistakes(t *testing.T) {
 			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp/token", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=c",
 			"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + missing, "FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE=" + missing,
 		}, []string{
-			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE is "` + missing + `": OAuth client secret: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE is set: OAuth client secret: no such file or directory: `,
 			`FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE is "` + missing + `": certificate authorities: `,
 		}},
 		{"a token file that is not there, and an endpoint's client", []string{
 			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=" + missing, "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=c",
 		}, []string{
-			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is "` + missing + `": OAuth token: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is set: OAuth token: no such file or directory: `,
 			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL is not set: OAuth client settings are for a token endpoint: name its URL, or remove them`,
 		}},
 		{"two sources of tokens", []string{
@@ -240,7 +252,7 @@ func TestMistakes(t *testing.T) {
 			"FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp/token", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=c",
 			"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + missing,
 		}, []string{
-			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is "` + missing + `": OAuth token: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE is set: OAuth token: no such file or directory: `,
 			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL is set: OAuth takes a token file or the URL of a token endpoint, not both`,
 		}},
 		{"unknown names, with what may be secrets", []string{

@@ -23,6 +23,12 @@ type Variable struct {
 	field string
 }
 
+// namesSecret tells whether a value is the name of a file that holds a secret, or
+// may: a certificate's file often has the key as well.
+func (v *Variable) namesSecret() bool {
+	return strings.HasSuffix(v.Name, "_FILE") && !strings.HasSuffix(v.Name, "_CA_FILE")
+}
+
 // Variables returns all variables in the order in which they are documented.
 func Variables() []Variable {
 	var all []Variable
