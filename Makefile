@@ -89,7 +89,7 @@ soak: ## Full load on a real Apache Kafka that fails every 20 s, for SOAK_DURATI
 	go test -tags kafka,soak -count 1 -timeout 0 -v -run '^TestSoak$$' $(TESTFLAGS) ./test/kafka/
 
 .PHONY: test-manifests
-test-manifests: ## Check the Kubernetes manifests, without a cluster
+test-manifests: ## Check the Kubernetes manifests and the tests' compose file, without a cluster
 	cd deploy/test && go test -count 1 $(TESTFLAGS) ./...
 
 .PHONY: test-rules

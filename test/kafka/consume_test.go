@@ -134,6 +134,7 @@ func (c *cluster) each(t *testing.T, name string, ends []int64, take func(*kgo.R
 // readWithJava runs Kafka's console consumer.
 func readWithJava(t *testing.T, c *cluster, name string, ends []int64) topic {
 	t.Helper()
+	needJava(t)
 	args := []string{
 		"consume", name, "--from-beginning", "--timeout-ms", "60000",
 		"--max-messages", strconv.FormatInt(sum(ends), 10),

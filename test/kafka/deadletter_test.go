@@ -73,7 +73,7 @@ func letter(n int) string { return fmt.Sprintf("datagram %d\t\n\x00\xff\\x41", n
 // nothing besides.
 func (c *cluster) checkDocument(t *testing.T, name string) {
 	t.Helper()
-	need(t, "kcat")
+	need(t, "kcat", "kcat")
 	text, err := os.ReadFile("../../docs/dead-letters.md")
 	if err != nil {
 		t.Fatal(err)

@@ -7,4 +7,6 @@
 // are skipped, or fail when the variable CI is set. With KAFKA_BROKERS set, to host:port
 // addresses separated by commas, they use that cluster instead, leave their
 // topics in it, and pass over the tests that need brokers of their own.
+// compose.yaml is such a cluster, for Docker. KAFKA_VERSION chooses the release of
+// the brokers that kafka.sh starts.
 package kafka

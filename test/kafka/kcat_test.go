@@ -14,23 +14,30 @@ import (
 
 // need skips the test when a program is missing that only some tests run; under
 // CI that fails it.
-func need(t *testing.T, program string) {
+func need(t *testing.T, program, debian string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err == nil {
 		return
 	}
-	const cure = "%s is not installed: Debian has it in a package of that name"
+	const cure = "%s is not installed: Debian has it in the package %s"
 	if os.Getenv("CI") != "" {
-		t.Fatalf(cure, program)
+		t.Fatalf(cure, program, debian)
 	}
-	t.Skipf(cure, program)
+	t.Skipf(cure, program, debian)
+}
+
+// needJava is need for what kafka.sh uses.
+func needJava(t *testing.T) {
+	t.Helper()
+	need(t, "java", "openjdk-17-jre-headless")
+	need(t, "mvn", "maven")
 }
 
 // kcat runs kcat, which is librdkafka with a command line, and returns what it
 // printed.
 func (c *cluster) kcat(t *testing.T, input string, args ...string) []byte {
 	t.Helper()
-	need(t, "kcat")
+	need(t, "kcat", "kcat")
 	cmd := exec.CommandContext(t.Context(), "kcat", append([]string{"-b", strings.Join(c.brokers, ",")}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
 	var errors strings.Builder

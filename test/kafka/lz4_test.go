@@ -17,7 +17,7 @@ import (
 // implementation's command line unpack those under LZ4.
 func readWithLZ4(t *testing.T, c *cluster, name string, ends []int64) topic {
 	t.Helper()
-	need(t, "lz4")
+	need(t, "lz4", "lz4")
 	got := make(topic, len(ends))
 	for p, end := range ends {
 		for offset := int64(0); offset < end; {
