@@ -83,10 +83,7 @@ type holding struct {
 // after what is in the first.
 func (c *cluster) tally(t *testing.T, name string, tr traffic, homes int) *tally {
 	t.Helper()
-	got := &tally{exporters: make(map[string]*holding)}
-	for _, e := range tr {
-		got.exporters[e.from.Addr().String()] = &holding{exporter: e, times: make([]int, e.sent), homes: make(map[int32]span)}
-	}
+	got := newTally(tr)
 	c.each(t, name, c.ends(t, name), func(r *kgo.Record) {
 		if wrong := got.add(r); wrong != "" {
 			t.Fatalf("partition %d, offset %d: %s: %s", r.Partition, r.Offset, r.Key, wrong)
@@ -102,6 +99,14 @@ func (c *cluster) tally(t *testing.T, name string, tr traffic, homes int) *tally
 		if len(spans) > homes {
 			t.Errorf("%s: its flows are in %d partitions, want at most %d", key, len(spans), homes)
 		}
+	}
+	return got
+}
+
+func newTally(tr traffic) *tally {
+	got := &tally{exporters: make(map[string]*holding)}
+	for _, e := range tr {
+		got.exporters[e.from.Addr().String()] = &holding{exporter: e, times: make([]int, e.sent), homes: make(map[int32]span)}
 	}
 	return got
 }

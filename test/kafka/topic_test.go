@@ -234,10 +234,11 @@ func (c *cluster) partitionsAdded(t *testing.T) {
 func (c *cluster) smallMessages(t *testing.T) {
 	t.Parallel()
 	for _, changed := range []bool{false, true} {
-		name := c.createTopic(t, "small", 1)
+		var config []string
 		if !changed {
-			c.setTopic(t, name, "max.message.bytes", "20000")
+			config = []string{"max.message.bytes", "20000"}
 		}
+		name := c.createTopic(t, "small", 1, config...)
 		tr := newTraffic(25)
 		p := startPublisher(t, c.brokers, name, nil)
 		eventually(t, 30*time.Second, "the topic is checked", func() bool {
