@@ -6,19 +6,21 @@
 #   delivery.sh CASE...
 #
 #     steady    nothing happens
+#     secured   nothing happens, over TLS and with a password
 #     rollout   every pod of three is replaced
 #     scale     2 pods, then 4, then 2
 #     drain     a node is drained
 #     delete    a pod is deleted
 #     kill      a pod's process is killed: what it held, and what came until it was
 #               found out, is lost, LOST_BY_KILL flows at most
-#     outage    Kafka is away for OUTAGE seconds: what does not fit into the buffers is
-#               lost, and counted
+#     outage    Kafka is away from REPLICAS pods for OUTAGE seconds: what does not fit into
+#               the buffers is lost, and counted
 #     host      overlays/hostnetwork: addresses there; then each pod is replaced, which
 #               loses flows by design, LOST_BY_HOST at most
 #
 # Variables: KUBECTL, EXPORTERS, TARGET, KAFKA_BROKERS, KAFKA_SHELL and, for some cases,
-# KAFKA_STOP, KAFKA_START, NODE_SHELL; LOADBALANCER, IMAGE, RATE, RECORDS; see README.md.
+# KAFKA_STOP, KAFKA_START, KAFKA_SECURED, KAFKA_CA_FILE, KAFKA_PASSWORD_FILE, NODE_SHELL;
+# LOADBALANCER, IMAGE, RATE, RECORDS, OUTAGE, REPLICAS; see README.md.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 rate=${RATE:-1000}
@@ -79,6 +81,14 @@ check_restarts() { # COUNT
 
 steady() {
   install 3
+  load 20
+  check 0
+  check_restarts 0
+}
+
+secured() {
+  need KAFKA_SECURED KAFKA_CA_FILE KAFKA_PASSWORD_FILE
+  install_secured 3
   load 20
   check 0
   check_restarts 0
@@ -169,33 +179,33 @@ killed() {
 nothing_buffered() { (($(total flowpub_flows_buffered) == 0)); }
 
 outage() {
-  local pods dropped
+  local pods before full dropped sender
   need KAFKA_STOP KAFKA_START
-  install 3
+  install "${REPLICAS:-3}"
   pods=$(collectors)
-  (($(total flowpub_flows_dropped_total) == 0)) || fail "$running: pods have dropped flows before"
+  before=$(total flowpub_flows_dropped_total)
+  full=$(total flowpub_flows_dropped_total buffer_full)
   load $((outage_seconds + 40))
   sleep 10
   on_kafka bash -c "$KAFKA_STOP"
   say 'Kafka is away'
   sleep "$outage_seconds"
-  say "flows buffered: $(total flowpub_flows_buffered), in $(total flowpub_buffer_bytes) of $(total flowpub_buffer_limit_bytes) bytes"
-  say "dropped so far: $(total flowpub_flows_dropped_total)"
+  say "flows buffered: $(total flowpub_flows_buffered), in $(total flowpub_buffer_bytes) of $(total flowpub_buffer_limit_bytes) bytes; most memory of a pod: $(most_memory) MiB"
   on_kafka bash -c "$KAFKA_START"
   say 'Kafka is back'
   for sender in "${senders[@]}"; do wait "$sender" || fail 'an exporter could not send'; done
   until_true 120 nothing_buffered || fail "$running: $(total flowpub_flows_buffered) flows are still buffered"
-  dropped=$(total flowpub_flows_dropped_total)
-  say "counted as dropped, the buffer being full: $(total flowpub_flows_dropped_total buffer_full), for other reasons: $((dropped - $(total flowpub_flows_dropped_total buffer_full)))"
+  dropped=$(($(total flowpub_flows_dropped_total) - before))
+  full=$(($(total flowpub_flows_dropped_total buffer_full) - full))
+  say "counted as dropped, the buffer being full: $full, for other reasons: $((dropped - full))"
   say "datagrams dropped by kernels: $(total flowpub_datagrams_kernel_dropped_total)"
-  say "most memory of a pod: $(peak_memory) MiB"
   check "$dropped"
   check_restarts 0
   [[ $(collectors) == "$pods" ]] || fail "$running: the pods are not those of before"
 }
 
-# peak_memory is the largest resident size of a collector, in MiB.
-peak_memory() {
+# most_memory is the largest resident size of a collector, in MiB.
+most_memory() {
   local pod
   for pod in $(collectors); do
     metrics "$pod" | awk '$1 == "process_resident_memory_bytes" { printf "%.0f\n", $2 / 1048576 }'
@@ -204,7 +214,7 @@ peak_memory() {
 
 # host_overlay needs nothing that has to be installed before.
 host_overlay() {
-  render overlays/hostnetwork <<'YAML'
+  render "$kubernetes/overlays/hostnetwork" replace "$KAFKA_BROKERS" <<'YAML'
   - patch: |-
       {$patch: delete, apiVersion: monitoring.coreos.com/v1, kind: PodMonitor, metadata: {name: flowpub, namespace: flowpub}}
   - patch: |-
@@ -214,7 +224,6 @@ host_overlay() {
       - {op: remove, path: /spec/template/spec/volumes}
       - {op: remove, path: /spec/template/spec/containers/0/volumeMounts}
 YAML
-  kubectl kustomize "$work/overlay"
 }
 
 host() {
@@ -243,7 +252,7 @@ main() {
   build_flows
   for running in "$@"; do
     case $running in
-      steady | rollout | scale | drain | delete | outage | host) run=$running ;;
+      steady | secured | rollout | scale | drain | delete | outage | host) run=$running ;;
       kill) run=killed ;;
       *) fail "there is no case $running" ;;
     esac

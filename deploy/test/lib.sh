@@ -116,45 +116,68 @@ restarts() {
   of_collectors '{{$pod := .metadata.name}}{{range .status.containerStatuses}}{{$pod}} {{.restartCount}}{{"\n"}}{{end}}'
 }
 
-# render makes a directory that is kubernetes/$1 for this test: with this image and
-# this Kafka, without TLS, and with the patches on standard input.
-render() { # KUSTOMIZATION
+# relative is the path of a directory as kustomize wants it.
+relative() { realpath --relative-to="$work/overlay" "$1"; }
+
+# render prints a kustomization for this test: with this image, with these brokers, and
+# with the patches on standard input. Settings that the base does not have stay, or go
+# when the behavior is replace.
+render() { # DIRECTORY merge|replace BROKERS
   mkdir -p "$work/overlay"
   cat >"$work/overlay/kustomization.yaml" <<YAML
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
+resources: ["$(relative "$1")"]
 namespace: $namespace
-resources: ["$(realpath --relative-to="$work/overlay" "$kubernetes/$1")"]
 images: [{name: ghcr.io/flowpub/flowpub, newName: ${image%:*}, newTag: "${image##*:}"}]
 configMapGenerator:
   - name: flowpub
-    behavior: replace
+    behavior: $2
     literals:
-      - FLOWPUB_KAFKA_BROKERS=$KAFKA_BROKERS
+      - FLOWPUB_KAFKA_BROKERS=$3
       - FLOWPUB_KAFKA_TOPIC=$topic
       - FLOWPUB_KAFKA_CREATE_TOPIC=12,1
 $(sed -e '/^#/d' -e '/^FLOWPUB_KAFKA_BROKERS\|^FLOWPUB_KAFKA_TOPIC/d' -e 's/^/      - /' "$kubernetes/base/config.env")
 patches:
 $(cat)
 YAML
+  kubectl kustomize "$work/overlay"
 }
 
-# install applies the base with so many replicas, and waits until they are ready.
-install() { # REPLICAS
-  render base <<YAML
-  # The test says how many replicas there are.
+# patches are for so many replicas, and for brokers anywhere.
+patches() { # REPLICAS BROKERS
+  cat <<YAML
   - patch: |-
       {\$patch: delete, apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: flowpub}}
   - target: {kind: Deployment, name: flowpub}
     patch: |-
       - {op: add, path: /spec/replicas, value: $1}
-  # Wherever Kafka is.
   - target: {kind: NetworkPolicy, name: flowpub}
     patch: |-
-      - {op: add, path: /spec/egress/-, value: {ports: [{protocol: TCP, port: ${KAFKA_BROKERS##*:}}]}}
+      - {op: add, path: /spec/egress/-, value: {ports: [{protocol: TCP, port: ${2##*:}}]}}
 YAML
-  kubectl kustomize "$work/overlay" | kubectl apply -f - >/dev/null
+}
+
+# install applies the base with so many replicas, and waits until they are ready.
+install() { # REPLICAS
+  patches "$1" "$KAFKA_BROKERS" | render "$kubernetes/base" replace "$KAFKA_BROKERS" | kubectl apply -f - >/dev/null
   await_collectors "$1"
+}
+
+# install_secured does it with the component for TLS and a password.
+install_secured() { # REPLICAS
+  mkdir -p "$work/overlay" "$work/secured"
+  cat >"$work/secured/kustomization.yaml" <<YAML
+resources: ["$(relative "$kubernetes/base")"]
+components: ["$(relative "$kubernetes/components/tls-sasl")"]
+YAML
+  kubectl apply -f "$kubernetes/base/namespace.yaml" >/dev/null
+  secret flowpub-kafka-ca "ca.crt=$KAFKA_CA_FILE"
+  secret flowpub-kafka-user "password=$KAFKA_PASSWORD_FILE"
+  patches "$1" "$KAFKA_SECURED" | render "$work/secured" merge "$KAFKA_SECURED" | kubectl apply -f - >/dev/null
+  await_collectors "$1"
+}
+
+secret() { # NAME KEY=FILE
+  k create secret generic "$1" "--from-file=$2" --dry-run=client -o yaml | k apply -f - >/dev/null
 }
 
 # uninstall removes what install has made, but for the namespace.
