@@ -42,10 +42,11 @@ type cluster struct {
 	link  atomic.Pointer[link] // nil until a broker has answered
 	files *fileWatch
 	sole  *soleConnections // nil where answers keep the order
-	// tokens, when not nil, is where OAuth tokens come from; renewing, that one
-	// is being asked for, and renewed, that one has come.
-	tokens            *tokenEndpoint
-	renewing, renewed atomic.Bool
+	// tokens, when not nil, is where OAuth tokens come from; renewing tells that one
+	// is being asked for, and renewed has a signal when one has come.
+	tokens   *tokenEndpoint
+	renewing atomic.Bool
+	renewed  chan struct{}
 	// Of the goroutine that runs it only: what new links need, and whether one is
 	// needed.
 	credentials *credentials
@@ -86,6 +87,7 @@ func newCluster(p *Publisher) (*cluster, error) {
 		lost:        true,
 		files:       watch,
 		wanted:      make(chan struct{}, 1),
+		renewed:     make(chan struct{}, 1),
 		plain:       !p.cfg.Idempotent,
 	}
 	if p.cfg.Acks == AcksNone {
@@ -106,7 +108,7 @@ func (c *cluster) run(ctx context.Context) {
 	defer tick.Stop()
 	var asked time.Time
 	for forced := true; ; {
-		forced = c.reloadFiles() || c.takeToken() || forced
+		forced = c.reloadFiles() || forced
 		c.renewToken() //nolint:contextcheck // requests for tokens end with the publisher
 		if forced {
 			asked = time.Now()
@@ -125,6 +127,10 @@ func (c *cluster) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-c.renewed:
+			// Brokers may cut off connections whose token has expired.
+			c.pub.log.Debug("there is a new OAuth token, connecting anew")
+			c.lost, forced = true, true
 		}
 		select {
 		case <-c.wanted:
@@ -172,19 +178,8 @@ func (c *cluster) renewToken() {
 				"error", err, "cure", localKind(err).cure)
 			return
 		}
-		c.renewed.Store(true)
-		c.refreshSoon()
+		signal(c.renewed)
 	})
-}
-
-// takeToken has a new link made when a new OAuth token has come, and tells whether
-// it did: brokers may cut connections off whose token has expired.
-func (c *cluster) takeToken() bool {
-	if !c.renewed.Swap(false) {
-		return false
-	}
-	c.lost = true
-	return true
 }
 
 // worthAsking tells whether the cluster should be asked again that gave no

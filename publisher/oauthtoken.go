@@ -23,6 +23,9 @@ const (
 	// tokenPause is the least time between two requests, however short-lived the
 	// tokens are; after a failure, or a refusal by a broker, it is slowBackoff.
 	tokenPause = time.Second
+	// tokenMargin is what a new token needs before the old one expires: up to two
+	// clusterTick, the request, and the new connections.
+	tokenMargin = 5 * time.Second
 	// maxTokenHeader bounds the header of an answer. Its body is bounded by package
 	// oauth2, to 1 MiB.
 	maxTokenHeader = 64 << 10
@@ -117,8 +120,7 @@ func (e *tokenEndpoint) lastProblem() error {
 	return e.problem
 }
 
-// take notes what came of a request that has just ended. A token is replaced when
-// four fifths of its time are over.
+// take notes what came of a request that has just ended.
 func (e *tokenEndpoint) take(token *oauth2.Token, err error, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -129,8 +131,15 @@ func (e *tokenEndpoint) take(token *oauth2.Token, err error, now time.Time) {
 	e.token, e.fetched, e.quiet = token.AccessToken, now, now.Add(tokenPause)
 	e.expires, e.renew = token.Expiry, time.Time{}
 	if !token.Expiry.IsZero() {
-		e.renew = now.Add(token.Expiry.Sub(now) / 5 * 4)
+		e.renew = now.Add(renewAfter(token.Expiry.Sub(now)))
 	}
+}
+
+// renewAfter is when a token is replaced that lasts for a time: when four fifths of
+// it are over, but early enough for the request and for new connections, unless
+// that were before its half.
+func renewAfter(lifetime time.Duration) time.Duration {
+	return max(lifetime/2, min(lifetime/5*4, lifetime-tokenMargin))
 }
 
 // request asks the endpoint. What the files hold now counts.

@@ -332,6 +332,18 @@ func TestOldTokenServes(t *testing.T) {
 	}
 }
 
+func TestRenewAfter(t *testing.T) {
+	t.Parallel()
+	for lifetime, want := range map[time.Duration]time.Duration{
+		time.Hour: 48 * time.Minute, 30 * time.Second: 24 * time.Second, 20 * time.Second: 15 * time.Second,
+		8 * time.Second: 4 * time.Second, time.Second: 500 * time.Millisecond,
+	} {
+		if got := renewAfter(lifetime); got != want {
+			t.Errorf("a token that lasts %v is replaced after %v, want %v", lifetime, got, want)
+		}
+	}
+}
+
 // tokens is an endpoint that numbers its tokens, and a broker that takes those
 // from a number on.
 type tokens struct {

@@ -3,35 +3,76 @@
 package kafka_test
 
 import (
+	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/flowpub/flowpub/publisher"
 )
 
-const (
-	guest         = "guest"
-	guestPassword = "let-me-in"
-)
+// asGuest authenticates as somebody who needs permission.
+func asGuest(name, secret string) *publisher.SASLConfig {
+	return &publisher.SASLConfig{Mechanism: publisher.SASLPlain, Username: name, Password: secret}
+}
+
+// A user who may not write is told so, with the topic and the broker. Once that is
+// mended everything flows, and with the permission comes the one for idempotence.
+func (s *secured) noWritePermission(t *testing.T) {
+	t.Parallel()
+	name := s.createTopic(t, "forbidden", 3)
+	s.permit(t, reader, name, kmsg.ACLOperationDescribe)
+	tr := newTraffic(74)
+	var log *logbook
+	p := startPublisher(t, []string{s.addresses["GUEST"]}, name, func(cfg *publisher.Config) {
+		log = logTo(t, cfg)
+		cfg.SASL = asGuest(reader, readerPassword)
+	})
+	tr.publish(t, p, 100, 30)
+	line := log.await(t, "a batch could not be delivered", "[29] Topic Authorization Failed")
+	if line.Topic != name || fmt.Sprint(line.Broker) != "1" || line.Address != s.addresses["GUEST"] || line.Cure != "give this user WRITE and DESCRIBE on the topic" {
+		t.Errorf("logged %+v, want topic %s, broker 1 at %s and a cure", line, name, s.addresses["GUEST"])
+	}
+	before := p.Stats().ProduceErrors["authorization"]
+	pass(t, 6*time.Second)
+	if tries := p.Stats().ProduceErrors["authorization"] - before; tries < 3 || tries > 9 {
+		t.Errorf("%d attempts with 3 partitions in 6 s, want one to three each", tries)
+	}
+	if p.Stats().Idempotent {
+		t.Error("it is called idempotent without a producer id")
+	}
+	s.permit(t, reader, name, kmsg.ACLOperationWrite)
+	eventually(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	eventually(t, 30*time.Second, "a producer id is given", func() bool { return p.Stats().Idempotent })
+	waited := tr.flows()
+	tr.publish(t, p, 10, 30)
+	s.account(t, p, name, tr, terms{})
+	var recognised uint64
+	s.each(t, name, s.ends(t, name), func(r *kgo.Record) {
+		if r.ProducerID >= 0 {
+			recognised++
+		}
+	})
+	if recognised < tr.flows()-waited {
+		t.Errorf("%d flows have a producer id, want at least the last %d", recognised, tr.flows()-waited)
+	}
+}
 
 // A user who may not create a topic, nor see another, is told so; each begins to
 // flow once that is mended, and what may flow meanwhile does.
-func TestPermissions(t *testing.T) {
+func (s *secured) noCreatePermission(t *testing.T) {
 	t.Parallel()
-	c, address := startAuthorizing(t)
-	wanted, hidden := newName("wanted"), c.createTopic(t, "hidden", 1)
-	open := c.createTopic(t, "open", 1)
-	c.permit(t, open, kmsg.ACLOperationDescribe, kmsg.ACLOperationWrite)
-	c.permit(t, wanted, kmsg.ACLOperationDescribe, kmsg.ACLOperationWrite)
-	p := startPublisher(t, []string{address}, open, func(cfg *publisher.Config) {
-		cfg.SASL = &publisher.SASLConfig{Mechanism: publisher.SASLPlain, Username: guest, Password: guestPassword}
+	wanted, hidden := newName("wanted"), s.createTopic(t, "hidden", 1)
+	open := s.createTopic(t, "open", 1)
+	s.permit(t, guest, open, kmsg.ACLOperationDescribe, kmsg.ACLOperationWrite)
+	s.permit(t, guest, wanted, kmsg.ACLOperationDescribe, kmsg.ACLOperationWrite)
+	p := startPublisher(t, []string{s.addresses["GUEST"]}, open, func(cfg *publisher.Config) {
+		cfg.SASL = asGuest(guest, guestPassword)
 		cfg.Routes = append(routesOf(40, wanted), routesOf(41, hidden)...)
 		cfg.CreateTopic = publisher.TopicShape{Partitions: 2, Replicas: 1}
 	})
@@ -45,15 +86,15 @@ func TestPermissions(t *testing.T) {
 		return len(missing) == 2 && strings.Contains(missing[0], `creating topic "`+wanted+`": [29] Topic Authorization Failed`) &&
 			strings.Contains(missing[1], `topic "`+hidden+`": [29] Topic Authorization Failed`)
 	})
-	c.permit(t, hidden, kmsg.ACLOperationDescribe, kmsg.ACLOperationWrite)
-	c.permit(t, wanted, kmsg.ACLOperationCreate)
+	s.permit(t, guest, hidden, kmsg.ACLOperationDescribe, kmsg.ACLOperationWrite)
+	s.permit(t, guest, wanted, kmsg.ACLOperationCreate)
 	awaitReady(t, p)
 	closeExactly(t, p, flowing.flows()+creating.flows()+seeing.flows())
-	if partitions := len(c.partitions(t, wanted)); partitions != 2 {
+	if partitions := len(s.partitions(t, wanted)); partitions != 2 {
 		t.Errorf("the topic has %d partitions, want 2", partitions)
 	}
-	creating.checkFlows(t, readWithFranzGo(t, c, wanted, c.ends(t, wanted)), 1)
-	seeing.checkFlows(t, readWithFranzGo(t, c, hidden, c.ends(t, hidden)), 1)
+	creating.checkFlows(t, readWithFranzGo(t, s.cluster, wanted, s.ends(t, wanted)), 1)
+	seeing.checkFlows(t, readWithFranzGo(t, s.cluster, hidden, s.ends(t, hidden)), 1)
 }
 
 // routesOf sends the exporters of newTraffic(network) to a topic.
@@ -64,39 +105,19 @@ func routesOf(network byte, topic string) []publisher.Route {
 	}
 }
 
-// startAuthorizing starts a broker that lets guest do, at the address, only what
-// it is permitted.
-func startAuthorizing(t *testing.T) (c *cluster, address string) {
-	t.Helper()
-	config := filepath.Join(t.TempDir(), "authorizer.properties")
-	err := os.WriteFile(config, []byte(`
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
-listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_`+guest+`="`+guestPassword+`";
-authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS
-`), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ports := freePorts(t, 3)
-	address = "127.0.0.1:" + ports[2]
-	return startOn(t, ports[:2], "KAFKA_LISTENERS=SASL_PLAINTEXT://"+address, "KAFKA_CONFIG="+config), address
-}
-
-// permit lets guest do something with a topic.
-func (c *cluster) permit(t *testing.T, topic string, operations ...kmsg.ACLOperation) {
+// permit lets a user do something with a topic.
+func (s *secured) permit(t *testing.T, name, topic string, operations ...kmsg.ACLOperation) {
 	t.Helper()
 	request := kmsg.NewPtrCreateACLsRequest()
 	for _, operation := range operations {
 		rule := kmsg.NewCreateACLsRequestCreation()
 		rule.ResourceType, rule.ResourceName = kmsg.ACLResourceTypeTopic, topic
 		rule.ResourcePatternType = kmsg.ACLResourcePatternTypeLiteral
-		rule.Principal, rule.Host = "User:"+guest, "*"
+		rule.Principal, rule.Host = "User:"+name, "*"
 		rule.Operation, rule.PermissionType = operation, kmsg.ACLPermissionTypeAllow
 		request.Creations = append(request.Creations, rule)
 	}
-	response, err := request.RequestWith(t.Context(), c.admin)
+	response, err := request.RequestWith(t.Context(), s.admin)
 	if err == nil {
 		for _, r := range response.Results {
 			if err == nil {
@@ -105,6 +126,6 @@ func (c *cluster) permit(t *testing.T, topic string, operations ...kmsg.ACLOpera
 		}
 	}
 	if err != nil {
-		t.Fatalf("permitting %v on topic %s: %v", operations, topic, err)
+		t.Fatalf("permitting %s %v on topic %s: %v", name, operations, topic, err)
 	}
 }

@@ -26,6 +26,8 @@ type proxy struct {
 	// long: what TCP makes of a packet that is lost.
 	stalls atomic.Int64
 
+	accepted atomic.Int32 // connections so far
+
 	mu       sync.Mutex
 	listener net.Listener
 	cut      chan struct{} // while nothing passes; closed when it does again
@@ -56,6 +58,7 @@ func (p *proxy) listen(t *testing.T) {
 			if err != nil {
 				return
 			}
+			p.accepted.Add(1)
 			go p.serve(client)
 		}
 	}()
