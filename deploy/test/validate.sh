@@ -4,8 +4,8 @@
 # which Pod Security warns of as it should. Then it seeds faults into the base, one at a
 # time, and the server must find each.
 #
-# The cluster needs the definitions of the Prometheus operator (PodMonitor,
-# PrometheusRule) and of Strimzi (KafkaTopic, KafkaUser).
+# flowpub must not be installed there. The cluster needs the definitions of the Prometheus
+# operator (PodMonitor, PrometheusRule) and of Strimzi (KafkaTopic, KafkaUser).
 #
 # Variables: KUBECTL; see README.md.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -77,6 +77,9 @@ seeded() {
   return "$bad"
 }
 
+# Or every overlay would be judged as a change of what is there, and some cannot be.
+! k get deployment,service,daemonset -o name 2>/dev/null | grep -q /flowpub$ ||
+  fail "flowpub is installed: delete the namespace $namespace, or use another cluster"
 # Objects of a dry run do not see each other: the namespaces must be there.
 kubectl apply -f "$kubernetes/base/namespace.yaml" >/dev/null
 kubectl create namespace kafka --dry-run=client -o yaml | kubectl apply -f - >/dev/null
