@@ -27,8 +27,9 @@ const (
 	metadataTTL    = 10 * time.Second
 	clusterTick    = time.Second
 	// refusedPause is how long a cluster is left alone that has refused a producer
-	// id.
+	// id, and retryTimeout how long its next answer may hold up everything else.
 	refusedPause = 10 * time.Second
+	retryTimeout = 2 * time.Second
 )
 
 // errNotIdempotent: the cluster gives this user no producer id at present, and
@@ -41,7 +42,6 @@ type cluster struct {
 	pub   *Publisher
 	link  atomic.Pointer[link] // nil until a broker has answered
 	files *fileWatch
-	sole  *soleConnections // nil where answers keep the order
 	// tokens, when not nil, is where OAuth tokens come from; renewing tells that one
 	// is being asked for, and renewed has a signal when one has come.
 	tokens   *tokenEndpoint
@@ -67,7 +67,7 @@ type cluster struct {
 	producers producer
 	asking    chan struct{} // closed when the request for a producer id ends
 	plain     bool          // goes without idempotence
-	refused   time.Time     // when the cluster last refused a producer id
+	retried   time.Time     // when a producer id was last asked for without idempotence
 }
 
 // newCluster reads the files that the configuration names; the error is about
@@ -79,7 +79,7 @@ func newCluster(p *Publisher) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{
+	return &cluster{
 		pub:         p,
 		tokens:      tokens,
 		creator:     creator{pub: p, refusals: make(map[string]error)},
@@ -89,17 +89,18 @@ func newCluster(p *Publisher) (*cluster, error) {
 		wanted:      make(chan struct{}, 1),
 		renewed:     make(chan struct{}, 1),
 		plain:       !p.cfg.Idempotent,
-	}
-	if p.cfg.Acks == AcksNone {
-		c.sole = newSoleConnections()
-	}
-	return c, nil
+	}, nil
 }
 
-// roundTrip sends a request to the broker it is meant for.
+// roundTrip sends a request to the broker it is meant for, over the newest link.
 func (c *cluster) roundTrip(ctx context.Context, r kafka.Request) (kafka.Response, error) {
-	l := c.link.Load()
-	return l.RoundTrip(ctx, l.addr, r)
+	for {
+		l := c.link.Load()
+		response, err := l.RoundTrip(ctx, l.addr, r)
+		if !errors.Is(err, errLinkClosed) || l == c.link.Load() {
+			return response, err
+		}
+	}
 }
 
 // run keeps what is known of the cluster fresh until ctx ends.
@@ -283,7 +284,7 @@ func (c *cluster) newLinks() []*link {
 	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
 	links := make([]*link, len(addresses))
 	for i, address := range addresses {
-		links[i] = newLink(c.pub.ctx, &c.pub.cfg, c.credentials, address, c.sole)
+		links[i] = newLink(c.pub.ctx, &c.pub.cfg, c.credentials, address)
 	}
 	return links
 }
@@ -338,6 +339,8 @@ func (c *cluster) retryIdempotence(ctx context.Context) {
 	if !c.pub.cfg.Idempotent || !c.beginRetry() {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, retryTimeout)
+	defer cancel()
 	if _, err := c.askProducer(ctx); err == nil {
 		c.pub.log.Info("Kafka allows idempotent publishing now: batches are recognised when they are repeated")
 	}
@@ -348,9 +351,10 @@ func (c *cluster) retryIdempotence(ctx context.Context) {
 func (c *cluster) beginRetry() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.plain || c.asking != nil || time.Since(c.refused) < refusedPause {
+	if !c.plain || c.asking != nil || time.Since(c.retried) < refusedPause {
 		return false
 	}
+	c.retried = time.Now()
 	c.asking = make(chan struct{})
 	return true
 }
@@ -410,17 +414,18 @@ func (c *cluster) askProducer(ctx context.Context) (producer, error) {
 		c.goPlain(err)
 		return producer{}, errNotIdempotent
 	}
-	c.unhelpful.Store(true)
+	if !c.plain && !refusesIdempotence(err) { // else no other broker need be found
+		c.unhelpful.Store(true)
+	}
 	return producer{}, err
 }
 
 // goPlain has batches sent without idempotence. The caller holds the lock.
 func (c *cluster) goPlain(err error) {
-	c.refused = time.Now()
 	if c.plain {
 		return
 	}
-	c.plain = true
+	c.plain, c.retried = true, time.Now()
 	c.pub.log.Warn("Kafka refuses idempotent publishing: until it is allowed, a batch repeated after a lost answer will be there twice",
 		"error", err, "cure", "allow WRITE on the topic, or, where brokers are older than 2.8, IDEMPOTENT_WRITE on the cluster")
 }

@@ -239,3 +239,33 @@ func TestDeadLetterMistakes(t *testing.T) {
 		}
 	}
 }
+
+// Without acknowledgements letters share one connection with flow records, so they
+// ask for none either: a broker that keeps an answer back would hold both up.
+func TestDeadLettersAreAcknowledgedAsFlowsAre(t *testing.T) {
+	t.Parallel()
+	for _, acks := range []Acks{AcksAll, AcksLeader, AcksNone} {
+		t.Run(fmt.Sprint(acks), func(t *testing.T) {
+			t.Parallel()
+			broker := startBroker(t, 1, kfake.SeedTopics(1, testDead))
+			asked := make(chan int16, 1)
+			broker.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+				if request, ok := r.(*kmsg.ProduceRequest); ok {
+					asked <- request.Acks
+				}
+				return nil, nil, false
+			})
+			p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+				withDead(c)
+				c.Acks, c.Idempotent = acks, acks == AcksAll
+			})
+			bury(p, "short", 1)
+			if got := <-asked; got != int16(acks) {
+				t.Errorf("letters ask for %d acknowledgements, flows for %d", got, acks)
+			}
+			eventually(t, 10*time.Second, "the letter is delivered", func() bool {
+				return lettersAre(p, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 1})
+			})
+		})
+	}
+}

@@ -217,17 +217,19 @@ func refusal(err error) bool {
 	return verdict == tooLarge || verdict == refused
 }
 
-// produce sends one request over the connections that flow records have.
+// produce sends one request over the connections that flow records have, for as
+// many acknowledgements: without any, flow records would wait for these on the
+// connection that they share.
 func (d *deadLetters) produce(ctx context.Context, letters []letter, partition int) error {
 	records := make([]kafka.Record, len(letters))
 	for i := range letters {
 		records[i] = letters[i].record()
 	}
 	response, err := d.pub.cluster.link.Load().client().Produce(ctx, &kafka.ProduceRequest{
-		Topic: d.pub.cfg.DeadLetterTopic, Partition: partition, RequiredAcks: kafka.RequireAll,
+		Topic: d.pub.cfg.DeadLetterTopic, Partition: partition, RequiredAcks: kafka.RequiredAcks(d.pub.cfg.Acks),
 		Records: kafka.NewRecordReader(records...),
 	})
-	if err == nil {
+	if err == nil && response != nil { // there is none without acknowledgements
 		err = response.Error
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -20,12 +21,19 @@ type link struct {
 	transport kafka.RoundTripper
 	secret    *credentials
 	end       func() // of what the client does by itself, and of its idle connections
+
+	mu       sync.Mutex
+	requests int // under way
+	closed   bool
 }
 
+// errLinkClosed is what a request gets that comes too late. Nothing of it has
+// been sent.
+var errLinkClosed = errors.New("publisher: the connections have been replaced")
+
 // newLink returns a link to a broker, which is not connected yet. What the
-// client does by itself ends with ctx. With sole, each broker has one connection
-// for what is meant for it; nil lets there be as many as requests.
-func newLink(ctx context.Context, cfg *Config, secret *credentials, address string, sole *soleConnections) *link {
+// client does by itself ends with ctx.
+func newLink(ctx context.Context, cfg *Config, secret *credentials, address string) *link {
 	ctx, cancel := context.WithCancel(ctx)
 	transport := &kafka.Transport{
 		Dial:           dial,
@@ -43,22 +51,53 @@ func newLink(ctx context.Context, cfg *Config, secret *credentials, address stri
 		cancel()
 		transport.CloseIdleConnections()
 	}
-	if sole != nil {
-		l.transport = &soleTransport{inner: transport, connections: sole}
+	if cfg.Acks == AcksNone {
+		l.transport = &soleTransport{inner: transport, connections: newSoleConnections()}
 	}
 	return l
 }
 
-// close gives the connections up, each when its request has ended. l may be
-// nil.
+// close gives the connections up when the last request has ended: before, the
+// client would not know where to send it. l may be nil.
 func (l *link) close() {
-	if l != nil {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed && l.requests == 0 {
+		l.end()
+	}
+	l.closed = true
+}
+
+// begin tells whether a request may be made: after close none may.
+func (l *link) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.requests++
+	return true
+}
+
+// done follows when the request has ended.
+func (l *link) done() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.requests--
+	if l.closed && l.requests == 0 {
 		l.end()
 	}
 }
 
 // RoundTrip is part of kafka.RoundTripper. Its errors repeat no secret.
 func (l *link) RoundTrip(ctx context.Context, addr net.Addr, r kafka.Request) (kafka.Response, error) {
+	if !l.begin() {
+		return nil, errLinkClosed
+	}
+	defer l.done()
 	response, err := l.transport.RoundTrip(ctx, addr, r)
 	if err != nil {
 		return response, l.secret.explain(err)

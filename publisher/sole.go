@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -11,9 +12,12 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// soleRetry is how long a request waits for its broker's sole connection before
-// it looks for it again.
-const soleRetry = time.Millisecond
+// A request waits so long for its broker's sole connection before it looks for
+// it again, twice as long each time.
+const (
+	minSoleWait = time.Millisecond
+	maxSoleWait = 100 * time.Millisecond
+)
 
 // errSoleInUse ends the client's attempt to open a second connection where only
 // one may be. Nothing of the request has been sent then.
@@ -50,31 +54,25 @@ func (t *soleTransport) RoundTrip(ctx context.Context, addr net.Addr, r kafka.Re
 		return t.inner.RoundTrip(ctx, addr, r)
 	}
 	ctx = context.WithValue(ctx, soleKey{}, t.connections)
-	for {
+	for wait := minSoleWait; ; wait = min(2*wait, maxSoleWait) {
 		response, err := t.inner.RoundTrip(ctx, addr, r)
 		if !errors.Is(err, errSoleInUse) {
 			return response, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
-		case <-time.After(soleRetry):
+			return nil, fmt.Errorf("publisher: waiting for the broker's sole connection: %w", ctx.Err())
+		case <-time.After(wait):
 		}
 	}
 }
 
-// dial connects for the client. Where the request is one for a certain broker
-// and has sole connections, that needs that there is none yet.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	c, ok := ctx.Value(soleKey{}).(*soleConnections)
-	if !ok {
-		return dialer.DialContext(ctx, network, address)
-	}
+// dial connects if there is no connection to that address yet.
+func (c *soleConnections) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if !c.begin(address) {
 		return nil, errSoleInUse
 	}
-	conn, err := dialer.DialContext(ctx, network, address)
+	conn, err := dialTimely(ctx, network, address)
 	if err != nil {
 		c.end(address)
 		return nil, err
