@@ -122,6 +122,7 @@ func readMatrix(t *testing.T) [][]string {
 func listTests(t *testing.T) (all map[string]bool, owed []string) {
 	t.Helper()
 	all = make(map[string]bool)
+	unseen := slices.Clone(matrixFiles)
 	for prefix, dir := range packages {
 		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 		if err != nil {
@@ -129,6 +130,7 @@ func listTests(t *testing.T) (all map[string]bool, owed []string) {
 		}
 		for _, file := range files {
 			inMatrix := slices.Contains(matrixFiles, prefix+filepath.Base(file))
+			unseen = slices.DeleteFunc(unseen, func(name string) bool { return name == prefix+filepath.Base(file) })
 			for name, subtests := range testsOf(t, file) {
 				for _, each := range append(subtests, name) {
 					all[prefix+each] = true
@@ -141,6 +143,9 @@ func listTests(t *testing.T) (all map[string]bool, owed []string) {
 				}
 			}
 		}
+	}
+	if len(unseen) > 0 {
+		t.Errorf("matrixFiles names files that do not exist: %v", unseen)
 	}
 	return all, owed
 }
