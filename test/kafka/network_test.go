@@ -19,12 +19,12 @@ func impatient(cfg *publisher.Config) { cfg.RequestTimeout = 3 * time.Second }
 // Nothing passes for 15 seconds, in either direction, and no connection ends. What
 // was sent before arrives afterwards, when it has been sent again already.
 func (c *cluster) networkCut(t *testing.T) {
-	l := load{network: 52, rate: heavy, brokers: c.proxied, change: impatient, errors: []string{"timeout"}}
+	l := load{network: 52, brokers: c.proxied, change: impatient, errors: []string{"timeout"}}
 	c.underLoad(t, l, func(_ string, p *publisher.Publisher) {
 		defer c.interrupt()()
 		delivered := p.Stats().Delivered
 		pass(t, 15*time.Second)
-		if now := p.Stats().Delivered; now > delivered+heavy {
+		if now := p.Stats().Delivered; now > delivered+rate {
 			t.Errorf("%d flows came through a cut network", now-delivered)
 		}
 	})
@@ -33,13 +33,13 @@ func (c *cluster) networkCut(t *testing.T) {
 // 50 milliseconds each way, and each hundredth segment comes 300 milliseconds late,
 // with all behind it.
 func (c *cluster) slowNetwork(t *testing.T) {
-	c.underLoad(t, load{network: 53, rate: heavy, brokers: c.proxied}, func(_ string, p *publisher.Publisher) {
+	c.underLoad(t, load{network: 53, brokers: c.proxied}, func(_ string, p *publisher.Publisher) {
 		c.slow(50*time.Millisecond, 300*time.Millisecond)
 		defer c.slow(0, 0)
-		awaitMore(t, p, heavy) // those of before
+		awaitMore(t, p, rate) // those of before
 		began := time.Now()
 		const seconds = 10
-		awaitMore(t, p, seconds*heavy)
+		awaitMore(t, p, seconds*rate)
 		if took := time.Since(began); took > (seconds+2)*time.Second {
 			t.Errorf("what comes in %d s took %v to deliver", seconds, took)
 		}
@@ -48,7 +48,7 @@ func (c *cluster) slowNetwork(t *testing.T) {
 
 // Brokers store what they are sent, and for 8 seconds no answer comes back.
 func (c *cluster) answersLost(t *testing.T) {
-	l := load{network: 54, rate: heavy, brokers: c.proxied, change: impatient, errors: []string{"timeout"}}
+	l := load{network: 54, brokers: c.proxied, change: impatient, errors: []string{"timeout"}}
 	c.underLoad(t, l, c.loseAnswers(t))
 }
 
@@ -58,7 +58,7 @@ func (c *cluster) answersLostNotIdempotent(t *testing.T) {
 		impatient(cfg)
 		cfg.Idempotent = false
 	}
-	l := load{network: 55, rate: heavy, brokers: c.proxied, change: change, errors: []string{"timeout"}, allowed: terms{duplicates: true}}
+	l := load{network: 55, brokers: c.proxied, change: change, errors: []string{"timeout"}, allowed: terms{duplicates: true}}
 	c.underLoad(t, l, c.loseAnswers(t))
 }
 
