@@ -18,6 +18,7 @@ trap tidy EXIT
 # tidy undoes what was done here, however it ends, and ends what was started.
 tidy() {
   local command pid
+  trap '' INT TERM
   for command in ${at_the_end[@]+"${at_the_end[@]}"}; do $command >/dev/null || true; done
   for pid in ${jobs_started[@]+"${jobs_started[@]}"}; do kill "$pid" 2>/dev/null || true; done
   wait
@@ -47,15 +48,11 @@ need() { # VARIABLE...
 }
 k() { kubectl -n "$namespace" "$@"; }
 
-# exporter_count and on_exporter: the machines that send, of EXPORTERS.
+# EXPORTERS holds how to run a command on each of the machines that send.
 exporter_count() { tr ';' '\n' <<<"$EXPORTERS" | wc -l; }
-on_exporter() { # NUMBER COMMAND...
-  local shell
-  shell=$(tr ';' '\n' <<<"$EXPORTERS" | sed -n "$1p")
-  shift
-  # shellcheck disable=SC2086
-  $shell "$@"
-}
+exporter_shell() { tr ';' '\n' <<<"$EXPORTERS" | sed -n "$1p"; } # NUMBER
+# shellcheck disable=SC2046
+on_exporter() { $(exporter_shell "$1") "${@:2}"; } # NUMBER COMMAND...
 
 # until_true waits for a command to succeed.
 until_true() { # SECONDS COMMAND...
