@@ -208,6 +208,9 @@ func (s *secured) expiredCertificate(t *testing.T) {
 	})
 }
 
+// steady is the rate of the loads below, in flows a second.
+const steady = 5_000
+
 // replaced publishes a steady stream to a listener while secrets are replaced.
 func (s *secured) replaced(t *testing.T, network byte, listener string, secure func(*publisher.Config), replace func(p *publisher.Publisher, log *logbook)) publisher.Stats {
 	t.Helper()
