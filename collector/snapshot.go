@@ -83,6 +83,7 @@ func addKafka(s *telemetry.Snapshot, stats *publisher.Stats) {
 	s.KafkaBytesRaw, s.KafkaBytesWire = stats.BytesRaw, stats.BytesWire
 	s.TopicWarnings = stats.TopicWarnings
 	s.Idempotent = stats.Idempotent
+	s.SchemasMissing = stats.SchemasMissing
 	s.DeadLetters = make(map[string]uint64)
 	for _, o := range publisher.DeadLetterOutcomes() {
 		s.DeadLetters[o.String()] = stats.DeadLetters[o]

@@ -46,6 +46,8 @@ type Config struct {
 	CreateTopic TopicShape
 	// Value is how a Kafka message's value holds its flow record.
 	Value Value
+	// Registry is where ValueConfluent gets the id of the schema; else nil.
+	Registry *RegistryConfig
 	// ClientID names this program in the brokers' logs and quotas.
 	ClientID string
 	// Compression is the codec of the record batches.
@@ -131,7 +133,7 @@ func (c Config) Validate() error {
 	if c.RequestTimeout < time.Second {
 		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
 	}
-	return errors.Join(append(errs, c.validateRoutes(), c.validateDeadLetters(), c.CreateTopic.validate(), c.TLS.validate(), c.SASL.validate())...)
+	return errors.Join(append(errs, c.validateRoutes(), c.validateRegistry(), c.validateDeadLetters(), c.CreateTopic.validate(), c.TLS.validate(), c.SASL.validate())...)
 }
 
 // topicRule is what canBeTopic asks for, in words.

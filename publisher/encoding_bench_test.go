@@ -44,7 +44,7 @@ func BenchmarkEncode(b *testing.B) {
 	})
 	for _, f := range framings[1:] {
 		b.Run(f.value.String(), func(b *testing.B) {
-			constants := make([]byte, 0, maxJSONConstantsSize)
+			constants := new([maxJSONConstantsSize]byte)
 			buf := make([]byte, 0, 512<<10)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
@@ -213,7 +213,7 @@ func BenchmarkValues(b *testing.B) {
 				account := new(account)
 				budget := newBudget(16<<20, 1)
 				s := newSealer(c, budget)
-				constants := make([]byte, 0, maxJSONConstantsSize)
+				constants := new([maxJSONConstantsSize]byte)
 				records, wire := 0, 0
 				for i := 0; b.Loop(); {
 					open := benchBatch(c, budget.take(account, 1<<20))

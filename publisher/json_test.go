@@ -150,7 +150,7 @@ func TestMaxJSONSize(t *testing.T) {
 	t.Parallel()
 	e := packetEncoder{framing: framing{value: ValueJSON}}
 	e.reset(largestPacket())
-	if got, want := len(e.json), maxJSONConstantsSize-24-6; got != want {
+	if got, want := e.jsonSize, maxJSONConstantsSize-24-6; got != want {
 		t.Errorf("the largest constants have %d bytes, want %d", got, want)
 	}
 	if got, want := len(e.appendValue(nil, 1999)), maxJSONSize-24-2*6; got != want {

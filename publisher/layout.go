@@ -9,6 +9,9 @@ type layout struct {
 	generation  int
 	partitioner Partitioner
 	partitions  []*partition
+	// framing is what values are made of. Where there are partitions it is whole:
+	// what is in stages has none yet.
+	framing framing
 	// stages hold what must wait: at first, with no partitions, there is one,
 	// for everything. Later there is one for each of the partitions there were
 	// before; it takes the exporters that move away from it, until their last
@@ -50,19 +53,20 @@ func (l *layout) settled() bool {
 }
 
 // adopt makes the layout one of n partitions, if that is more than now. Until
-// the last change has settled nothing happens; the caller will ask again, and is
-// the same goroutine for all topics.
+// the last change has settled, and it is known what values begin with, nothing
+// happens; the caller will ask again, and is the same goroutine for all topics.
 func (t *topic) adopt(n int) {
 	t.adopting.Lock()
 	defer t.adopting.Unlock()
 	old := t.layout.Load()
-	if n <= len(old.partitions) || (len(old.partitions) > 0 && !old.settled()) {
+	if n <= len(old.partitions) || (len(old.partitions) > 0 && !old.settled()) || !t.framed() {
 		return
 	}
 	next := &layout{
 		generation:  old.generation + 1,
 		partitioner: old.partitioner,
 		partitions:  slices.Clip(old.partitions),
+		framing:     t.framing(),
 		stages:      old.stages,
 		moving:      len(old.partitions) > 0,
 	}

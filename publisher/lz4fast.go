@@ -61,11 +61,16 @@ const (
 	// stands for: it takes its distance, a length, and the head of the next run.
 	lz4LeastMatch = 8
 
-	lz4JointSize = 16 // and some to spare
+	lz4JointSize = 16 // but for the room for a head
 )
 
-// This does not compile when a record could outgrow the window.
-const _ = uint8(255 - maxHeadSize - lz4JointSize - lz4HeadSize - maxCommonSize - 1)
+// These do not compile when a record could outgrow the window, or what is between
+// a record's literals the joint: a distance and a length, a token, the length of
+// the value and its lead, a distance and a length.
+const (
+	_ = uint8(255 - maxHeadSize - lz4JointSize - lz4HeadSize - maxCommonSize - 1)
+	_ = uint(lz4JointSize - (2 + 1) - 1 - (2 + maxLeadSize) - (2 + 1))
+)
 
 // lz4Headers begin frames with blocks of at most so many bytes, before and after
 // compression. They are lz4Header but for the size and the checksum.

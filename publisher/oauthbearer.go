@@ -66,7 +66,7 @@ func (c *OAuthConfig) validateFiles() error {
 		return err
 	}
 	_, secretErr := readSecret("OAuth client secret", c.ClientSecretFile)
-	_, clientErr := c.httpClient()
+	_, clientErr := httpClient(c.CAFile)
 	return errors.Join(secretErr, clientErr)
 }
 

@@ -150,7 +150,7 @@ func (e *tokenEndpoint) request() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, &kindError{failureToken, err}
 	}
-	client, err := e.cfg.httpClient()
+	client, err := httpClient(e.cfg.CAFile)
 	if err != nil {
 		return nil, &kindError{failureToken, err}
 	}
@@ -165,12 +165,13 @@ func (e *tokenEndpoint) request() (*oauth2.Token, error) {
 	return token, nil
 }
 
-// httpClient is for one request. It follows no redirection, which would take the
-// secret elsewhere.
-func (c *OAuthConfig) httpClient() (*http.Client, error) {
+// httpClient is for one request that carries a secret, to a server whose
+// certificate an authority in a file may sign, or if that is empty one of the
+// system's. It follows no redirection, which would take the secret elsewhere.
+func httpClient(caFile string) (*http.Client, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pool, err := loadAuthorities(c.CAFile)
+	if caFile != "" {
+		pool, err := loadAuthorities(caFile)
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,8 @@ type partition struct {
 	pub    *Publisher
 	topic  *topic
 	number int32
+	// framing is that of the topic, which never changes.
+	framing framing
 
 	mu sync.Mutex
 	// generation is that of the newest layout that took note of this partition;
@@ -57,7 +59,7 @@ type mark struct {
 
 func newPartition(t *topic, number int32, generation int) *partition {
 	return &partition{
-		pub: t.pub, topic: t, number: number, generation: generation,
+		pub: t.pub, topic: t, number: number, framing: t.framing(), generation: generation,
 		closed: t.flushing, flushing: t.flushing, ratio: 1,
 	}
 }

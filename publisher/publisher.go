@@ -44,6 +44,7 @@ type Publisher struct {
 	topics  []*topic // the first is Config.Topic's
 	routes  *routes
 	letters *deadLetters // nil when they are not wanted
+	schemas *schemas     // nil when values name none
 
 	failures       *failureCounts
 	produceSeconds *histogram
@@ -95,6 +96,11 @@ func New(cfg Config) (*Publisher, error) {
 		p.letters = newDeadLetters(p)
 		p.working.Go(func() { p.letters.run(p.ctx) })
 	}
+	if cfg.Registry != nil {
+		p.schemas = &schemas{pub: p, registry: cfg.Registry}
+		p.schemas.warn()
+		p.working.Go(func() { p.schemas.run(p.ctx) })
+	}
 	p.working.Go(func() { p.cluster.run(p.ctx) })
 	p.working.Go(func() { p.sender.run(p.ctx) })
 	return p, nil
@@ -119,17 +125,8 @@ func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt 
 	if len(pkt.Records) == 0 {
 		return nil
 	}
-	e := packetEncoder{framing: p.framing()}
-	if e.framing.value == ValueJSON {
-		var constants [maxJSONConstantsSize]byte
-		e.json = constants[:0]
-	}
-	e.reset(from, received, pkt)
-	return p.routes.topic(from.Addr()).publish(p.cfg.Partitioner.hash(e.key()), &e)
+	return p.routes.topic(from.Addr()).publish(from, received, pkt)
 }
-
-// framing is what the values of all topics are made of.
-func (p *Publisher) framing() framing { return framing{value: p.cfg.Value} }
 
 // Stats returns a snapshot whose flow counts add up exactly.
 func (p *Publisher) Stats() Stats {
@@ -151,6 +148,7 @@ func (p *Publisher) Stats() Stats {
 		Idempotent:         p.cluster.idempotent(),
 		Partitions:         partitions,
 		DeadLetters:        p.letters.snapshot(),
+		SchemasMissing:     p.awaitingSchemas(),
 	}
 	for _, reason := range DropReasons() {
 		s.Dropped[reason] = total.dropped[reason]
@@ -180,13 +178,16 @@ func (p *Publisher) warnings() map[string]bool {
 }
 
 // Missing tells what is not there yet of what the first delivery needs, one
-// thing a string: each topic with its partitions, a producer id. Once it
-// returned nothing it always will.
+// thing a string: each topic with its partitions, the id of its schema, a producer
+// id. Once it returned nothing it always will.
 func (p *Publisher) Missing() []string {
 	var missing []string
 	for _, t := range p.topics {
 		if s := t.seen.Load(); !s.known() {
 			missing = append(missing, fmt.Sprintf("Kafka topic %q has not been reached: %v", t.name, s.problem))
+		}
+		if s := t.schema.Load(); s != nil && s.problem != nil {
+			missing = append(missing, fmt.Sprintf("the schema registry has given no id for subject %q: %v", t.subject(), s.problem))
 		}
 	}
 	if missing == nil && !p.cluster.producerReady() {

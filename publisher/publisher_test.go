@@ -44,7 +44,10 @@ func TestValuesDelivered(t *testing.T) {
 			t.Run(fmt.Sprintf("%v %v", f.value, c), func(t *testing.T) {
 				t.Parallel()
 				address, port := reserveAddress(t)
-				p := startPublisher(t, []string{address}, func(cfg *Config) { cfg.Value, cfg.Compression = f.value, c })
+				p := startPublisher(t, []string{address}, func(cfg *Config) {
+					cfg.Compression = c
+					f.configure(t, cfg)
+				})
 				n := publish(t, p, 0, 100, 30)
 				broker := startBroker(t, 3, kfake.Ports(port))
 				eventually(t, 15*time.Second, "what waited is delivered", func() bool { return p.Stats().Delivered == n })
@@ -132,6 +135,22 @@ func TestBrokerComesLate(t *testing.T) {
 	}
 }
 
+// Publishing allocates nothing for a packet, whatever the form of values.
+func TestPublishAllocations(t *testing.T) {
+	for _, f := range framings {
+		p := startPublisher(t, []string{"127.0.0.1:1"}, func(cfg *Config) { f.configure(t, cfg) })
+		packet := testPacket(1, 1)
+		n := testing.AllocsPerRun(200, func() {
+			if err := p.Publish(testExporter(1), testTime, packet); err != nil {
+				t.Error(err)
+			}
+		})
+		if n > 0 {
+			t.Errorf("%v: publishing a packet allocates %v times", f.value, n)
+		}
+	}
+}
+
 // A packet without records is no batch without records.
 func TestEmptyPacket(t *testing.T) {
 	t.Parallel()
@@ -155,7 +174,10 @@ func TestLargestPacket(t *testing.T) {
 			t.Run(fmt.Sprintf("%v %v", f.value, c), func(t *testing.T) {
 				t.Parallel()
 				broker := startBroker(t, 1)
-				p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) { cfg.Value, cfg.Compression = f.value, c })
+				p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) {
+					cfg.Compression = c
+					f.configure(t, cfg)
+				})
 				n := publish(t, p, 0, 20, 1364)
 				closeWithin(t, p, 10*time.Second)
 				wantDelivered(t, p, n)
@@ -177,7 +199,8 @@ func TestLargestPacketInLeastBuffer(t *testing.T) {
 				t.Parallel()
 				address, port := reserveAddress(t)
 				p := startPublisher(t, []string{address}, func(cfg *Config) {
-					cfg.Value, cfg.Compression = f.value, c
+					cfg.Compression = c
+					f.configure(t, cfg)
 					cfg.BufferBytes = cfg.LeastBufferBytes()
 				})
 				n := publish(t, p, 0, 1, 1364)

@@ -41,9 +41,10 @@ type packetEncoder struct {
 	short bool
 	// delimited: the lead is the message's length.
 	delimited bool
-	// json is in place of the template's constants, with ValueJSON. Who wants to
-	// save an allocation gives it maxJSONConstantsSize bytes of capacity.
-	json []byte
+	// json[:jsonSize] is in place of the template's constants, with ValueJSON. Who
+	// wants to save an allocation sets it before the first reset.
+	json     *[maxJSONConstantsSize]byte
+	jsonSize int
 }
 
 // reset prepares e for the records of p, received from an exporter at a time.
@@ -57,10 +58,14 @@ func (e *packetEncoder) reset(from netip.AddrPort, received decoder.UnixNano, p 
 	e.messageStart = e.valueStart + uint8(e.framing.leadSize())
 	e.delimited = e.framing.value == ValueProtobufDelimited
 	if e.framing.value == ValueJSON {
-		e.json = appendJSONConstants(e.json[:0], from, received, p)
+		if e.json == nil {
+			e.json = new([maxJSONConstantsSize]byte)
+		}
+		e.jsonSize = len(appendJSONConstants(e.json[:0], from, received, p))
 		e.size, e.short = e.messageStart, false
 		return
 	}
+	e.framing.putLead(e.template[e.valueStart:e.messageStart])
 	b := appendConstants(e.template[:e.messageStart], from, received, p)
 	e.size = uint8(len(b))
 	e.short = e.size <= maxTemplateSize && e.size-e.valueStart >= minTwoByteVarint-minCommonSize
@@ -72,7 +77,7 @@ func (e *packetEncoder) key() []byte { return e.template[1 : e.valueStart-2] }
 // constants is how many bytes the messages of all records begin with.
 func (e *packetEncoder) constants() int {
 	if e.framing.value == ValueJSON {
-		return len(e.json)
+		return e.jsonSize
 	}
 	return int(e.size - e.messageStart)
 }
@@ -80,7 +85,7 @@ func (e *packetEncoder) constants() int {
 // appendMessage appends the flow.v1.FlowRecord of the packet's record at index.
 func (e *packetEncoder) appendMessage(b []byte, index int) []byte {
 	if e.framing.value == ValueJSON {
-		return appendJSONFields(append(b, e.json...), e.packet, index)
+		return appendJSONFields(append(b, e.json[:e.jsonSize]...), e.packet, index)
 	}
 	b = append(b, e.template[e.messageStart:e.size]...)
 	return appendFields(b, e.packet, index)

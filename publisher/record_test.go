@@ -231,7 +231,7 @@ func TestEncodeAllocations(t *testing.T) {
 	from, received, general := largestPacket()
 	for _, f := range framings {
 		buf := make([]byte, 0, len(general.Records)*f.value.maxRecordSize())
-		constants := make([]byte, 0, maxJSONConstantsSize)
+		constants := new([maxJSONConstantsSize]byte)
 		n := testing.AllocsPerRun(10, func() {
 			for _, p := range []*decoder.ExportPacket{common, general} {
 				e := packetEncoder{framing: f, json: constants}

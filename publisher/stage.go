@@ -301,7 +301,7 @@ func (p *partition) appendStaged(packet staged) (hopeless, done bool) {
 		return p.failures > 0 && p.pub.budget.full(&p.account, batchHeaderSize+size), false
 	}
 	before := b.size()
-	b.appendStaged(packet, p.pub.framing())
+	b.appendStaged(packet, p.framing)
 	p.appended(b, packet.records, before)
 	return false, true
 }

@@ -66,6 +66,8 @@ type Stats struct {
 	// DeadLetters counts what became of those given to PublishDeadLetter; every
 	// outcome is present.
 	DeadLetters map[DeadLetterOutcome]uint64
+	// SchemasMissing is how many topics have no schema id yet, with ValueConfluent.
+	SchemasMissing int
 	// Partitions is how many all topics have, as far as they are known.
 	Partitions int
 }

@@ -3,11 +3,14 @@ package publisher
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/decoder"
 )
 
 // topic owns everything of one Kafka topic: where its records go, what the
@@ -27,6 +30,8 @@ type topic struct {
 	stages []*stage
 	past   counts
 
+	// schema is what the registry said; nil when values name no schema.
+	schema atomic.Pointer[awaitedSchema]
 	// seen is what the cluster last said of the topic.
 	seen atomic.Pointer[sighted]
 	// messageLimit is the largest record batch the topic takes, in bytes, as
@@ -55,20 +60,31 @@ var errNotAsked = errors.New("publisher: no broker has been asked yet")
 func newTopic(p *Publisher, name string, most int64) *topic {
 	t := &topic{pub: p, name: name, warnings: newTopicWarnings()}
 	t.seen.Store(&sighted{problem: errNotAsked})
-	t.layout.Store(&layout{partitioner: p.cfg.Partitioner, stages: t.restage(1, most)})
+	if p.cfg.Value == ValueConfluent {
+		t.schema.Store(&awaitedSchema{problem: errRegistryNotAsked})
+	}
+	t.layout.Store(&layout{partitioner: p.cfg.Partitioner, framing: t.framing(), stages: t.restage(1, most)})
 	return t
 }
 
-// publish queues the packet in e, whose key has a hash, or drops and counts it.
-func (t *topic) publish(hash uint32, e *packetEncoder) error {
+// publish queues a packet, or drops and counts it.
+func (t *topic) publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error {
+	var e packetEncoder
+	if t.pub.cfg.Value == ValueJSON {
+		var constants [maxJSONConstantsSize]byte
+		e.json = &constants
+	}
 	for {
 		l := t.layout.Load()
+		e.framing = l.framing
+		e.reset(from, received, pkt)
+		hash := l.partitioner.hash(e.key())
 		var done bool
 		var err error
 		if s := l.stage(hash); s != nil {
-			done, err = s.append(hash, e)
+			done, err = s.append(hash, &e)
 		} else {
-			done, err = l.partition(hash).append(l, e)
+			done, err = l.partition(hash).append(l, &e)
 		}
 		if done {
 			return err

@@ -17,15 +17,18 @@ const (
 	ValueProtobufDelimited
 	// ValueJSON: the record in JSON.
 	ValueJSON
+	// ValueConfluent: the encoded record behind the id that its schema has in a
+	// registry, as Confluent's readers want it.
+	ValueConfluent
 )
 
 // valueNames is indexed by Value.
-var valueNames = [...]string{"protobuf", "protobuf-delimited", "json"}
+var valueNames = [...]string{"protobuf", "protobuf-delimited", "json", "confluent"}
 
 // valueRule lists the names in words.
-const valueRule = "use protobuf, protobuf-delimited or json"
+const valueRule = "use protobuf, protobuf-delimited, confluent or json"
 
-// String returns "protobuf", "protobuf-delimited" or "json".
+// String returns "protobuf", "protobuf-delimited", "json" or "confluent".
 func (v Value) String() string {
 	if int(v) < len(valueNames) {
 		return valueNames[v]
@@ -64,8 +67,12 @@ const (
 	// bytes holds 128 to 16,383.
 	delimiterSize   = 2
 	minTwoByteDelim = 1 << 7
+	// confluentSize is what precedes a message in Confluent's wire format: a 0, the
+	// schema's id (4 bytes, big-endian), and where in the schema the message type
+	// is. That is a path of indices; for the first type it is written as a 0.
+	confluentSize = 1 + 4 + 1
 	// maxLeadSize bounds what a value has before its message.
-	maxLeadSize = delimiterSize
+	maxLeadSize = confluentSize
 )
 
 // These do not compile when a message could outgrow its delimiter, or a record
@@ -87,20 +94,35 @@ func (v Value) maxRecordSize() int {
 // framing is what a value is made of: a message, and what leads to it.
 type framing struct {
 	value Value
+	// schema is the id for ValueConfluent.
+	schema uint32
 }
 
 // leadSize is the room that a packet's template has for the lead.
 func (f framing) leadSize() int {
-	if f.value == ValueProtobufDelimited {
+	switch f.value {
+	case ValueProtobufDelimited:
 		return delimiterSize
+	case ValueConfluent:
+		return confluentSize
+	default:
+		return 0
 	}
-	return 0
+}
+
+// putLead writes what is known of a lead before its message to b, which has its
+// leadSize.
+func (f framing) putLead(b []byte) {
+	if f.value == ValueConfluent {
+		b[0], b[confluentSize-1] = 0, 0
+		binary.BigEndian.PutUint32(b[1:], f.schema)
+	}
 }
 
 // lead is how many bytes of a value come before its message.
 func (f framing) lead(value []byte) int {
 	if f.value != ValueProtobufDelimited {
-		return 0
+		return f.leadSize()
 	}
 	_, n := binary.Uvarint(value)
 	return n
@@ -108,10 +130,13 @@ func (f framing) lead(value []byte) int {
 
 // frame returns the value of a message. It may use scratch, or be message.
 func (f framing) frame(scratch, message []byte) []byte {
-	if f.value != ValueProtobufDelimited {
+	size := f.leadSize()
+	if size == 0 {
 		return message
 	}
-	return append(binary.AppendUvarint(scratch[:0], uint64(len(message))), message...)
+	scratch = append(scratch[:0], make([]byte, size)...)
+	f.putLead(scratch)
+	return f.finish(append(scratch, message...), 0)
 }
 
 // finish completes a value that begins at start and ends b, in which the lead has

@@ -13,7 +13,18 @@ import (
 )
 
 // framings are of every form of values.
-var framings = []framing{{value: ValueProtobuf}, {value: ValueProtobufDelimited}, {value: ValueJSON}}
+var framings = []framing{{value: ValueProtobuf}, {value: ValueProtobufDelimited}, {value: ValueJSON}, {value: ValueConfluent, schema: 0x01020304}}
+
+// configure sets what a publisher needs for values of that form.
+func (f framing) configure(t *testing.T, cfg *Config) {
+	t.Helper()
+	cfg.Value = f.value
+	if f.value == ValueConfluent {
+		r := startRegistry(t)
+		r.next = f.schema
+		cfg.Registry = &RegistryConfig{URL: r.server.URL}
+	}
+}
 
 // readValue reads a value as its consumers do.
 func readValue(f framing, value []byte) (*flowv1.FlowRecord, error) {
@@ -23,6 +34,13 @@ func readValue(f framing, value []byte) (*flowv1.FlowRecord, error) {
 		return m, proto.Unmarshal(value, m)
 	case ValueJSON:
 		return readJSON(value)
+	case ValueConfluent:
+		want := append([]byte{0}, byte(f.schema>>24), byte(f.schema>>16), byte(f.schema>>8), byte(f.schema), 0)
+		message, ok := bytes.CutPrefix(value, want)
+		if !ok {
+			return nil, fmt.Errorf("it does not begin with %x", want)
+		}
+		return m, proto.Unmarshal(message, m)
 	default: // below
 	}
 	r := bytes.NewReader(value)
@@ -43,6 +61,7 @@ func writeValue(t *testing.T, f framing, m *flowv1.FlowRecord) []byte {
 	} else {
 		var message []byte
 		message, err = proto.Marshal(m)
+		b.Write(make([]byte, f.leadSize()))
 		b.Write(message)
 	}
 	if err != nil {
@@ -128,7 +147,7 @@ func TestDelimitedGolden(t *testing.T) {
 func TestValueText(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Value{
-		"protobuf": ValueProtobuf, "protobuf-delimited": ValueProtobufDelimited, "json": ValueJSON,
+		"protobuf": ValueProtobuf, "protobuf-delimited": ValueProtobufDelimited, "json": ValueJSON, "confluent": ValueConfluent,
 	} {
 		var v Value
 		if err := v.UnmarshalText([]byte(text)); err != nil || v != want {
@@ -139,7 +158,7 @@ func TestValueText(t *testing.T) {
 		}
 	}
 	unknown := Value(len(valueNames))
-	if err := unknown.UnmarshalText([]byte("avro")); err == nil || !strings.Contains(err.Error(), `"avro" is not known: use protobuf, protobuf-delimited or json`) {
+	if err := unknown.UnmarshalText([]byte("avro")); err == nil || !strings.Contains(err.Error(), `"avro" is not known: use protobuf, protobuf-delimited, confluent or json`) {
 		t.Errorf("avro: %v", err)
 	}
 	if _, err := unknown.MarshalText(); err == nil || unknown.String() != fmt.Sprintf("Value(%d)", len(valueNames)) {

@@ -25,7 +25,7 @@ func TestMistakes(t *testing.T) {
 		{"argument", []string{"-n", "1", "flows"}, []string{`argument "flows": there are only flags`}},
 		{"broker without port", []string{"-brokers", "a:1, b"}, []string{`-brokers: "b" is no address: give host:port`}},
 		{"no topic", []string{"-topic", ""}, []string{`-topic "": give the name`}},
-		{"value", []string{"-value", "avro"}, []string{`"avro" for flag -value`, "use protobuf, protobuf-delimited or json"}},
+		{"value", []string{"-value", "avro"}, []string{`"avro" for flag -value`, "use protobuf, protobuf-delimited, confluent or json"}},
 		{"position", []string{"-from", "now"}, []string{`"now" for flag -from`, "use start or end"}},
 		{"limit", []string{"-n", "ten"}, []string{`"ten" for flag -n: give a whole number`}},
 		{"two at once", []string{"-n", "-1", "-pace", "-2"}, []string{"flowtail: -n -1: give", "flowtail: -pace -2: give"}},

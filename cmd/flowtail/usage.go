@@ -12,7 +12,8 @@ Flags:
   -brokers host:port,...   brokers of the cluster (127.0.0.1:9092)
   -topic name              topic that holds the flow records (flows)
   -value form              how messages hold flows, as FLOWPUB_KAFKA_VALUE says:
-                           protobuf, protobuf-delimited or json (protobuf)
+                           protobuf, protobuf-delimited, confluent or json
+                           (protobuf)
   -from start|end          begin with the oldest record, or with the next (end)
   -n number                end after so many flows; 0: never (0)
   -pace number             print so many flows a second at most and pass over the

@@ -100,7 +100,31 @@ func cures() []cure {
 		{"KAFKA_BATCH_BYTES", func(c *collector.Config) { c.Publisher.BatchBytes = right.BatchBytes }},
 		{"KAFKA_IDEMPOTENT", func(c *collector.Config) { c.Publisher.Idempotent = false }},
 		{"KAFKA_ACKS", func(c *collector.Config) { c.Publisher.Acks = right.Acks }},
-	}, securityCures()...)
+	}, slices.Concat(securityCures(), registryCures())...)
+}
+
+// registryCures change a copy, as securityCures do. Of user name and password the
+// one that is not there is to blame.
+func registryCures() []cure {
+	change := func(change func(*publisher.RegistryConfig)) func(*collector.Config) {
+		return func(c *collector.Config) {
+			if c.Publisher.Registry != nil {
+				changed := *c.Publisher.Registry
+				change(&changed)
+				c.Publisher.Registry = &changed
+			}
+		}
+	}
+	return []cure{
+		{"SCHEMA_REGISTRY_URL", change(func(r *publisher.RegistryConfig) { r.URL = "https://registry:8081" })},
+		{"SCHEMA_REGISTRY_USERNAME", change(func(r *publisher.RegistryConfig) {
+			if r.Username == "" {
+				r.Username = "flowpub"
+			}
+		})},
+		{"SCHEMA_REGISTRY_PASSWORD_FILE", change(func(r *publisher.RegistryConfig) { r.Username, r.PasswordFile = "", "" })},
+		{"SCHEMA_REGISTRY_CA_FILE", change(func(r *publisher.RegistryConfig) { r.CAFile = "" })},
+	}
 }
 
 // securityCures change copies: what cfg points to is shared by its copies.

@@ -11,6 +11,11 @@ import (
 // right on its own, and none of which collector or publisher would notice.
 func checkTogether(s *settings, found *mistakes) {
 	checkFiles(found)
+	const value, registry = Prefix + "KAFKA_VALUE", Prefix + "SCHEMA_REGISTRY"
+	if s.Value != publisher.ValueConfluent && !found.made(value) {
+		refuse(found, "values need no schema registry: set "+value+"=confluent, or remove this",
+			registry+"_URL", registry+"_USERNAME", registry+"_PASSWORD_FILE", registry+"_CA_FILE")
+	}
 	const tls, sasl = Prefix + "KAFKA_TLS", Prefix + "KAFKA_SASL"
 	if !bool(s.TLS) && !found.made(tls) {
 		off := "TLS is off: set " + tls + "=true, or remove this"

@@ -46,6 +46,14 @@ func (s *settings) publisher() publisher.Config {
 		cfg.Idempotent = bool(*s.Idempotent)
 		cfg.IdempotentRequired = cfg.Idempotent
 	}
+	if s.Value == publisher.ValueConfluent {
+		cfg.Registry = &publisher.RegistryConfig{
+			URL:          s.RegistryURL,
+			Username:     s.RegistryUsername,
+			PasswordFile: s.RegistryPasswordFile,
+			CAFile:       s.RegistryCAFile,
+		}
+	}
 	if s.TLS {
 		cfg.TLS = &publisher.TLSConfig{
 			CAFile:     s.TLSCAFile,

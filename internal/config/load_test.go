@@ -110,6 +110,15 @@ func TestLoad(t *testing.T) {
 			p.Linger, p.BatchBytes, p.BufferBytes = time.Second, 65536, 33554432
 			p.Acks, p.Idempotent = publisher.AcksLeader, false
 		}},
+		{"schema registry in full", []string{
+			"FLOWPUB_KAFKA_VALUE=confluent", "FLOWPUB_SCHEMA_REGISTRY_URL=https://registry:8081/path", "FLOWPUB_SCHEMA_REGISTRY_USERNAME=alice",
+			"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE=" + files.password, "FLOWPUB_SCHEMA_REGISTRY_CA_FILE=" + files.cert,
+		}, func(c *Config) {
+			c.Collector.Publisher.Value = publisher.ValueConfluent
+			c.Collector.Publisher.Registry = &publisher.RegistryConfig{
+				URL: "https://registry:8081/path", Username: "alice", PasswordFile: files.password, CAFile: files.cert,
+			}
+		}},
 		{"idempotent by request", []string{"FLOWPUB_KAFKA_IDEMPOTENT=true"}, func(c *Config) {
 			c.Collector.Publisher.IdempotentRequired = true
 		}},

@@ -10,6 +10,7 @@ func TestMistakes(t *testing.T) {
 	const pemKey = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n"
 	directory := t.TempDir()
 	missing := directory + "/missing"
+	files := writeFiles(t)
 	tests := []struct {
 		name    string
 		environ []string
@@ -125,11 +126,42 @@ func TestMistakes(t *testing.T) {
 			`FLOWPUB_KAFKA_CREATE_TOPIC is "120000,3": topic shape is 120000,3: partitions must be from 1 to 10000`,
 		}},
 		{"value that is none", []string{"FLOWPUB_KAFKA_VALUE=avro"}, []string{
-			`FLOWPUB_KAFKA_VALUE is "avro": value "avro" is not known: use protobuf, protobuf-delimited or json`,
+			`FLOWPUB_KAFKA_VALUE is "avro": value "avro" is not known: use protobuf, protobuf-delimited, confluent or json`,
 		}},
 		{"buffer too small for JSON", []string{"FLOWPUB_KAFKA_VALUE=json", "FLOWPUB_KAFKA_BUFFER_BYTES=7MiB"}, []string{
 			`FLOWPUB_KAFKA_BUFFER_BYTES is "7MiB": buffer is 7MiB: it must be from 8MiB to 1TiB`,
 		}},
+		{"confluent without registry", []string{"FLOWPUB_KAFKA_VALUE=confluent"}, []string{
+			`FLOWPUB_SCHEMA_REGISTRY_URL is not set: there is no schema registry: name its URL, as in https://registry:8081`,
+		}},
+		{"registry for other values", []string{
+			"FLOWPUB_SCHEMA_REGISTRY_URL=https://registry:8081", "FLOWPUB_SCHEMA_REGISTRY_USERNAME=alice",
+			"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE=" + missing, "FLOWPUB_SCHEMA_REGISTRY_CA_FILE=" + missing,
+		}, []string{
+			`FLOWPUB_SCHEMA_REGISTRY_URL is set: values need no schema registry: set FLOWPUB_KAFKA_VALUE=confluent, or remove this`,
+			`FLOWPUB_SCHEMA_REGISTRY_USERNAME is "alice": values need no schema registry`,
+			`FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE is set: values need no schema registry`,
+			`FLOWPUB_SCHEMA_REGISTRY_CA_FILE is "` + missing + `": values need no schema registry`,
+		}},
+		{"registry with a password in its URL", []string{
+			"FLOWPUB_KAFKA_VALUE=confluent", "FLOWPUB_SCHEMA_REGISTRY_URL=https://alice:hunter2@registry",
+		}, []string{`FLOWPUB_SCHEMA_REGISTRY_URL is set: the schema registry's URL is none: write it as https://registry:8081, without credentials`}},
+		{"registry with a user alone", []string{
+			"FLOWPUB_KAFKA_VALUE=confluent", "FLOWPUB_SCHEMA_REGISTRY_URL=https://registry", "FLOWPUB_SCHEMA_REGISTRY_USERNAME=alice",
+		}, []string{`FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE is not set: a schema registry takes both a user name and a password file, or neither`}},
+		{"registry with a password alone", []string{
+			"FLOWPUB_KAFKA_VALUE=confluent", "FLOWPUB_SCHEMA_REGISTRY_URL=https://registry", "FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE=" + files.password,
+		}, []string{`FLOWPUB_SCHEMA_REGISTRY_USERNAME is not set: a schema registry takes both a user name and a password file, or neither`}},
+		{"registry's files missing", []string{
+			"FLOWPUB_KAFKA_VALUE=confluent", "FLOWPUB_SCHEMA_REGISTRY_URL=https://registry", "FLOWPUB_SCHEMA_REGISTRY_USERNAME=alice",
+			"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE=" + missing, "FLOWPUB_SCHEMA_REGISTRY_CA_FILE=" + missing,
+		}, []string{
+			`FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE is set: schema registry's password: `,
+			`FLOWPUB_SCHEMA_REGISTRY_CA_FILE is "` + missing + `": certificate authorities: `,
+		}},
+		{"registry's authority in place of its file", []string{
+			"FLOWPUB_KAFKA_VALUE=confluent", "FLOWPUB_SCHEMA_REGISTRY_URL=https://registry", "FLOWPUB_SCHEMA_REGISTRY_CA_FILE=" + pemKey,
+		}, []string{`FLOWPUB_SCHEMA_REGISTRY_CA_FILE is set: it holds the contents of a file`}},
 		{"linger too long", []string{"FLOWPUB_KAFKA_LINGER=2m"}, []string{`FLOWPUB_KAFKA_LINGER is "2m": linger is 2m0s: `}},
 		{"batch too large", []string{"FLOWPUB_KAFKA_BATCH_BYTES=2MiB"}, []string{`FLOWPUB_KAFKA_BATCH_BYTES is "2MiB": batch size is 2MiB: it must be from 4KiB to 1MiB`}},
 		{"buffer too small", []string{"FLOWPUB_KAFKA_BUFFER_BYTES=1MiB"}, []string{`FLOWPUB_KAFKA_BUFFER_BYTES is "1MiB": buffer is 1MiB: it must be from 4MiB to 1TiB`}},

@@ -37,7 +37,7 @@ type settings struct {
 	TopicRoutes routes                `env:"KAFKA_TOPIC_ROUTES" default:"none" unit:"CIDR=name, comma-separated" help:"topics for the flow records of some exporters; the longest network wins"`
 	DeadLetters string                `env:"KAFKA_DEAD_LETTER_TOPIC" default:"none" unit:"name" help:"topic for datagrams that could not be decoded"`
 	CreateTopic publisher.TopicShape  `env:"KAFKA_CREATE_TOPIC" default:"none" unit:"partitions,replication" help:"have a missing topic created, as in 12,3"`
-	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf, protobuf-delimited or json" help:"how a message's value holds its flow record"`
+	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf, protobuf-delimited, confluent or json" help:"how a message's value holds its flow record"`
 	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`
 	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4, lz4-fast or zstd" help:"compression of record batches"`
 	Linger      Duration              `env:"KAFKA_LINGER" envDefault:"100ms" unit:"duration" help:"longest wait before an idle partition's batch is sent"`
@@ -65,4 +65,9 @@ type settings struct {
 	OAuthClientSecretFile string `env:"KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE" default:"none" unit:"file" help:"file that holds the client secret"`
 	OAuthScope            string `env:"KAFKA_SASL_OAUTH_SCOPE" default:"none" unit:"text" help:"scope to ask for, several separated by spaces"`
 	OAuthCAFile           string `env:"KAFKA_SASL_OAUTH_CA_FILE" default:"the system's authorities" unit:"PEM file" help:"authorities that may sign that endpoint's certificate"`
+
+	RegistryURL          string `env:"SCHEMA_REGISTRY_URL" default:"none" unit:"URL" secret:"true" help:"schema registry, for confluent values"`
+	RegistryUsername     string `env:"SCHEMA_REGISTRY_USERNAME" default:"none" unit:"text" help:"user name for the schema registry"`
+	RegistryPasswordFile string `env:"SCHEMA_REGISTRY_PASSWORD_FILE" default:"none" unit:"file" help:"file that holds the password for the schema registry"`
+	RegistryCAFile       string `env:"SCHEMA_REGISTRY_CA_FILE" default:"the system's authorities" unit:"PEM file" help:"authorities that may sign the schema registry's certificate"`
 }

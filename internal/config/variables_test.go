@@ -54,6 +54,10 @@ func TestVariables(t *testing.T) {
 		{"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE", "none"},
 		{"FLOWPUB_KAFKA_SASL_OAUTH_SCOPE", "none"},
 		{"FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE", "the system's authorities"},
+		{"FLOWPUB_SCHEMA_REGISTRY_URL", "none"},
+		{"FLOWPUB_SCHEMA_REGISTRY_USERNAME", "none"},
+		{"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE", "none"},
+		{"FLOWPUB_SCHEMA_REGISTRY_CA_FILE", "the system's authorities"},
 	}
 	var got [][2]string
 	for _, v := range Variables() {
@@ -67,7 +71,7 @@ func TestVariables(t *testing.T) {
 func TestVariablesAreWhole(t *testing.T) {
 	t.Parallel()
 	// A URL may hold a password, or a key as a parameter.
-	secrets := map[string]bool{"FLOWPUB_KAFKA_SASL_PASSWORD": true, "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL": true}
+	secrets := map[string]bool{"FLOWPUB_KAFKA_SASL_PASSWORD": true, "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL": true, "FLOWPUB_SCHEMA_REGISTRY_URL": true}
 	known := map[string]bool{"env": true, "envDefault": true, "default": true, "unit": true, "help": true, "secret": true}
 	for _, v := range Variables() {
 		field, found := reflect.TypeFor[settings]().FieldByName(v.field)

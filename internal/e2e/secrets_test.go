@@ -39,6 +39,7 @@ import (
 const (
 	passwordSecret    = "p&ss/w?rd+with=%all~that"
 	otherPassword     = "s3cond/p&ss?word=~%+"
+	registryPassword  = "registry's p&ss/w?rd=~%+"
 	oauthClientSecret = "client/s&cret?+=%~"
 	urlSecret         = "url-parameter-secret"
 	fileToken         = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJmbG93cHViIiwibiI6MX0.c2lnbmF0dXJl"
@@ -269,12 +270,45 @@ func TestNoSecretIsShown(t *testing.T) {
 	}
 }
 
+// Nor is the password for a schema registry, while the registry refuses it and
+// repeats it in every form, and when it is taken.
+func TestNoRegistrySecretIsShown(t *testing.T) {
+	t.Parallel()
+	g := &guarded{secrets: []string{registryPassword}}
+	g.start(t)
+	g.refuses.Store(true)
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		if !g.refuses.Load() && password == registryPassword {
+			io.WriteString(w, `{"id":1}`)
+			return
+		}
+		text := g.everything(r.Header.Get("Authorization"))
+		w.Header().Set("Location", "https://registry.example.net/"+url.PathEscape(text))
+		w.WriteHeader(http.StatusForbidden)
+		json.NewEncoder(w).Encode(map[string]any{"error_code": 40301, "message": text})
+	}))
+	t.Cleanup(registry.Close)
+	p := startFlowpub(t, g.gate.address, "FLOWPUB_LOG_LEVEL=debug", "FLOWPUB_HTTP_PPROF=true", "FLOWPUB_KAFKA_VALUE=confluent",
+		"FLOWPUB_SCHEMA_REGISTRY_URL="+registry.URL, "FLOWPUB_SCHEMA_REGISTRY_USERNAME=flowpub",
+		"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE="+testca.File(t, "password", []byte(registryPassword+"\n")))
+	eventually(t, 20*time.Second, "the refusal is logged", func() bool { return p.says("status 403 Forbidden, error code 40301", "gives no id") })
+	p.checkPages(t, g.secrets)
+	g.refuses.Store(false)
+	p.awaitReady(t)
+	p.checkPages(t, g.secrets)
+	p.signal(t, syscall.SIGTERM)
+	<-p.exited
+	checkNoSecret(t, "the log", strings.Join(p.log, "\n"), g.secrets)
+	checkNoSecret(t, "standard output", p.stdout.String(), g.secrets)
+}
+
 // Secrets in the wrong variables, and with everything else that is wrong, show no
 // more; nor does the help.
 func TestMistakesShowNoSecret(t *testing.T) {
 	t.Parallel()
 	key := string(testca.New(t).Issue(t, "client").Key)
-	secrets := append(keySecrets(t, []byte(key)), passwordSecret, otherPassword, oauthClientSecret, urlSecret, fileToken)
+	secrets := append(keySecrets(t, []byte(key)), passwordSecret, otherPassword, oauthClientSecret, urlSecret, fileToken, registryPassword)
 	ofLines := []string{
 		"FLOWPUB_KAFKA_BROKERS=flowpub:" + passwordSecret + "@kafka:9092",
 		"FLOWPUB_KAFKA_SASL_PASSWORD=" + passwordSecret,
@@ -283,12 +317,18 @@ func TestMistakesShowNoSecret(t *testing.T) {
 		"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET=" + oauthClientSecret,
 		"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + oauthClientSecret + "\n",
 		"FLOWPUB_KAFKA_TLS_KEY_FILE=" + key,
+		"FLOWPUB_KAFKA_VALUE=confluent",
+		"FLOWPUB_SCHEMA_REGISTRY_URL=https://flowpub:" + registryPassword + "@registry",
+		"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE=" + registryPassword + "\n",
 	}
 	ofOneLine := []string{
 		"FLOWPUB_KAFKA_BROKERS=kafka:9092",
 		"FLOWPUB_KAFKA_SASL_PASSWORD_FILE=" + otherPassword,
 		"FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=" + fileToken,
 		"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + oauthClientSecret,
+		"FLOWPUB_KAFKA_VALUE=confluent",
+		"FLOWPUB_SCHEMA_REGISTRY_URL=https://registry",
+		"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE=" + registryPassword,
 		"FLOWPUB_KAFKA_TLS_CERT_FILE=" + strings.ReplaceAll(key, "\n", `\n`),
 		"FLOWPUB_KAFKA_TLS_KEY_FILE=" + strings.ReplaceAll(key, "\n", `\n`),
 	}

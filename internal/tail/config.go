@@ -75,12 +75,14 @@ const (
 	ValueProtobufDelimited
 	// ValueJSON: the record in JSON.
 	ValueJSON
+	// ValueConfluent: the encoded record behind the id of its schema.
+	ValueConfluent
 )
 
 // valueNames is indexed by Value.
-var valueNames = [...]string{"protobuf", "protobuf-delimited", "json"}
+var valueNames = [...]string{"protobuf", "protobuf-delimited", "json", "confluent"}
 
-// String returns "protobuf", "protobuf-delimited" or "json".
+// String returns "protobuf", "protobuf-delimited", "json" or "confluent".
 func (v Value) String() string { return valueNames[v] }
 
 // MarshalText is String.
@@ -94,7 +96,7 @@ func (v *Value) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("tail: value %q is not known: use protobuf, protobuf-delimited or json", text)
+	return fmt.Errorf("tail: value %q is not known: use protobuf, protobuf-delimited, confluent or json", text)
 }
 
 // From is where reading a partition begins.

@@ -12,6 +12,9 @@ import (
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
+// confluentSize is what precedes a message in Confluent's wire format.
+const confluentSize = 6
+
 // flow is a decoded message: the record, and its addresses as such. An address
 // that the record does not carry is invalid.
 type flow struct {
@@ -59,6 +62,12 @@ func unmarshal(form Value, value []byte, m *flowv1.FlowRecord) error {
 			return errors.New("it does not begin with the length of what follows")
 		}
 		value = value[n:]
+	case ValueConfluent:
+		// A 0, the schema's id in four bytes, and a 0: the first type in the schema.
+		if len(value) < confluentSize || value[0] != 0 || value[confluentSize-1] != 0 {
+			return errors.New("it does not begin with a schema id and the index of the first message type")
+		}
+		value = value[confluentSize:]
 	default: // the value is the message
 	}
 	return proto.Unmarshal(value, m)

@@ -225,6 +225,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"no delimiter", delimited, mustMarshal(t, web()), "does not begin with the length"},
 		{"cut short behind its length", delimited, delimit(mustMarshal(t, web()))[:20], "does not begin with the length"},
 		{"two behind each other", delimited, append(delimit(mustMarshal(t, web())), 0), "does not begin with the length"},
+		{"no schema", ValueConfluent, mustMarshal(t, web()), "does not begin with a schema id"},
+		{"no other magic", ValueConfluent, append([]byte{1, 0, 0, 1, 44, 0}, mustMarshal(t, web())...), "does not begin with a schema id"},
+		{"another message type", ValueConfluent, append([]byte{0, 0, 0, 1, 44, 2, 2}, mustMarshal(t, web())...), "does not begin with a schema id"},
+		{"a schema cut short", ValueConfluent, []byte{0, 0, 0, 1, 44}, "does not begin with a schema id"},
 		{"no JSON", ValueJSON, mustMarshal(t, web()), "not a flow record as json"},
 		{"no exporter in JSON", ValueJSON, []byte("{}"), "names no exporter"},
 		{"no time in JSON", ValueJSON, []byte(`{"startTime":"now"}`), `parsing time "now"`},
@@ -262,6 +266,7 @@ func TestDecodeForms(t *testing.T) {
 	want := string(appendCSV(nil, decoded(t, web())))
 	for form, value := range map[Value][]byte{
 		ValueProtobuf: message, ValueProtobufDelimited: delimit(message), ValueJSON: []byte(webJSON),
+		ValueConfluent: append([]byte{0, 0, 0, 1, 44, 0}, message...),
 	} {
 		var f flow
 		if err := f.decode(form, value); err != nil {

@@ -90,6 +90,8 @@ func kafkaFamilies() []family {
 			}),
 		counters("dead_letters_total", "outcome", "Datagrams that could not be decoded, by what became of them as dead letters.",
 			func(s *Snapshot) map[string]uint64 { return s.DeadLetters }),
+		gauge("kafka_schemas_missing", "Topics for whose schema the registry has given no id yet.",
+			func(s *Snapshot) float64 { return float64(s.SchemasMissing) }),
 		gauge("kafka_idempotent", "Whether brokers recognise repeated batches.",
 			func(s *Snapshot) float64 { return truth(s.Idempotent) }),
 	}

@@ -43,6 +43,7 @@ func sample() Snapshot {
 		KafkaBytesWire:          1000,
 		TopicWarnings:           map[string]bool{"compaction": true, "one_replica": false},
 		DeadLetters:             map[string]uint64{"delivered": 15, "failed": 0},
+		SchemasMissing:          2,
 		Idempotent:              true,
 		ReceiveBufferAsked:      33554432,
 		ReceiveBufferGranted:    8388608,
@@ -117,6 +118,8 @@ flowpub_kafka_produce_seconds_bucket{le="0.1"} 5
 flowpub_kafka_produce_seconds_bucket{le="+Inf"} 6
 flowpub_kafka_produce_seconds_sum 1.25
 flowpub_kafka_produce_seconds_count 6
+# TYPE flowpub_kafka_schemas_missing gauge
+flowpub_kafka_schemas_missing 2
 # TYPE flowpub_kafka_topic_warnings gauge
 flowpub_kafka_topic_warnings{kind="compaction"} 1
 flowpub_kafka_topic_warnings{kind="one_replica"} 0

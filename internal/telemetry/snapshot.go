@@ -56,6 +56,8 @@ type Snapshot struct {
 	// DeadLetters counts datagrams that were not decoded, by what became of them
 	// on their way to the topic for such; none count while there is none.
 	DeadLetters map[string]uint64
+	// SchemasMissing is how many topics wait for the id of their schema.
+	SchemasMissing int
 	// Idempotent tells whether brokers recognise repeated batches.
 	Idempotent bool
 

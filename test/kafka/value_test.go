@@ -5,7 +5,10 @@ package kafka_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"testing"
@@ -21,6 +24,7 @@ import (
 // values are the forms of a value other than the default, as consumers read them.
 var values = map[publisher.Value]func([]byte) (*flowv1.FlowRecord, error){
 	publisher.ValueProtobufDelimited: readDelimited,
+	publisher.ValueConfluent:         readConfluent,
 	publisher.ValueJSON:              readJSON,
 }
 
@@ -35,7 +39,12 @@ func (c *cluster) values(t *testing.T) {
 			trs := []traffic{newTraffic(15), newTraffic(16)}
 			var publishers []*publisher.Publisher
 			for i, codec := range []publisher.Compression{publisher.CompressionZstd, publisher.CompressionLZ4Fast} {
-				p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) { cfg.Value, cfg.Compression = form, codec })
+				p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
+					cfg.Value, cfg.Compression = form, codec
+					if form == publisher.ValueConfluent {
+						cfg.Registry = &publisher.RegistryConfig{URL: startRegistry(t, name)}
+					}
+				})
 				trs[i].publish(t, p, 5, 30)
 				publishers = append(publishers, p)
 			}
@@ -82,6 +91,35 @@ func readDelimited(value []byte) (*flowv1.FlowRecord, error) {
 		err = fmt.Errorf("%d bytes follow the message", r.Len())
 	}
 	return m, err
+}
+
+// schemaID is what startRegistry gives.
+const schemaID = 100_001
+
+// startRegistry starts a schema registry that knows the subject of a topic, and
+// returns its URL.
+func startRegistry(t *testing.T, topic string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var asked struct{ SchemaType, Schema string }
+		err := json.NewDecoder(r.Body).Decode(&asked)
+		if err != nil || r.URL.Path != "/subjects/"+topic+"-value/versions" || asked.SchemaType != "PROTOBUF" || asked.Schema != flowv1.Schema {
+			t.Errorf("%s is asked for, as %+v, %v", r.URL, asked, err)
+		}
+		fmt.Fprintf(w, `{"id":%d}`, schemaID)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// readConfluent reads a 0, the id, the index 0 of the message type, the message.
+func readConfluent(value []byte) (*flowv1.FlowRecord, error) {
+	m := new(flowv1.FlowRecord)
+	message, ok := bytes.CutPrefix(value, []byte{0, schemaID >> 24, schemaID >> 16, schemaID >> 8 & 0xff, schemaID & 0xff, 0})
+	if !ok {
+		return nil, errors.New("it does not begin with the schema's id")
+	}
+	return m, proto.Unmarshal(message, m)
 }
 
 // readJSON reads what checkFlows looks at.

@@ -1,0 +1,124 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// schemas gets the id of each topic's schema from the registry. Until a topic has
+// its own, its flow records wait in a stage as if nothing were known of its
+// partitions.
+type schemas struct {
+	pub      *Publisher
+	registry *RegistryConfig
+}
+
+// awaitedSchema is the state of a topic whose values name a schema.
+type awaitedSchema struct {
+	id      uint32
+	problem error // why there is no id; nil when there is
+}
+
+// errRegistryNotAsked is why there is no id that nobody has asked for.
+var errRegistryNotAsked = errors.New("it has not been asked yet")
+
+// subject is the name for the values of the topic in the registry, as Confluent's
+// own producers choose it.
+func (t *topic) subject() string { return t.name + "-value" }
+
+// framed tells whether it is known what the topic's values begin with.
+func (t *topic) framed() bool {
+	s := t.schema.Load()
+	return s == nil || s.problem == nil
+}
+
+// framing is what the topic's values are made of.
+func (t *topic) framing() framing {
+	f := framing{value: t.pub.cfg.Value}
+	if s := t.schema.Load(); s != nil {
+		f.schema = s.id
+	}
+	return f
+}
+
+// run asks until every topic has its id, or ctx ends.
+func (s *schemas) run(ctx context.Context) {
+	for s.ask(ctx) {
+		timer := time.NewTimer(slowBackoff/2 + rand.N(slowBackoff/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// ask asks once for each topic that has no id, and tells whether one is left
+// without. What is wrong with the registry itself ends it.
+func (s *schemas) ask(ctx context.Context) (left bool) {
+	for _, t := range s.pub.topics {
+		if t.framed() {
+			continue
+		}
+		id, err := s.registry.schemaID(ctx, t.subject())
+		if ctx.Err() != nil {
+			return false
+		}
+		if err == nil {
+			s.learn(t, id)
+			continue
+		}
+		left = true
+		if s.fail(t, err) {
+			break
+		}
+	}
+	return left
+}
+
+// learn notes a topic's id, and has its partitions looked at again: now they can
+// be used.
+func (s *schemas) learn(t *topic, id uint32) {
+	t.schema.Store(&awaitedSchema{id: id})
+	s.pub.log.Info("the schema of the flow records is in the registry", "topic", t.name, "subject", t.subject(), "schema_id", id)
+	s.pub.cluster.refreshSoon()
+}
+
+// fail notes and tells why a topic has no id, and tells whether that holds for all
+// that have none.
+func (s *schemas) fail(t *topic, err error) (everywhere bool) {
+	args := []any{"url", s.registry.URL, "subject", t.subject(), "error", err}
+	everywhere = true
+	if known, ok := errors.AsType[*registryError](err); ok { // else its text has the cure
+		args = append(args, "cure", known.cure)
+		everywhere = !known.refused()
+	}
+	for _, other := range s.pub.topics {
+		if other == t || everywhere && !other.framed() {
+			other.schema.Store(&awaitedSchema{problem: err})
+		}
+	}
+	s.pub.notices.warn("schema "+t.name, "the schema registry gives no id for the flow records' schema, trying again", args...)
+	return everywhere
+}
+
+// warn tells of a password that everybody on the way can read.
+func (s *schemas) warn() {
+	if s.registry.Username != "" && !s.registry.encrypted() {
+		s.pub.log.Warn("the password for the schema registry is sent without encryption", "url", s.registry.URL, "cure", "use https")
+	}
+}
+
+// awaitingSchemas counts the topics without the id of their schema.
+func (p *Publisher) awaitingSchemas() int {
+	n := 0
+	for _, t := range p.topics {
+		if !t.framed() {
+			n++
+		}
+	}
+	return n
+}
