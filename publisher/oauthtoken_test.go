@@ -173,7 +173,7 @@ func TestTokenErrors(t *testing.T) {
 			cfg := startEndpoint(t, test.answer)
 			began := time.Now()
 			checkTokenError(t, cfg, test.want, test.cure)
-			if took := time.Since(began); took > tokenTimeout+2*time.Second {
+			if took := time.Since(began); took > 2*tokenTimeout {
 				t.Errorf("it took %v", took)
 			}
 		})
@@ -383,7 +383,7 @@ func (k *tokens) start(t *testing.T) *Publisher {
 // lasts, and longer on connections there are.
 func TestTokenIsRenewed(t *testing.T) {
 	t.Parallel()
-	k := &tokens{seconds: 2}
+	k := &tokens{seconds: 4}
 	p := k.start(t)
 	n := publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
