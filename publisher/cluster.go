@@ -103,6 +103,9 @@ func (c *cluster) roundTrip(ctx context.Context, r kafka.Request) (kafka.Respons
 	}
 }
 
+// discreet keeps secrets out of an error that a broker's answer tells.
+func (c *cluster) discreet(err error) error { return c.link.Load().secret.discreet(err) }
+
 // run keeps what is known of the cluster fresh until ctx ends.
 func (c *cluster) run(ctx context.Context) {
 	tick := time.NewTicker(clusterTick)

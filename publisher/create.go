@@ -143,7 +143,7 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 	response, err := l.client().CreateTopics(ctx, request)
 	for _, name := range missing {
 		if response != nil {
-			err = response.Errors[name]
+			err = l.secret.discreet(response.Errors[name])
 		}
 		switch {
 		case err == nil:

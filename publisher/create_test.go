@@ -27,11 +27,13 @@ func (b *logBuffer) Write(line []byte) (int, error) {
 	return b.buf.Write(line)
 }
 
-func (b *logBuffer) has(text string) bool {
+func (b *logBuffer) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Contains(b.buf.String(), text)
+	return b.buf.String()
 }
+
+func (b *logBuffer) has(text string) bool { return strings.Contains(b.text(), text) }
 
 func (b *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 

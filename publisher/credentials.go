@@ -48,11 +48,13 @@ func (c Config) tokenEndpoint(life context.Context) *tokenEndpoint {
 }
 
 // explain adds to a client's error what it lacks, and keeps secrets out of it.
-func (c *credentials) explain(err error) error {
-	if c.bearer != nil {
-		err = c.bearer.explain(err)
-	}
-	if c.repeated(err.Error()) {
+func (c *credentials) explain(err error, refused *authRefusal) error {
+	return c.discreet(refused.explain(err))
+}
+
+// discreet keeps secrets out of an error, which may be nil.
+func (c *credentials) discreet(err error) error {
+	if err != nil && c.repeated(err.Error()) {
 		return &discreetError{err}
 	}
 	return err
@@ -61,30 +63,21 @@ func (c *credentials) explain(err error) error {
 // repeated tells whether a text has one of the secrets in it that brokers are
 // sent.
 func (c *credentials) repeated(text string) bool {
-	if repeats(text, c.password) {
-		return true
-	}
-	if c.bearer == nil {
-		return false
-	}
-	for _, token := range c.bearer.secrets() {
-		if repeats(text, token) {
-			return true
-		}
-	}
-	return false
+	return repeats(text, c.password) || c.bearer != nil && c.bearer.repeated(text)
 }
+
+// hiddenWords stand for a text of a broker.
+const hiddenWords = "what the broker says of it repeats a secret, and is not shown"
 
 // discreetError stands for an error whose text repeats a secret.
 type discreetError struct{ err error }
 
 // Error is part of error. The code's own text is Kafka's, and always the same.
 func (e *discreetError) Error() string {
-	const hidden = "what the broker says of it repeats a secret, and is not shown"
 	if code, ok := errors.AsType[kafka.Error](e.err); ok {
-		return code.Error() + " (" + hidden + ")"
+		return code.Error() + " (" + hiddenWords + ")"
 	}
-	return "publisher: " + hidden
+	return "publisher: " + hiddenWords
 }
 
 // Unwrap is part of what errors.Is and errors.As look for.

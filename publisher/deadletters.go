@@ -232,7 +232,7 @@ func (d *deadLetters) produce(ctx context.Context, letters []letter, partition i
 	if err == nil && response != nil { // there is none without acknowledgements
 		err = response.Error
 	}
-	return err
+	return d.pub.cluster.discreet(err)
 }
 
 // settle books the outcome of letters.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
+	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
 // link is a client of the cluster, and the broker from which that learns who
@@ -20,7 +21,8 @@ type link struct {
 	addr      net.Addr
 	transport kafka.RoundTripper
 	secret    *credentials
-	end       func() // of what the client does by itself, and of its idle connections
+	refused   authRefusal // of the broker, when the client connected by itself
+	end       func()      // of what the client does by itself, and of its idle connections
 
 	mu       sync.Mutex
 	requests int // under way
@@ -35,6 +37,7 @@ var errLinkClosed = errors.New("publisher: the connections have been replaced")
 // client does by itself ends with ctx.
 func newLink(ctx context.Context, cfg *Config, secret *credentials, address string) *link {
 	ctx, cancel := context.WithCancel(ctx)
+	l := &link{addr: kafka.TCP(address), secret: secret}
 	transport := &kafka.Transport{
 		Dial:           dial,
 		DialTimeout:    dialTimeout,
@@ -42,11 +45,11 @@ func newLink(ctx context.Context, cfg *Config, secret *credentials, address stri
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: cfg.allTopics(),
 		ClientID:       cfg.ClientID,
-		Context:        ctx,
+		Context:        l.refused.with(ctx),
 		TLS:            secret.tls,
 		SASL:           secret.sasl,
 	}
-	l := &link{addr: kafka.TCP(address), transport: transport, secret: secret}
+	l.transport = transport
 	l.end = func() {
 		cancel()
 		transport.CloseIdleConnections()
@@ -98,9 +101,14 @@ func (l *link) RoundTrip(ctx context.Context, addr net.Addr, r kafka.Request) (k
 		return nil, errLinkClosed
 	}
 	defer l.done()
+	refused := &l.refused
+	if _, byItself := r.(*metadata.Request); !byItself {
+		refused = new(authRefusal)
+		ctx = refused.with(ctx)
+	}
 	response, err := l.transport.RoundTrip(ctx, addr, r)
 	if err != nil {
-		return response, l.secret.explain(err)
+		return response, l.secret.explain(err, refused)
 	}
 	return response, nil
 }
@@ -196,7 +204,8 @@ type linkAnswer struct {
 // firstAnswer asks over links one after the other, and returns the first answer
 // of a broker, which may be an error. A broker may stand still, so the next is
 // asked without waiting long. Where one refuses who we are the others would too,
-// and might lock us out. If none answers, the error is the first there was. All links but that of the answer are closed.
+// and might lock us out. If none answers, the error is the first there was. All
+// links but that of the answer are closed.
 func firstAnswer(ctx context.Context, topics []string, links []*link) (first linkAnswer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -238,7 +247,7 @@ func firstAnswer(ctx context.Context, topics []string, links []*link) (first lin
 				if first.err == nil {
 					first.err = a.err
 				}
-				giveUp = localKind(a.err).identity
+				giveUp = giveUp || localKind(a.err).identity
 			}
 		}
 	}

@@ -10,8 +10,8 @@ import (
 // noticeInterval is how often a kind of notice is logged at most.
 const noticeInterval = 10 * time.Second
 
-// notices logs what may happen again and again, each kind at most once in a
-// while. Kinds are a set that the configuration bounds. It is safe for concurrent use.
+// notices logs what may happen again and again, each kind at most once in a while.
+// Kinds are a set that the configuration bounds. It is safe for concurrent use.
 type notices struct {
 	log  *slog.Logger
 	mu   sync.Mutex

@@ -134,9 +134,8 @@ type bearer struct {
 	// refused is told of a token that a broker did not take.
 	refused func(token string)
 
-	mu     sync.Mutex
-	reason string // what a broker refused the last token for; empty once one is taken
-	sent   [2]string
+	mu   sync.Mutex
+	sent [2]string // the last tokens
 }
 
 // Name is part of sasl.Mechanism.
@@ -144,12 +143,13 @@ func (*bearer) Name() string { return "OAUTHBEARER" }
 
 // Start is part of sasl.Mechanism. The message is that of RFC 7628, section 3.1:
 // no channel binding, no other user to act for, the token.
-func (b *bearer) Start(context.Context) (sasl.StateMachine, []byte, error) {
+func (b *bearer) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
 	token, err := b.token()
 	if err != nil {
 		return nil, nil, err
 	}
 	b.note(token)
+	refusalOf(ctx).note("")
 	return &bearerExchange{bearer: b, token: token}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
 }
 
@@ -162,19 +162,69 @@ func (b *bearer) note(token string) {
 	}
 }
 
-// secrets are what no error may repeat.
-func (b *bearer) secrets() []string {
+// repeated tells whether a text has one of the last tokens in it.
+func (b *bearer) repeated(text string) bool {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.sent[:]
+	sent := b.sent
+	b.mu.Unlock()
+	return repeats(text, sent[0]) || repeats(text, sent[1])
 }
 
-// explain adds why the token was refused to the error in which an authentication
+// maxReason bounds what is kept of a broker's words.
+const maxReason = 512
+
+// refuse notes, for whom the connection is made, why a broker did not take a token.
+func (b *bearer) refuse(ctx context.Context, token, reason string) {
+	if b.repeated(reason) {
+		reason = hiddenWords
+	}
+	refusalOf(ctx).note(reason[:min(len(reason), maxReason)])
+	b.refused(token)
+}
+
+// authRefusal is what a broker last refused a token for, while connections were made
+// for one purpose. It is safe for concurrent use; nil keeps nothing.
+type authRefusal struct {
+	mu     sync.Mutex
+	reason string
+}
+
+// refusalKey marks the context in which the client connects.
+type refusalKey struct{}
+
+// with returns a context for connecting, of which r learns the refusals.
+func (r *authRefusal) with(ctx context.Context) context.Context {
+	return context.WithValue(ctx, refusalKey{}, r)
+}
+
+func refusalOf(ctx context.Context) *authRefusal {
+	r, _ := ctx.Value(refusalKey{}).(*authRefusal)
+	return r
+}
+
+// note keeps a reason in place of the last one.
+func (r *authRefusal) note(reason string) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reason = reason
+}
+
+// take returns the reason, once.
+func (r *authRefusal) take() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reason := r.reason
+	r.reason = ""
+	return reason
+}
+
+// explain adds why a token was refused to the error in which the authentication
 // ended, if the broker left that out there. Some just close the connection then.
-func (b *bearer) explain(err error) error {
-	b.mu.Lock()
-	reason := b.reason
-	b.mu.Unlock()
+func (r *authRefusal) explain(err error) error {
+	reason := r.take()
 	if reason == "" || strings.Contains(err.Error(), reason) {
 		return err
 	}
@@ -183,24 +233,6 @@ func (b *bearer) explain(err error) error {
 		return &kindError{failureAuth, fmt.Errorf("%w: the broker refuses the OAuth token: %s", err, reason)}
 	}
 	return err
-}
-
-// maxReason bounds what is kept of a broker's words.
-const maxReason = 512
-
-// refuse notes why a broker did not take a token.
-func (b *bearer) refuse(token, reason string) {
-	b.mu.Lock()
-	b.reason = reason[:min(len(reason), maxReason)]
-	b.mu.Unlock()
-	b.refused(token)
-}
-
-// accept notes that a broker took a token.
-func (b *bearer) accept() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.reason = ""
 }
 
 // bearerExchange is one authentication.
@@ -216,15 +248,14 @@ var errTokenRefused = errors.New("publisher: the broker refuses the OAuth token"
 // Next is part of sasl.StateMachine. An empty answer is success. Anything else is
 // why the broker refuses the token (RFC 7628, section 3.2.2); it wants that
 // confirmed by a single byte, and then ends the exchange with an error.
-func (e *bearerExchange) Next(_ context.Context, answer []byte) (done bool, response []byte, err error) {
+func (e *bearerExchange) Next(ctx context.Context, answer []byte) (done bool, response []byte, err error) {
 	switch {
 	case e.confirmed:
 		return false, nil, &kindError{failureAuth, errTokenRefused}
 	case len(answer) == 0:
-		e.bearer.accept()
 		return true, nil, nil
 	}
 	e.confirmed = true
-	e.bearer.refuse(e.token, string(answer))
+	e.bearer.refuse(ctx, e.token, string(answer))
 	return false, []byte{1}, nil
 }

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,29 +84,104 @@ func TestBearerExchange(t *testing.T) {
 	if b.Name() != "OAUTHBEARER" {
 		t.Errorf("the name is %q", b.Name())
 	}
+	words := new(authRefusal)
+	ctx := words.with(t.Context())
 	start := func() interface {
 		Next(context.Context, []byte) (bool, []byte, error)
 	} {
-		exchange, first, err := b.Start(t.Context())
+		exchange, first, err := b.Start(ctx)
 		if want := "n,,\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01"; err != nil || string(first) != want {
 			t.Fatalf("the first message is %q, error %v, want %q", first, err, want)
 		}
 		return exchange
 	}
-	if done, _, err := start().Next(t.Context(), nil); !done || err != nil {
+	if done, _, err := start().Next(ctx, nil); !done || err != nil {
 		t.Errorf("accepted: done %v, error %v", done, err)
 	}
 	exchange := start()
-	done, answer, err := exchange.Next(t.Context(), []byte(`{"status":"invalid_token","scope":"example_scope"}`))
+	done, answer, err := exchange.Next(ctx, []byte(`{"status":"invalid_token","scope":"example_scope"}`))
 	if done || string(answer) != "\x01" || err != nil {
 		t.Errorf("refused: done %v, answer %q, error %v", done, answer, err)
 	}
-	if refused != "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" || b.reason != `{"status":"invalid_token","scope":"example_scope"}` {
-		t.Errorf("refused token %q for %q", refused, b.reason)
+	if reason := words.take(); refused != "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" || reason != `{"status":"invalid_token","scope":"example_scope"}` {
+		t.Errorf("refused token %q for %q", refused, reason)
 	}
-	if _, _, err := exchange.Next(t.Context(), nil); !errors.Is(err, errTokenRefused) {
+	if _, _, err := exchange.Next(ctx, nil); !errors.Is(err, errTokenRefused) {
 		t.Errorf("a broker that accepts after all: error %v, want the refusal", err)
 	}
+}
+
+// A broker's words are looked at as a whole, however little of them is kept.
+func TestLongRefusals(t *testing.T) {
+	t.Parallel()
+	const token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJmbG93cHViIn0.x+y/z~w=="
+	forms := map[string]string{
+		"as it is": token, "for a URL": url.QueryEscape(token), "in base64": base64.StdEncoding.EncodeToString([]byte("no " + token + "!")),
+	}
+	for form, repeated := range forms {
+		for where, before := range map[string]int{"above the bound": maxReason, "across it": maxReason - len(repeated)/2} {
+			c := &credentials{bearer: &bearer{token: func() (string, error) { return token, nil }, refused: func(string) {}}}
+			words := new(authRefusal)
+			exchange, _, err := c.bearer.Start(words.with(t.Context()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			exchange.Next(words.with(t.Context()), []byte(strings.Repeat(" ", before)+repeated))
+			if got, want := c.explain(io.EOF, words).Error(), "EOF: the broker refuses the OAuth token: "+hiddenWords; got != want {
+				t.Errorf("a token %s, %s: error\n     %s\nwant %s", form, where, got, want)
+			}
+		}
+	}
+}
+
+// A refusal explains one error, and one of the connection that it was about: later
+// ones, and those with other brokers, are what they look like.
+func TestRefusalExplainsItsOwnError(t *testing.T) {
+	t.Parallel()
+	c := &credentials{bearer: &bearer{token: func() (string, error) { return "abc", nil }, refused: func(string) {}}}
+	refused, other := new(authRefusal), new(authRefusal)
+	exchange, _, err := c.bearer.Start(refused.with(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange.Next(refused.with(t.Context()), []byte("no"))
+	for _, test := range []struct {
+		name  string
+		words *authRefusal
+		want  failure
+	}{
+		{"of another broker", other, failureLost},
+		{"of the refusal", refused, failureAuth},
+		{"later", refused, failureLost},
+	} {
+		if err := c.explain(io.EOF, test.words); localKind(err).name != test.want.name {
+			t.Errorf("the error %s is %v, want %s", test.name, err, test.want.name)
+		}
+	}
+	exchange.Next(refused.with(t.Context()), []byte("no"))
+	c.bearer.Start(refused.with(t.Context()))
+	if err := c.explain(io.EOF, refused); localKind(err).name != failureLost.name {
+		t.Errorf("the error of the next attempt is %v, want %s", err, failureLost.name)
+	}
+}
+
+// Errors are explained while connections are made.
+func TestBearerIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	var tokens atomic.Int32
+	c := &credentials{bearer: &bearer{token: func() (string, error) { return fmt.Sprint("token-", tokens.Add(1)), nil }}}
+	var both sync.WaitGroup
+	both.Go(func() {
+		for range 100 {
+			c.bearer.Start(t.Context())
+		}
+	})
+	both.Go(func() {
+		for range 100 {
+			c.explain(io.EOF, new(authRefusal))
+		}
+	})
+	both.Wait()
 }
 
 // A token from a file. A wrong one is told, with the broker and its words and

@@ -92,6 +92,7 @@ func (p *Publisher) produce(ctx context.Context, b *broker, items []item) []outc
 			outcomes[i] = outcome{verdict: delivered}
 		default:
 			outcomes[i] = answerFor(answer, items[i].partition)
+			outcomes[i].err = p.cluster.discreet(outcomes[i].err)
 		}
 	}
 	return outcomes

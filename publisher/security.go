@@ -58,6 +58,12 @@ func (c *SASLConfig) String() string {
 	return c.Mechanism + " as " + c.Username
 }
 
+// sendsSecret tells whether brokers are sent the secret itself. SCRAM sends what
+// proves that we know it.
+func (c *SASLConfig) sendsSecret() bool {
+	return c.Mechanism == SASLPlain || c.Mechanism == SASLOAuthBearer
+}
+
 func (c *TLSConfig) validate() error {
 	if c == nil {
 		return nil

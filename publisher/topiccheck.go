@@ -128,7 +128,7 @@ func (l *link) facts(ctx context.Context, topics []*topic) (map[string]topicFact
 	}
 	all := make(map[string]topicFacts, len(topics))
 	for _, r := range settings.Resources {
-		facts := topicFacts{err: r.Error}
+		facts := topicFacts{err: l.secret.discreet(r.Error)}
 		for _, e := range r.ConfigEntries {
 			facts.set(e.ConfigName, e.ConfigValue)
 		}
