@@ -199,10 +199,10 @@ killed() {
 nothing_buffered() { (($(total flowpub_flows_buffered) == 0)); }
 
 outage() {
-  local pods before full dropped
+  local ready before full dropped
   need KAFKA_STOP KAFKA_START
   install "${REPLICAS:-3}"
-  pods=$(collectors)
+  ready=$(ready_since)
   before=$(total flowpub_flows_dropped_total)
   full=$(total flowpub_flows_dropped_total buffer_full)
   load $((outage_seconds + 40))
@@ -221,7 +221,8 @@ outage() {
   say "datagrams dropped by kernels: $(total flowpub_datagrams_kernel_dropped_total)"
   count "$dropped"
   check_restarts 0
-  [[ $(collectors) == "$pods" ]] || fail "$running: the pods are not those of before"
+  [[ $(ready_since) == "$ready" ]] || fail "$running: pods are not ready as before: $(ready_since)"
+  say "$ready"
 }
 
 # most_memory is the largest resident size of a collector, in MiB.

@@ -80,6 +80,12 @@ of_collectors() { # TEMPLATE
 collectors() { of_collectors '{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}'; }
 ending() { of_collectors '{{if .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}'; }
 
+# ready_since prints each pod, and since when it is ready or not.
+ready_since() {
+  # shellcheck disable=SC2016 # kubectl expands it
+  of_collectors '{{$pod := .metadata.name}}{{range .status.conditions}}{{if eq .type "Ready"}}{{$pod}} {{.status}} {{.lastTransitionTime}}{{"\n"}}{{end}}{{end}}'
+}
+
 all_ended() { [[ -z $(ending) ]]; }
 
 # await_collectors waits until so many pods are ready, and the others are gone.
