@@ -57,11 +57,12 @@ func TestRestartedBrokerKnowsBatch(t *testing.T) {
 // A broker appends a batch, its answer is lost, and the broker forgets the producer
 // before the batch is repeated. It takes that for a new one, whatever its sequence
 // numbers, and nothing tells that it is there twice. By default brokers forget after
-// a day, and flows repeated so late are counted; this one does after a second.
+// a day, and flows repeated so late are counted; this one does after half an hour.
+// It reckons from the messages' own times, and those are an hour old.
 func TestBrokerForgetsProducer(t *testing.T) {
 	t.Parallel()
 	c := startProxied(t, 1, "KAFKA_CONFIG="+writeFile(t, `
-producer.id.expiration.ms=1000
+producer.id.expiration.ms=1800000
 producer.id.expiration.check.interval.ms=200
 `))
 	name := c.createTopic(t, "forgetful", 1)
