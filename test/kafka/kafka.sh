@@ -32,7 +32,7 @@ environment:
   KAFKA_PROXIED  a port for each broker, then another for each, separated by commas: a
                  listener PROXIED on the first that advertises the second
   KAFKA_CONFIG   a file with more settings of the brokers
-  KAFKA_SCRAM    name=...,password=... of a user for SCRAM-SHA-512
+  KAFKA_SCRAM    name=...,password=... of a user for SCRAM-SHA-256 and SCRAM-SHA-512
   KAFKA_OWNER    a process number; brokers started now end when that process is gone
   KAFKA_BROKERS  host:port,... of another cluster for topic, consume and produce
 
@@ -149,8 +149,11 @@ broker.session.timeout.ms=3000
 EOF
   [[ -z ${KAFKA_PROXIED:-} ]] || proxied_listener "$id" "$brokers" >>"$dir/server.properties"
   [[ -z ${KAFKA_CONFIG:-} ]] || cat "$KAFKA_CONFIG" >>"$dir/server.properties"
+  local scram=()
+  [[ -z ${KAFKA_SCRAM:-} ]] ||
+    scram=(--add-scram "SCRAM-SHA-256=[$KAFKA_SCRAM]" --add-scram "SCRAM-SHA-512=[$KAFKA_SCRAM]")
   java_class kafka.tools.StorageTool format --cluster-id "$cluster_id" \
-    --config "$dir/server.properties" ${KAFKA_SCRAM:+--add-scram "SCRAM-SHA-512=[$KAFKA_SCRAM]"} \
+    --config "$dir/server.properties" "${scram[@]}" \
     >"$dir/format.log" 2>&1 ||
     { cat "$dir/format.log" >&2; fail "formatting the storage of broker $id failed"; }
 }

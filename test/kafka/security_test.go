@@ -27,6 +27,7 @@ func TestSecuredBroker(t *testing.T) {
 	s := startSecured(t)
 	t.Run("ProducerForgotten", s.producerForgotten)
 	t.Run("Plain", func(t *testing.T) { s.delivers(t, 60, "SECURED", s.withPassword(publisher.SASLPlain)) })
+	t.Run("ScramSHA256", func(t *testing.T) { s.delivers(t, 59, "SECURED", s.withPassword(publisher.SASLScramSHA256)) })
 	t.Run("ScramSHA512", func(t *testing.T) { s.delivers(t, 61, "SECURED", s.withPassword(publisher.SASLScramSHA512)) })
 	t.Run("OAuthTokenFile", func(t *testing.T) {
 		s.delivers(t, 62, "SECURED", s.withTokenFile(testca.File(t, "token", []byte(unsecuredToken(t, time.Hour)))))
