@@ -47,6 +47,7 @@ type cluster struct {
 	tokens   *tokenEndpoint
 	renewing atomic.Bool
 	renewed  chan struct{}
+	linked   int // the number of the token for which there is a link, or will be
 	// Of the goroutine that runs it only: what new links need, and whether one is
 	// needed.
 	credentials *credentials
@@ -88,6 +89,7 @@ func newCluster(p *Publisher) (*cluster, error) {
 		files:       watch,
 		wanted:      make(chan struct{}, 1),
 		renewed:     make(chan struct{}, 1),
+		linked:      1, // the first link asks for the first token
 		plain:       !p.cfg.Idempotent,
 	}, nil
 }
@@ -112,8 +114,8 @@ func (c *cluster) run(ctx context.Context) {
 	defer tick.Stop()
 	var asked time.Time
 	for forced := true; ; {
-		forced = c.reloadFiles() || forced
-		c.renewToken() //nolint:contextcheck // requests for tokens end with the publisher
+		forced = c.reloadFiles() || c.followToken() || forced
+		c.renewToken(ctx)
 		if forced {
 			asked = time.Now()
 		}
@@ -132,9 +134,6 @@ func (c *cluster) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-c.renewed:
-			// Brokers may cut off connections whose token has expired.
-			c.pub.log.Debug("there is a new OAuth token, connecting anew")
-			c.lost, forced = true, true
 		}
 		select {
 		case <-c.wanted:
@@ -171,19 +170,38 @@ func (c *cluster) reloadFiles() bool {
 
 // renewToken has the next OAuth token asked for when it is time, beside everything
 // else.
-func (c *cluster) renewToken() {
+func (c *cluster) renewToken(ctx context.Context) {
 	if c.tokens == nil || !c.tokens.due() || c.renewing.Swap(true) {
 		return
 	}
 	c.pub.working.Go(func() {
 		defer c.renewing.Store(false)
-		if err := c.tokens.ask(); err != nil {
+		err := c.tokens.ask(ctx)
+		switch {
+		case err == nil:
+			signal(c.renewed)
+		case ctx.Err() == nil:
 			c.pub.notices.warn("oauth_token", "no new OAuth token, going on with the old one while it lasts",
 				"error", err, "cure", localKind(err).cure)
-			return
 		}
-		signal(c.renewed)
 	})
+}
+
+// followToken has a new link made when there is another OAuth token, whoever asked
+// for it, and tells whether there is: brokers may cut off connections whose token
+// has expired.
+func (c *cluster) followToken() bool {
+	if c.tokens == nil {
+		return false
+	}
+	newest := c.tokens.newest()
+	if newest <= c.linked {
+		return false
+	}
+	c.pub.log.Debug("there is a new OAuth token, connecting anew")
+	c.credentials.gate.open()
+	c.linked, c.lost = newest, true
+	return true
 }
 
 // worthAsking tells whether the cluster should be asked again that gave no
@@ -191,7 +209,10 @@ func (c *cluster) renewToken() {
 // password above all, that is not each second: brokers lock users out.
 func (c *cluster) worthAsking(ago time.Duration) bool {
 	problem := c.reached()
-	return problem != nil && (ago >= slowBackoff || !localKind(problem).slow)
+	if problem == nil || c.credentials.gate.refusal(time.Now()) != nil {
+		return false
+	}
+	return ago >= slowBackoff || !localKind(problem).slow
 }
 
 // update asks for the topics' metadata, the cluster if forced, else what the

@@ -18,7 +18,8 @@ type credentials struct {
 	tls      *tls.Config
 	sasl     sasl.Mechanism
 	password string
-	bearer   *bearer // sasl, if it is one
+	bearer   *bearer // in sasl, if it is one
+	gate     loginGate
 }
 
 // credentials reads them. Tokens of an endpoint come from tokens.
@@ -29,6 +30,7 @@ func (c Config) credentials(tokens *tokenEndpoint) (*credentials, error) {
 		if read, err = c.SASL.load(tokens); err != nil {
 			return nil, err
 		}
+		read.sasl = &gatedMechanism{read.sasl, &read.gate}
 	}
 	if c.TLS != nil {
 		if read.tls, err = c.TLS.load(); err != nil {
@@ -47,9 +49,12 @@ func (c Config) tokenEndpoint(life context.Context) *tokenEndpoint {
 	return newTokenEndpoint(life, &c.SASL.OAuth)
 }
 
-// explain adds to a client's error what it lacks, and keeps secrets out of it.
+// explain adds to a client's error what it lacks, and keeps secrets out of it. If
+// it is a broker's refusal, the others are left alone.
 func (c *credentials) explain(err error, refused *authRefusal) error {
-	return c.discreet(refused.explain(err))
+	err = c.discreet(refused.explain(err))
+	c.gate.judge(err)
+	return err
 }
 
 // discreet keeps secrets out of an error, which may be nil.

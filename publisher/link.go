@@ -39,7 +39,7 @@ func newLink(ctx context.Context, cfg *Config, secret *credentials, address stri
 	ctx, cancel := context.WithCancel(ctx)
 	l := &link{addr: kafka.TCP(address), secret: secret}
 	transport := &kafka.Transport{
-		Dial:           dial,
+		Dial:           secret.gate.dial,
 		DialTimeout:    dialTimeout,
 		IdleTimeout:    idleTimeout,
 		MetadataTTL:    metadataTTL,

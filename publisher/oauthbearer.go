@@ -130,7 +130,7 @@ func readToken(file string) (string, error) {
 // use.
 type bearer struct {
 	// token returns the token to send.
-	token func() (string, error)
+	token func(context.Context) (string, error)
 	// refused is told of a token that a broker did not take.
 	refused func(token string)
 
@@ -144,7 +144,7 @@ func (*bearer) Name() string { return "OAUTHBEARER" }
 // Start is part of sasl.Mechanism. The message is that of RFC 7628, section 3.1:
 // no channel binding, no other user to act for, the token.
 func (b *bearer) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
-	token, err := b.token()
+	token, err := b.token(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

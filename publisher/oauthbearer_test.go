@@ -78,7 +78,7 @@ func TestBearerExchange(t *testing.T) {
 	t.Parallel()
 	var refused string
 	b := &bearer{
-		token:   func() (string, error) { return "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==", nil },
+		token:   func(context.Context) (string, error) { return "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==", nil },
 		refused: func(token string) { refused = token },
 	}
 	if b.Name() != "OAUTHBEARER" {
@@ -120,7 +120,7 @@ func TestLongRefusals(t *testing.T) {
 	}
 	for form, repeated := range forms {
 		for where, before := range map[string]int{"above the bound": maxReason, "across it": maxReason - len(repeated)/2} {
-			c := &credentials{bearer: &bearer{token: func() (string, error) { return token, nil }, refused: func(string) {}}}
+			c := &credentials{bearer: &bearer{token: func(context.Context) (string, error) { return token, nil }, refused: func(string) {}}}
 			words := new(authRefusal)
 			exchange, _, err := c.bearer.Start(words.with(t.Context()))
 			if err != nil {
@@ -138,7 +138,7 @@ func TestLongRefusals(t *testing.T) {
 // ones, and those with other brokers, are what they look like.
 func TestRefusalExplainsItsOwnError(t *testing.T) {
 	t.Parallel()
-	c := &credentials{bearer: &bearer{token: func() (string, error) { return "abc", nil }, refused: func(string) {}}}
+	c := &credentials{bearer: &bearer{token: func(context.Context) (string, error) { return "abc", nil }, refused: func(string) {}}}
 	refused, other := new(authRefusal), new(authRefusal)
 	exchange, _, err := c.bearer.Start(refused.with(t.Context()))
 	if err != nil {
@@ -169,7 +169,7 @@ func TestRefusalExplainsItsOwnError(t *testing.T) {
 func TestBearerIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	var tokens atomic.Int32
-	c := &credentials{bearer: &bearer{token: func() (string, error) { return fmt.Sprint("token-", tokens.Add(1)), nil }}}
+	c := &credentials{bearer: &bearer{token: func(context.Context) (string, error) { return fmt.Sprint("token-", tokens.Add(1)), nil }}}
 	var both sync.WaitGroup
 	both.Go(func() {
 		for range 100 {

@@ -3,6 +3,8 @@ package publisher
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -21,8 +23,10 @@ const (
 	// find out how the endpoint wants the credentials.
 	tokenTimeout = 5 * time.Second
 	// tokenPause is the least time between two requests, however short-lived the
-	// tokens are; after a failure, or a refusal by a broker, it is slowBackoff.
-	tokenPause = time.Second
+	// tokens are; after a failure it is slowBackoff, and after refusals by brokers
+	// from that to maxRefusedPause.
+	tokenPause      = time.Second
+	maxRefusedPause = 5 * time.Minute
 	// tokenMargin is what a new token needs before the old one expires: up to two
 	// clusterTick, the request, and the new connections.
 	tokenMargin = 5 * time.Second
@@ -34,19 +38,23 @@ const (
 // tokenEndpoint gets tokens for client credentials, one request at a time, and
 // keeps each until it is time for the next. It is safe for concurrent use.
 type tokenEndpoint struct {
-	cfg  *OAuthConfig
-	life context.Context // ends when no token is needed any more
-
-	asking sync.Mutex // held during a request; guards client
-	client clientcredentials.Config
+	cfg    *OAuthConfig
+	life   context.Context          // ends when no token is needed any more
+	client clientcredentials.Config // of the request under way
 
 	mu      sync.Mutex
+	asking  chan struct{} // closed when the request under way has ended; nil without one
 	token   string
+	number  int       // how many there were, those apart that were as the last
 	expires time.Time // zero: not as far as known
 	renew   time.Time // when the next should be asked for; zero: not before somebody refuses this one
 	fetched time.Time
 	quiet   time.Time // no request before
 	problem error     // of the last request
+	// refused tells that a broker did not take the token, and pause how long the
+	// last one that none took was kept.
+	refused bool
+	pause   time.Duration
 }
 
 func newTokenEndpoint(life context.Context, cfg *OAuthConfig) *tokenEndpoint {
@@ -58,25 +66,42 @@ func newTokenEndpoint(life context.Context, cfg *OAuthConfig) *tokenEndpoint {
 // errTokenShort is why there is no token although the endpoint gave one.
 var errTokenShort = errors.New("publisher: the OAuth token has expired, and was asked for a moment ago: have the token endpoint give tokens that last longer")
 
-// current returns a token that has not expired. It asks for one if there is none,
-// or the last should be replaced.
-func (e *tokenEndpoint) current() (string, error) {
-	err := e.ask()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch {
-	case e.token != "" && (e.expires.IsZero() || time.Now().Before(e.expires)):
-		return e.token, nil
-	case err == nil:
-		return "", &kindError{failureToken, errTokenShort}
+// current returns a token that has not expired. It asks for one only if there is
+// none: connections wait for no other.
+func (e *tokenEndpoint) current(ctx context.Context) (string, error) {
+	if token := e.unexpired(); token != "" {
+		return token, nil
+	}
+	err := e.ask(ctx)
+	if token := e.unexpired(); token != "" {
+		return token, nil
+	}
+	if err == nil {
+		err = &kindError{failureToken, errTokenShort}
 	}
 	return "", err
 }
 
-// stale tells whether there should be a request now.
-func (e *tokenEndpoint) stale(now time.Time) bool {
+// unexpired returns the token; empty if there is none that has not expired.
+func (e *tokenEndpoint) unexpired() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if !e.expires.IsZero() && !time.Now().Before(e.expires) {
+		return ""
+	}
+	return e.token
+}
+
+// newest is the number of the token. The first has number 1; one that is the same
+// as the last has its number.
+func (e *tokenEndpoint) newest() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.number
+}
+
+// stale tells whether there should be a request now. The caller holds the lock.
+func (e *tokenEndpoint) stale(now time.Time) bool {
 	wanted := e.token == "" || !e.renew.IsZero() && !now.Before(e.renew)
 	return wanted && !now.Before(e.quiet)
 }
@@ -84,34 +109,54 @@ func (e *tokenEndpoint) stale(now time.Time) bool {
 // due tells whether the token there is should be replaced now.
 func (e *tokenEndpoint) due() bool {
 	e.mu.Lock()
-	had := e.token != ""
-	e.mu.Unlock()
-	return had && e.stale(time.Now())
+	defer e.mu.Unlock()
+	return e.token != "" && e.stale(time.Now())
 }
 
-// refuse has another token asked for, soon but not at once: brokers that refuse
-// every token must not turn into requests without end.
+// refuse has another token asked for, soon but not at once, and later each time
+// that the next is refused too: brokers that refuse every token must turn neither
+// into requests nor into new connections without end.
 func (e *tokenEndpoint) refuse(token string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if token == e.token {
-		e.renew = e.fetched.Add(slowBackoff)
+	if token != e.token || e.refused {
+		return
+	}
+	e.refused = true
+	e.pause = min(max(slowBackoff, 2*e.pause), maxRefusedPause)
+	if at := e.fetched.Add(e.pause); e.renew.IsZero() || at.Before(e.renew) {
+		e.renew = at
 	}
 }
 
-// ask makes a request if it is time for one, and returns why the last one failed.
-func (e *tokenEndpoint) ask() error {
-	if !e.stale(time.Now()) {
+// ask has a request made if it is time for one, and returns why the last one
+// failed. All that ask at the same time share one, which goes on when ctx ends.
+func (e *tokenEndpoint) ask(ctx context.Context) error {
+	ended := e.begin() //nolint:contextcheck // the request is for all that wait
+	if ended == nil {
 		return e.lastProblem()
 	}
-	e.asking.Lock()
-	defer e.asking.Unlock()
-	if !e.stale(time.Now()) { // somebody else was faster
+	select {
+	case <-ended:
 		return e.lastProblem()
+	case <-ctx.Done():
+		return &kindError{failureToken, fmt.Errorf("publisher: waiting for an OAuth token: %w", ctx.Err())}
 	}
-	token, err := e.request()
-	e.take(token, err, time.Now())
-	return err
+}
+
+// begin returns what is closed when the request under way has ended, one that it
+// begins if it is time for that; nil if there is none.
+func (e *tokenEndpoint) begin() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.asking == nil && e.stale(time.Now()) {
+		e.asking = make(chan struct{})
+		go func() {
+			token, err := e.request()
+			e.take(token, err, time.Now())
+		}()
+	}
+	return e.asking
 }
 
 func (e *tokenEndpoint) lastProblem() error {
@@ -124,11 +169,21 @@ func (e *tokenEndpoint) lastProblem() error {
 func (e *tokenEndpoint) take(token *oauth2.Token, err error, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.asking != nil {
+		close(e.asking)
+		e.asking = nil
+	}
 	e.problem, e.quiet = err, now.Add(slowBackoff)
 	if err != nil {
 		return
 	}
-	e.token, e.fetched, e.quiet = token.AccessToken, now, now.Add(tokenPause)
+	if token.AccessToken != e.token {
+		e.number++
+	}
+	if !e.refused {
+		e.pause = 0
+	}
+	e.token, e.refused, e.fetched, e.quiet = token.AccessToken, false, now, now.Add(tokenPause)
 	e.expires, e.renew = token.Expiry, time.Time{}
 	if !token.Expiry.IsZero() {
 		e.renew = now.Add(renewAfter(token.Expiry.Sub(now)))
@@ -157,12 +212,37 @@ func (e *tokenEndpoint) request() (*oauth2.Token, error) {
 	e.client.ClientSecret = secret
 	token, err := e.client.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	switch {
+	case e.life.Err() != nil:
+		return nil, &kindError{failureToken, e.life.Err()}
 	case err != nil:
 		return nil, e.cfg.tokenError(ctx, err)
 	case !strings.EqualFold(token.Type(), "bearer") || !bearerToken.MatchString(token.AccessToken):
 		return nil, e.cfg.tokenFailure("its answer has no bearer token", "look at what the token endpoint answers to this client")
 	}
+	if token.Expiry.IsZero() {
+		token.Expiry = expiryOf(token.AccessToken, time.Now())
+	}
 	return token, nil
+}
+
+// expiryOf is what a token says of itself if it is a JSON Web Token (RFC 7519,
+// section 4.1.4) that has not expired; else zero.
+func expiryOf(token string, now time.Time) time.Time {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	var claims struct {
+		Expiry float64 `json:"exp"`
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(text, &claims) != nil || claims.Expiry > 1<<53 {
+		return time.Time{}
+	}
+	if expiry := time.Unix(int64(claims.Expiry), 0); expiry.After(now) {
+		return expiry
+	}
+	return time.Time{}
 }
 
 // httpClient is for one request that carries a secret, to a server whose
@@ -181,9 +261,31 @@ func httpClient(caFile string) (*http.Client, error) {
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true,
 			DisableKeepAlives: true, MaxResponseHeaderBytes: maxTokenHeader,
+			OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+				if answer.StatusCode != http.StatusOK {
+					return proxyError(answer.StatusCode)
+				}
+				return nil
+			},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
+}
+
+// proxyError is the status with which a proxy makes no connection.
+type proxyError int
+
+// Error is part of error.
+func (r proxyError) Error() string {
+	return fmt.Sprintf("the proxy answers status %d %s", int(r), http.StatusText(int(r)))
+}
+
+// cure is what to do about it.
+func (r proxyError) cure() string {
+	if r == http.StatusProxyAuthRequired {
+		return "put the proxy's user and password into HTTPS_PROXY or HTTP_PROXY, or the endpoint's host into NO_PROXY"
+	}
+	return "have the proxy connect to the token endpoint, or put the endpoint's host into NO_PROXY"
 }
 
 // tokenErrorCodes are those of RFC 6749, sections 5.2 and 4.1.2.1. Of what an
@@ -207,9 +309,12 @@ func (c *OAuthConfig) tokenError(ctx context.Context, err error) error {
 	var refusal *oauth2.RetrieveError
 	var network *net.OpError
 	var dns *net.DNSError
+	var proxy proxyError
 	switch {
 	case errors.As(err, &refusal):
 		return c.tokenRefusal(refusal)
+	case errors.As(err, &proxy):
+		return c.tokenFailure(proxy.Error(), proxy.cure())
 	case ctx.Err() != nil:
 		return c.tokenFailure(fmt.Sprintf("no answer within %v", tokenTimeout), "look at the token endpoint's health and at the network")
 	case errors.Is(err, http.ErrSchemeMismatch):
@@ -225,6 +330,9 @@ func (c *OAuthConfig) tokenError(ctx context.Context, err error) error {
 // tokenRefusal tells of an endpoint that answered with an error.
 func (c *OAuthConfig) tokenRefusal(answer *oauth2.RetrieveError) error {
 	status := answer.Response.StatusCode
+	if proxy := proxyError(status); proxy == http.StatusProxyAuthRequired {
+		return c.tokenFailure(proxy.Error(), proxy.cure())
+	}
 	text := fmt.Sprintf("status %d %s", status, http.StatusText(status))
 	cure := "correct the token URL"
 	switch {

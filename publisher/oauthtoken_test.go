@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -76,7 +77,7 @@ func TestTokenRequest(t *testing.T) {
 			first = 2 // the header is tried before
 		}
 		for range 3 { // one request is enough for all
-			if got, err := e.current(); got != fmt.Sprint("token", first) || err != nil {
+			if got, err := e.current(t.Context()); got != fmt.Sprint("token", first) || err != nil {
 				t.Errorf("token %q, error %v", got, err)
 			}
 		}
@@ -138,6 +139,7 @@ func TestTokenErrors(t *testing.T) {
 		{"an error under a good status", inJSON(200, "error=invalid_client"), "status 200 OK, invalid_client", "correct the client id or the client secret"},
 		{"an error that repeats", inJSON(400, "error"), "status 400 Bad Request", "look at what the token endpoint wants of a client"},
 		{"no such page", inJSON(404, "error"), "status 404 Not Found", "correct the token URL"},
+		{"a proxy", inJSON(407, "error"), "the proxy answers status 407 Proxy Authentication Required", "put the proxy's user and password into HTTPS_PROXY or HTTP_PROXY, or the endpoint's host into NO_PROXY"},
 		{"out of order", inJSON(503, "error"), "status 503 Service Unavailable", "look at the token endpoint's health"},
 		{"an expiry that repeats", inJSON(200, "access_token=abc", "expires_in"), "its answer has no token", "correct the token URL: something else answers there"},
 		{"a token that is none", inJSON(200, "access_token"), "its answer has no bearer token", "look at what the token endpoint answers to this client"},
@@ -184,7 +186,7 @@ func TestTokenErrors(t *testing.T) {
 func checkTokenError(t *testing.T, cfg OAuthConfig, want, cure string) {
 	t.Helper()
 	where, _, _ := strings.Cut(cfg.TokenURL, "?")
-	_, err := newTokenEndpoint(t.Context(), &cfg).current()
+	_, err := newTokenEndpoint(t.Context(), &cfg).current(t.Context())
 	if err == nil {
 		t.Fatal("there is a token")
 	}
@@ -226,7 +228,7 @@ func TestTokenConnectionErrors(t *testing.T) {
 
 	cfg := oauthConfig(t, secured.URL)
 	cfg.CAFile = a.File(t)
-	if token, err := newTokenEndpoint(t.Context(), &cfg).current(); token != "abc" || err != nil {
+	if token, err := newTokenEndpoint(t.Context(), &cfg).current(t.Context()); token != "abc" || err != nil {
 		t.Errorf("token %q, error %v", token, err)
 	}
 	cfg.CAFile = testca.New(t).File(t)
@@ -314,7 +316,146 @@ func TestTokenTimes(t *testing.T) {
 	check(e, 96, true)
 }
 
-// A token that could not be replaced in time serves to its end, and no longer.
+// A broker that refuses every token is given others ever more seldom: after 5 s,
+// 10 s, 20 s, and so on to 5 minutes. One that none has refused ends that.
+func TestRefusedTokensAreReplacedEverMoreSeldom(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	e := new(tokenEndpoint)
+	for i, seconds := range []int{5, 10, 20, 40, 80, 160, 300, 300} {
+		name := fmt.Sprint("token-", i)
+		e.take(&oauth2.Token{AccessToken: name}, nil, now)
+		e.refuse(name)
+		e.refuse(name) // by another broker
+		next := now.Add(time.Duration(seconds) * time.Second)
+		if e.stale(next.Add(-time.Millisecond)) || !e.stale(next) {
+			t.Errorf("token %d is to be replaced %v after it came, want %d s", i, e.renew.Sub(now), seconds)
+		}
+		now = next
+	}
+	e.take(&oauth2.Token{AccessToken: "good"}, nil, now)
+	e.take(&oauth2.Token{AccessToken: "revoked"}, nil, now)
+	e.refuse("revoked")
+	if wait := e.renew.Sub(now); wait != 5*time.Second {
+		t.Errorf("after a good token a refused one is replaced after %v, want 5 s", wait)
+	}
+	e.take(&oauth2.Token{AccessToken: "short", Expiry: now.Add(4 * time.Second)}, nil, now)
+	e.refuse("short")
+	if wait := e.renew.Sub(now); wait != 2*time.Second {
+		t.Errorf("a refused token of 4 s is replaced after %v, want 2 s", wait)
+	}
+	before := e.newest()
+	e.take(&oauth2.Token{AccessToken: "short"}, nil, now)
+	if e.newest() != before {
+		t.Error("the same token counts as another")
+	}
+}
+
+// Those that wait for a token share one request, and leave it when their time is
+// over.
+func TestTokenIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int32
+	begun, answer := make(chan struct{}), make(chan struct{})
+	cfg := startEndpoint(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		close(begun)
+		<-answer
+		giveToken(w, "abc", 3600)
+	})
+	e := newTokenEndpoint(t.Context(), &cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error)
+	go func() {
+		_, err := e.current(ctx)
+		first <- err
+	}()
+	<-begun
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) || localKind(err).name != failureToken.name {
+		t.Errorf("who left has error %v", err)
+	}
+	close(answer)
+	if token, err := e.current(t.Context()); token != "abc" || err != nil || requests.Load() != 1 {
+		t.Errorf("token %q, error %v, after %d requests", token, err, requests.Load())
+	}
+}
+
+// The token is the example of RFC 7519, section 3.1, which expires at 1300819380.
+func TestTokenTellsItsExpiry(t *testing.T) {
+	t.Parallel()
+	const example = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." +
+		"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ." +
+		"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+	end := time.Unix(1300819380, 0)
+	for _, test := range []struct {
+		token string
+		now   time.Time
+		want  time.Time
+	}{
+		{example, end.Add(-time.Second), end},
+		{example, end, time.Time{}}, // a clock is wrong, ours or theirs
+		{"opaque", end, time.Time{}},
+		{"a.b.c", end, time.Time{}},
+		{"." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"x"}`)) + ".", end, time.Time{}},
+		{"." + base64.RawURLEncoding.EncodeToString([]byte(`{"exp":1e300}`)) + ".", end, time.Time{}},
+		{"." + base64.RawURLEncoding.EncodeToString([]byte(`{"exp":"soon"}`)) + ".", end, time.Time{}},
+	} {
+		if got := expiryOf(test.token, test.now); !got.Equal(test.want) {
+			t.Errorf("%s at %v: %v, want %v", test.token, test.now, got, test.want)
+		}
+	}
+	cfg := startEndpoint(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":".%s.","token_type":"Bearer"}`, base64.RawURLEncoding.EncodeToString([]byte(`{"exp":4102444800}`)))
+	})
+	token, err := newTokenEndpoint(t.Context(), &cfg).request()
+	if err != nil || !token.Expiry.Equal(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("token %+v, error %v", token, err)
+	}
+}
+
+// A proxy that makes no connection is told as one, without what is in its URL.
+func TestProxyRefusesConnection(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]struct{ text, cure string }{
+		407: {"the proxy answers status 407 Proxy Authentication Required", "put the proxy's user and password into HTTPS_PROXY or HTTP_PROXY, or the endpoint's host into NO_PROXY"},
+		403: {"the proxy answers status 403 Forbidden", "have the proxy connect to the token endpoint, or put the endpoint's host into NO_PROXY"},
+	} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(proxy.Close)
+		where, err := url.Parse(strings.Replace(proxy.URL, "//", "//user:proxy-secret@", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := httpClient("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport, ok := client.Transport.(*http.Transport)
+		if !ok {
+			t.Fatalf("the client has %T", client.Transport)
+		}
+		transport.Proxy = http.ProxyURL(where)
+		cfg := OAuthConfig{TokenURL: "https://idp.example.net/token"}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, cfg.TokenURL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := client.Do(request)
+		if err == nil {
+			answer.Body.Close()
+			t.Fatal("there is a connection")
+		}
+		got := cfg.tokenError(t.Context(), err)
+		if text := "publisher: OAuth token from https://idp.example.net/token: " + want.text; got.Error() != text || localKind(got).cure != want.cure {
+			t.Errorf("error %v, cure %q, want %s, %q", got, localKind(got).cure, text, want.cure)
+		}
+	}
+}
+
+// A token that could not be replaced in time serves to its end, without a request
+// that would hold up connections, and no longer.
 func TestOldTokenServes(t *testing.T) {
 	t.Parallel()
 	cfg := startEndpoint(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
@@ -322,9 +463,9 @@ func TestOldTokenServes(t *testing.T) {
 		e := newTokenEndpoint(t.Context(), &cfg)
 		now := time.Now()
 		e.take(&oauth2.Token{AccessToken: "old", Expiry: now.Add(left)}, nil, now.Add(left-time.Hour))
-		got, err := e.current()
-		if e.lastProblem() == nil {
-			t.Errorf("%v are left of an hour: no other was asked for", left)
+		got, err := e.current(t.Context())
+		if asked := e.lastProblem() != nil; asked != (left < 0) {
+			t.Errorf("%v are left of an hour: another was asked for: %v", left, asked)
 		}
 		if served := got == "old" && err == nil; served != (left > 0) {
 			t.Errorf("%v are left of an hour: token %q, error %v", left, got, err)
@@ -432,4 +573,43 @@ func TestTokenEndpointIsDown(t *testing.T) {
 	k.down.Store(false)
 	closeWithin(t, p, 20*time.Second)
 	wantDelivered(t, p, n)
+}
+
+// Whoever asked for a token, connections are made anew with it.
+func TestConnectionsFollowTheToken(t *testing.T) {
+	t.Parallel()
+	k := &tokens{seconds: 3600}
+	p := k.start(t)
+	eventually(t, 10*time.Second, "there is a link", func() bool { return p.cluster.link.Load() != nil })
+	first := p.cluster.link.Load()
+	p.cluster.tokens.take(&oauth2.Token{AccessToken: "token-7"}, nil, time.Now())
+	eventually(t, 10*time.Second, "connections are made with another token", func() bool { return p.cluster.link.Load() != first })
+}
+
+// A request for a token that ends because the publisher does is no problem.
+func TestCloseDuringTokenRequest(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int32
+	begun := make(chan struct{})
+	cfg := startEndpoint(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			giveToken(w, "abc", 2)
+			return
+		}
+		io.Copy(io.Discard, r.Body)
+		close(begun)
+		<-r.Context().Done()
+	})
+	broker := startBroker(t, 1)
+	bearerBroker(broker, only("abc"), closes)
+	var log logBuffer
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+		c.SASL = &SASLConfig{Mechanism: SASLOAuthBearer, OAuth: cfg}
+		c.Logger = log.logger()
+	})
+	<-begun
+	closeWithin(t, p, 10*time.Second)
+	if log.has("no new OAuth token") {
+		t.Errorf("it is warned of:\n%s", log.text())
+	}
 }

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -228,7 +229,7 @@ func (c *SASLConfig) loadBearer(tokens *tokenEndpoint) (*credentials, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.token = func() (string, error) { return token, nil }
+		b.token = func(context.Context) (string, error) { return token, nil }
 		b.refused = func(string) {}
 	}
 	return &credentials{sasl: b, bearer: b}, nil

@@ -1,0 +1,113 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go/sasl"
+)
+
+// loginGate keeps brokers from locking us out. Once one has refused who we are,
+// all are left alone but for one login each slowBackoff, until one succeeds. Those
+// under way then are not called back. It is safe for concurrent use; the zero value
+// is open.
+type loginGate struct {
+	mu    sync.Mutex
+	why   error     // nil while it is open
+	until time.Time // no login before, if it is shut
+}
+
+// refusal is why there may be no login now.
+func (g *loginGate) refusal(now time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refusalLocked(now)
+}
+
+func (g *loginGate) refusalLocked(now time.Time) error {
+	if g.why == nil || !now.Before(g.until) {
+		return nil
+	}
+	return &shutOutError{g.why}
+}
+
+// enter is refusal; without one the caller logs in.
+func (g *loginGate) enter(now time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.refusalLocked(now); err != nil {
+		return err
+	}
+	g.until = now.Add(slowBackoff)
+	return nil
+}
+
+// judge looks at an error for a broker's refusal.
+func (g *loginGate) judge(err error) {
+	if _, ours := errors.AsType[*shutOutError](err); ours || localKind(err).name != failureAuth.name {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.why = err
+}
+
+// open lets everybody in: a login has succeeded, or there is another token.
+func (g *loginGate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.why = nil
+}
+
+// dial connects unless there may be no login.
+func (g *loginGate) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if err := g.refusal(time.Now()); err != nil {
+		return nil, err
+	}
+	return dial(ctx, network, address)
+}
+
+// shutOutError is what a connection that was not made gets for an error.
+type shutOutError struct{ err error }
+
+// Error is part of error.
+func (e *shutOutError) Error() string { return "no login so soon after: " + e.err.Error() }
+
+// Unwrap is part of what errors.Is and errors.As look for.
+func (e *shutOutError) Unwrap() error { return e.err }
+
+// gatedMechanism lets logins through a gate. It is safe for concurrent use.
+type gatedMechanism struct {
+	sasl.Mechanism
+	gate *loginGate
+}
+
+// Start is part of sasl.Mechanism.
+func (m *gatedMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	exchange, first, err := m.Mechanism.Start(ctx)
+	if err == nil {
+		err = m.gate.enter(time.Now())
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &gatedExchange{exchange, m.gate}, first, nil
+}
+
+// gatedExchange opens the gate when it succeeds.
+type gatedExchange struct {
+	sasl.StateMachine
+	gate *loginGate
+}
+
+// Next is part of sasl.StateMachine.
+func (e *gatedExchange) Next(ctx context.Context, challenge []byte) (done bool, response []byte, err error) {
+	done, response, err = e.StateMachine.Next(ctx, challenge)
+	if done && err == nil {
+		e.gate.open()
+	}
+	return done, response, err
+}
