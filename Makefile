@@ -25,7 +25,9 @@ BENCHCOUNT ?= 6
 # delivery, codecs, idempotence, security.
 KAFKA_OLDER ?= 4.0.2 3.9.2
 KAFKA_SUBSET := TestOneBroker/CodecsAndAcks TestOneBroker/TopicCreatedByPublisher TestOneBroker/SmallMessages \
-	TestThreeBrokers/LeaderKilled TestRestartedBrokerKnowsBatch TestSecuredBroker
+	TestThreeBrokers/LeaderKilled TestRestartedBrokerKnowsBatch TestSecuredBroker/ProducerForgotten \
+	TestSecuredBroker/Plain TestSecuredBroker/ScramSHA512 TestSecuredBroker/OAuthTokenFile \
+	TestSecuredBroker/OAuthClientCredentials TestSecuredBroker/MutualTLS TestSecuredBroker/WrongPassword
 # What `make bench-e2e` measures: see docs/benchmarks.md. Lists are separated by
 # commas. VERSUS is another collector's command line, BENCHFLAGS more flags.
 RATE ?= 100000,900000,max
