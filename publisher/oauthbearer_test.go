@@ -165,6 +165,34 @@ func TestRefusalExplainsItsOwnError(t *testing.T) {
 	}
 }
 
+// The request for which a connection was to be made gets the reason, too.
+func TestRefusalOfABatchIsTold(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	writeFile(t, file, "abc")
+	broker := startBroker(t, 1)
+	var revoked atomic.Bool
+	bearerBroker(broker, func(string) string {
+		if revoked.Load() {
+			return `{"status":"revoked"}`
+		}
+		return ""
+	}, closes)
+	broker.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		revoked.Store(true)
+		return nil, errors.New("closing the connection"), true
+	})
+	var log logBuffer
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+		c.SASL = &SASLConfig{Mechanism: SASLOAuthBearer, OAuth: OAuthConfig{TokenFile: file}}
+		c.Logger = log.logger()
+	})
+	publish(t, p, 0, 10, 30)
+	eventually(t, 10*time.Second, "the refusal of a batch is told", func() bool {
+		return log.has(`msg="a batch could not be delivered"`) && log.has(`error="unexpected EOF: the broker refuses the OAuth token: {\"status\":\"revoked\"}"`)
+	})
+}
+
 // Errors are explained while connections are made.
 func TestBearerIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
