@@ -58,7 +58,7 @@ func replayCapture(t *testing.T, capture string, rows []row) {
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_LINGER=5ms")
 	begun := time.Now()
-	replay := sendCapture(t, capture, p.udp)
+	replay := sendCapture(t, capture, p.UDP)
 	m := p.awaitDatagrams(t, replay.Stats().Datagrams)
 	want := judgeCapture(t, capture)
 	want.checkForeign(t, m)

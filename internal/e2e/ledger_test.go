@@ -53,7 +53,7 @@ type metrics map[string]float64
 func (p *process) get(t *testing.T, path string) (status int, body string) {
 	t.Helper()
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get("http://" + p.http + path)
+	response, err := client.Get("http://" + p.HTTP + path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func TestFullLoad(t *testing.T) {
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
-	l := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Rate: fullRate, Flows: 5_000_000})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: fullRate, Flows: 5_000_000})
 	var most uint64
 	p.watch(t, l.done, func(m metrics) { most = max(most, m.count("flows_buffered")) })
 	sent := l.result(t)

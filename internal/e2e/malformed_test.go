@@ -36,7 +36,7 @@ func TestMalformedDatagrams(t *testing.T) {
 	payloads := readMalformed(t)
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_LINGER=5ms", "FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=dead", "FLOWPUB_KAFKA_CREATE_TOPIC=2,1")
-	from := openForger(t, p.udp)
+	from := openForger(t, p.UDP)
 	want := newTally()
 	// Each from an exporter of its own, so that its flows can be found again.
 	sent := make(map[string][]byte)
@@ -134,7 +134,7 @@ func TestMillionRandomDatagrams(t *testing.T) {
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_HTTP_PPROF=true")
 	p.awaitReady(t)
-	f := &flood{process: p, forger: openForger(t, p.udp), random: rand.New(rand.NewPCG(1, 2)), sent: newTally(), sources: make(map[netip.Addr]bool)}
+	f := &flood{process: p, forger: openForger(t, p.UDP), random: rand.New(rand.NewPCG(1, 2)), sent: newTally(), sources: make(map[netip.Addr]bool)}
 
 	f.send(t, controlSource, control) // so that all connections are there
 	f.settle(t)

@@ -3,113 +3,31 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/testproc"
 )
 
 // process is a running flowpub.
 type process struct {
-	command *exec.Cmd
-	udp     string // where it listens for datagrams
-	http    string
-	stdout  bytes.Buffer // to be looked at when it has exited
-	exited  chan struct{}
-
-	mu  sync.Mutex
-	log []string // a JSON object a line
+	*testproc.Process
 }
 
 // startFlowpub runs flowpub with the broker and the further environment
 // variables, and waits until its sockets are bound.
 func startFlowpub(t *testing.T, broker string, environ ...string) *process {
 	t.Helper()
-	p := &process{command: exec.Command(program), exited: make(chan struct{})}
-	p.command.Env = append([]string{
-		"FLOWPUB_LISTEN=127.0.0.1:0",
-		"FLOWPUB_HTTP_LISTEN=127.0.0.1:0",
-		"FLOWPUB_LOG_FORMAT=json",
+	return &process{testproc.Start(t, program, append([]string{
 		"FLOWPUB_KAFKA_TOPIC=" + topic,
 		"FLOWPUB_KAFKA_BROKERS=" + broker,
-	}, environ...)
-	p.command.Stdout = &p.stdout
-	stderr, err := p.command.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go p.follow(stderr, t.Output())
-	t.Cleanup(func() {
-		p.command.Process.Kill()
-		<-p.exited
-	})
-	p.awaitSockets(t)
-	return p
-}
-
-// follow keeps the log until flowpub ends.
-func (p *process) follow(stderr io.Reader, copied io.Writer) {
-	defer close(p.exited)
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		fmt.Fprintln(copied, lines.Text())
-		p.mu.Lock()
-		p.log = append(p.log, lines.Text())
-		p.mu.Unlock()
-	}
-	p.command.Wait()
-}
-
-// logged finds the line with a message and decodes it.
-func (p *process) logged(message string, into any) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, line := range p.log {
-		var head struct {
-			Message string `json:"msg"`
-		}
-		if json.Unmarshal([]byte(line), &head) == nil && head.Message == message {
-			return json.Unmarshal([]byte(line), into) == nil
-		}
-	}
-	return false
-}
-
-// awaitSockets waits for the line that tells the addresses.
-func (p *process) awaitSockets(t *testing.T) {
-	t.Helper()
-	var line struct {
-		Listen []string `json:"listen"`
-		HTTP   string   `json:"http_listen"`
-	}
-	eventually(t, 10*time.Second, "flowpub has bound its sockets", func() bool {
-		return p.logged("collecting", &line) || p.ended()
-	})
-	if len(line.Listen) != 1 {
-		t.Fatalf("flowpub listens on %q", line.Listen)
-	}
-	p.udp, p.http = line.Listen[0], line.HTTP
-}
-
-func (p *process) ended() bool {
-	select {
-	case <-p.exited:
-		return true
-	default:
-		return false
-	}
+	}, environ...)...)}
 }
 
 // awaitReady waits until flowpub can deliver.
@@ -161,7 +79,7 @@ func (p *process) watch(t *testing.T, done <-chan struct{}, see func(metrics)) {
 		case <-done:
 			t.Logf("%d scrapes", scrapes)
 			return
-		case <-p.exited:
+		case <-p.Exited:
 			t.Fatal("flowpub has ended")
 		case <-tick.C:
 			see(p.scrape(t))
@@ -174,7 +92,7 @@ func (p *process) watch(t *testing.T, done <-chan struct{}, see func(metrics)) {
 func (p *process) signal(t *testing.T, signals ...syscall.Signal) {
 	t.Helper()
 	for _, s := range signals {
-		if err := p.command.Process.Signal(s); err != nil {
+		if err := p.Command.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -191,18 +109,8 @@ func (p *process) terminate(t *testing.T) *ledger {
 // the ledger it has logged.
 func (p *process) ending(t *testing.T) *ledger {
 	t.Helper()
-	select {
-	case <-p.exited:
-	case <-time.After(30 * time.Second):
-		t.Fatal("flowpub has not ended 30 s after SIGTERM")
-	}
-	if status := p.command.ProcessState.ExitCode(); status != 0 {
-		t.Errorf("exit status %d, want 0", status)
-	}
 	var l ledger
-	if !p.logged("ledger", &l) {
-		t.Fatal("no ledger is logged")
-	}
+	p.AwaitEnd(t, &l)
 	l.check(t)
 	if l.FlowsBuffered != 0 {
 		t.Errorf("%d flows are buffered at the end", l.FlowsBuffered)
@@ -213,7 +121,7 @@ func (p *process) ending(t *testing.T) *ledger {
 // peakMemory returns the most bytes that were resident so far.
 func (p *process) peakMemory(t *testing.T) uint64 {
 	t.Helper()
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Command.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -253,7 +253,7 @@ func TestNoSecretIsShown(t *testing.T) {
 
 			g.refuses.Store(false)
 			p.awaitReady(t)
-			l := startLoad(t, exporter.Config{Target: p.udp, Exporters: 4, Rate: 1000})
+			l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: 4, Rate: 1000})
 			eventually(t, 20*time.Second, "it flows", func() bool { return p.scrape(t).count("flows_delivered_total") > 0 })
 
 			g.refuses.Store(true)
@@ -263,9 +263,9 @@ func TestNoSecretIsShown(t *testing.T) {
 			p.checkPages(t, g.secrets)
 			l.stop(t)
 			p.signal(t, syscall.SIGTERM)
-			<-p.exited
-			checkNoSecret(t, "the log", strings.Join(p.log, "\n"), g.secrets)
-			checkNoSecret(t, "standard output", p.stdout.String(), g.secrets)
+			<-p.Exited
+			checkNoSecret(t, "the log", strings.Join(p.Log(), "\n"), g.secrets)
+			checkNoSecret(t, "standard output", p.Stdout.String(), g.secrets)
 		})
 	}
 }
@@ -298,9 +298,9 @@ func TestNoRegistrySecretIsShown(t *testing.T) {
 	p.awaitReady(t)
 	p.checkPages(t, g.secrets)
 	p.signal(t, syscall.SIGTERM)
-	<-p.exited
-	checkNoSecret(t, "the log", strings.Join(p.log, "\n"), g.secrets)
-	checkNoSecret(t, "standard output", p.stdout.String(), g.secrets)
+	<-p.Exited
+	checkNoSecret(t, "the log", strings.Join(p.Log(), "\n"), g.secrets)
+	checkNoSecret(t, "standard output", p.Stdout.String(), g.secrets)
 }
 
 // Secrets in the wrong variables, and with everything else that is wrong, show no
@@ -356,9 +356,7 @@ func TestMistakesShowNoSecret(t *testing.T) {
 
 // says tells whether a line of the log has all of some texts.
 func (p *process) says(texts ...string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.log, func(line string) bool {
+	return slices.ContainsFunc(p.Log(), func(line string) bool {
 		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) })
 	})
 }

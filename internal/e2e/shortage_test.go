@@ -23,7 +23,7 @@ func TestBudgetUsedUp(t *testing.T) {
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address, fmt.Sprintf("FLOWPUB_KAFKA_BUFFER_BYTES=%dMiB", smallBudget))
 	p.awaitReady(t)
-	l := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Rate: 100_000})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000})
 	p.during(t, 2*time.Second)
 	k.gate.shut()
 	p.during(t, 10*time.Second)
@@ -70,7 +70,7 @@ func TestPartitionWithoutLeader(t *testing.T) {
 	k := startKafka(t, partitions)
 	p := startFlowpub(t, k.gate.address, fmt.Sprintf("FLOWPUB_KAFKA_BUFFER_BYTES=%dMiB", smallBudget))
 	p.awaitReady(t)
-	l := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Rate: 100_000})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000})
 	p.during(t, 2*time.Second)
 	dead := partitionOf(l.generator.Stats().Exporters[0], partitions)
 	leaderless := k.loseLeader(dead)
@@ -120,7 +120,7 @@ func TestBurstIntoSmallBuffer(t *testing.T) {
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_SOCKETS=1", "FLOWPUB_RECEIVE_BUFFER=64KiB")
 	p.awaitReady(t)
 	p.signal(t, syscall.SIGSTOP) // it could be too fast otherwise
-	sent := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Flows: 60_000}).result(t)
+	sent := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Flows: 60_000}).result(t)
 	p.signal(t, syscall.SIGCONT)
 
 	m := p.awaitDatagrams(t, sent.Datagrams).ledger()

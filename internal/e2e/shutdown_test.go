@@ -19,7 +19,7 @@ func TestTerminateUnderLoad(t *testing.T) {
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
 	kernel := readKernelCounts(t)
-	l := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Rate: fullRate})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: fullRate})
 	p.during(t, 2*time.Second)
 
 	p.signal(t, syscall.SIGSTOP) // so that the signal finds full queues
@@ -74,7 +74,7 @@ func TestTerminateWithFullQueues(t *testing.T) {
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
 	p.signal(t, syscall.SIGSTOP)
-	sent := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Rate: fullRate, Flows: 300_000}).result(t)
+	sent := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: fullRate, Flows: 300_000}).result(t)
 	p.signal(t, syscall.SIGTERM, syscall.SIGCONT)
 	last := p.ending(t)
 	t.Logf("the kernel dropped %d of %d datagrams", last.KernelDropped, sent.Datagrams)

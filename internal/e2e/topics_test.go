@@ -19,7 +19,7 @@ func TestTopicsApart(t *testing.T) {
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_TOPIC_ROUTES="+network.String()+"="+customer, "FLOWPUB_KAFKA_CREATE_TOPIC=4,1")
 	p.awaitReady(t)
-	sent := startLoad(t, exporter.Config{Target: p.udp, Exporters: exporters, Rate: 100_000, Flows: 300_000}).result(t)
+	sent := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000, Flows: 300_000}).result(t)
 	p.awaitDatagrams(t, sent.Datagrams)
 	last := p.terminate(t)
 

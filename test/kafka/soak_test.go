@@ -36,7 +36,7 @@ func TestSoak(t *testing.T) {
 	c := startOn(t, freePorts(t, 6), "KAFKA_CONFIG="+writeFile(t, "log.retention.check.interval.ms=5000\n"))
 	name := c.createTopic(t, "soak", 12, "segment.bytes", "8388608", "retention.bytes", "33554432", "file.delete.delay.ms", "1000")
 	p := startCollector(t, buildCollector(t), c, name, "FLOWPUB_HTTP_PPROF=true")
-	g, stop := startExporters(t, synthetic.Config{Target: p.udp, Exporters: 64, Rate: soakRate})
+	g, stop := startExporters(t, synthetic.Config{Target: p.UDP, Exporters: 64, Rate: soakRate})
 	f := follow(t, c, name, g.Stats().Exporters)
 	s := &soak{cluster: c, collector: p, began: time.Now()}
 	s.watch(t, after(soakBeat))
@@ -255,20 +255,10 @@ func (l *ledger) dropped() uint64 {
 // terminate ends flowpub in order and returns its last ledger.
 func (p *collector) terminate(t *testing.T) *ledger {
 	t.Helper()
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-p.exited:
-	case <-time.After(30 * time.Second):
-		t.Fatal("flowpub has not ended within 30s")
-	}
-	if status := p.command.ProcessState.ExitCode(); status != 0 {
-		t.Errorf("exit status %d, want 0", status)
-	}
 	var l ledger
-	if !p.logged("ledger", &l) {
-		t.Fatal("no ledger is logged")
-	}
+	p.AwaitEnd(t, &l)
 	return &l
 }
