@@ -75,10 +75,9 @@ type Config struct {
 }
 
 // DefaultConfig returns the documented defaults: port 2055 on all addresses,
-// one socket a processor but at most 8, 32 MiB of receive buffer, up to 5 ms for
-// datagrams to collect there, HTTP on port
-// 8080, and the publisher's defaults with a budget of at most 40 % of the
-// container's memory limit.
+// one socket a processor but at most 8, 32 MiB of receive buffer, up to 10 ms for
+// datagrams to collect there, HTTP on port 8080, and the publisher's defaults with
+// a budget of at most 40 % of the container's memory limit.
 func DefaultConfig() Config {
 	cfg := Config{
 		Listen:          []string{":2055"},

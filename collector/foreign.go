@@ -22,8 +22,8 @@ func (p protocol) String() string {
 	return [protocols]string{"noise", "netflow_v1", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}[p]
 }
 
-// advice tells an operator what to do about an exporter of the protocol.
-func (p protocol) advice() string {
+// cure tells an operator what to do about an exporter of the protocol.
+func (p protocol) cure() string {
 	switch p {
 	case protocolNetFlowV1, protocolNetFlowV7, protocolNetFlowV8, protocolNetFlowV9:
 		return "set the exporter to NetFlow version 5"

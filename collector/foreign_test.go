@@ -99,8 +99,8 @@ func TestLabelsAreComplete(t *testing.T) {
 	var names []string
 	for p := range protocols {
 		names = append(names, p.String())
-		if p.advice() == "" {
-			t.Errorf("%v has no advice", p)
+		if p.cure() == "" {
+			t.Errorf("%v has no cure", p)
 		}
 	}
 	want := []string{"noise", "netflow_v1", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}

@@ -1,9 +1,12 @@
 package collector
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/flowpub/flowpub/publisher"
 )
 
 // logStart writes what runs and with which settings; none of them is a secret.
@@ -37,7 +40,16 @@ func (c *Collector) logStart() {
 		"kafka_tls", p.TLS != nil,
 		"kafka_sasl", p.SASL != nil,
 		"memory_need", c.cfg.memoryNeed(),
-		"go_memory_limit", debug.SetMemoryLimit(-1), // as it is; negative sets none
+		"go_memory_limit", goMemoryLimit(debug.SetMemoryLimit(-1)), // as it is; negative sets none
 		"go_max_procs", runtime.GOMAXPROCS(0),
 	)
+}
+
+// goMemoryLimit writes Go's memory limit of n bytes; the runtime takes the largest
+// number for none.
+func goMemoryLimit(n int64) string {
+	if n == math.MaxInt64 {
+		return "none"
+	}
+	return publisher.ByteSize(n).String()
 }

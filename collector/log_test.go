@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 )
@@ -54,5 +55,15 @@ func TestLogLinesInJSON(t *testing.T) {
 	}
 	if _, found := ledger.Dropped["buffer_full"]; !found {
 		t.Errorf("flows dropped: %v", ledger.Dropped)
+	}
+}
+
+// A limit that is none does not read as 8 EiB.
+func TestGoMemoryLimitIsReadable(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{math.MaxInt64: "none", 96 << 20: "96MiB", 100_000_000: "100000000B"} {
+		if got := goMemoryLimit(n); got != want {
+			t.Errorf("%d bytes are written as %s, want %s", n, got, want)
+		}
 	}
 }

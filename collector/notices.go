@@ -58,7 +58,7 @@ func (n *notices) notAllowed(from netip.AddrPort, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterNotAllowed}, now) {
 		n.log.Warn("datagrams refused: their source is not in FLOWPUB_EXPORTERS_ALLOW",
 			"exporter", from.Addr(), "port", from.Port(),
-			"advice", "add the exporter's network if it may send")
+			"cure", "add the exporter's network if it may send")
 	}
 }
 
@@ -66,7 +66,7 @@ func (n *notices) notAllowed(from netip.AddrPort, now time.Duration) {
 func (n *notices) foreign(from netip.AddrPort, p protocol, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterForeign + matter(p)}, now) {
 		n.log.Warn("datagrams rejected: they are not NetFlow version 5",
-			"exporter", from.Addr(), "port", from.Port(), "protocol", p.String(), "advice", p.advice())
+			"exporter", from.Addr(), "port", from.Port(), "protocol", p.String(), "cure", p.cure())
 	}
 }
 
@@ -75,7 +75,7 @@ func (n *notices) malformed(from netip.AddrPort, r rejectReason, now time.Durati
 	if n.claim(notice{from.Addr(), matterMalformed}, now) {
 		n.log.Warn("datagrams rejected: they hold no whole flow record",
 			"exporter", from.Addr(), "port", from.Port(), "reason", r.String(),
-			"advice", "look for a defect of the exporter, or for who else sends to this port")
+			"cure", "look for a defect of the exporter, or for who else sends to this port")
 	}
 }
 
@@ -84,14 +84,14 @@ func (n *notices) found(k *streamKey, f findings, now time.Duration) {
 	exporter := k.exporter()
 	if f&foundLoss != 0 && n.claim(notice{exporter, matterLosing}, now) {
 		n.about(k).Warn("flows are missing: the exporter sent them and they did not arrive",
-			"advice", "if flowpub_datagrams_kernel_dropped_total stands still, they were lost before they reached this machine")
+			"cure", "if flowpub_datagrams_kernel_dropped_total stands still, they were lost before they reached this machine")
 	}
 	if f&foundUnsequenced != 0 && n.claim(notice{exporter, matterUnsequenced}, now) {
 		n.about(k).Info("flow sequence does not count flows: losses on the way from this exporter cannot be seen")
 	}
 	if f&foundSkew != 0 && n.claim(notice{exporter, matterSkewed}, now) {
 		n.about(k).Warn("exporter's clock is more than a minute from ours",
-			"advice", "let the exporter take its time by NTP")
+			"cure", "let the exporter take its time by NTP")
 	}
 }
 
