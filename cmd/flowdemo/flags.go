@@ -10,6 +10,8 @@ import (
 // flagOf are the flags that set the fields of a configuration.
 var flagOf = map[string]string{
 	"Listen":       "-listen",
+	"Kafka":        "-kafka",
+	"HTTP":         "-http",
 	"Exporters":    "-exporters",
 	"Rate":         "-rate",
 	"Limit":        "-n",
@@ -22,6 +24,8 @@ func parse(args []string) (demo.Config, error) {
 	var cfg demo.Config
 	flags := command.NewFlags()
 	flags.StringVar(&cfg.Listen, "listen", "", "")
+	flags.StringVar(&cfg.Kafka, "kafka", "", "")
+	flags.StringVar(&cfg.HTTP, "http", "", "")
 	flags.IntVar(&cfg.Exporters, "exporters", 4, "")
 	flags.Float64Var(&cfg.Rate, "rate", 200, "")
 	flags.IntVar(&cfg.Limit, "n", 0, "")

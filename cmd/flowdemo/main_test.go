@@ -64,6 +64,8 @@ func TestMistakes(t *testing.T) {
 		{"argument", []string{"20"}, []string{`argument "20": there are only flags`}},
 		{"no number", []string{"-n", "ten"}, []string{`"ten" for flag -n: give a whole number`}},
 		{"address", []string{"-listen", "2055"}, []string{`flowdemo: -listen "2055": give host:port`}},
+		{"broker's address", []string{"-kafka", "9092"}, []string{`flowdemo: -kafka "9092": give host:port, such as 127.0.0.1:9092`}},
+		{"HTTP address", []string{"-http", "8080"}, []string{`flowdemo: -http "8080": give host:port, such as 127.0.0.1:8080`}},
 		{"all at once", []string{"-exporters", "-1", "-rate", "0", "-n", "-1", "-pace", "-1"}, []string{
 			"flowdemo: -exporters -1: give", "flowdemo: -rate 0: give", "flowdemo: -n -1: give", "flowdemo: -pace -1: give",
 		}},
@@ -90,7 +92,7 @@ func TestHelp(t *testing.T) {
 	if status != 0 || stderr != "" {
 		t.Errorf("exit status %d, standard error %q", status, stderr)
 	}
-	for _, flag := range []string{"-listen", "-exporters", "-rate", "-n ", "-pace", "-version"} {
+	for _, flag := range []string{"-listen", "-kafka", "-http", "-exporters", "-rate", "-n ", "-pace", "-version"} {
 		if !strings.Contains(stdout, "\n  "+flag) {
 			t.Errorf("%s is not explained", flag)
 		}

@@ -8,13 +8,17 @@ a consumer that prints flows from the topic.
     flowdemo [flags]
 
 Kafka listens on 127.0.0.1:9092, NetFlow on 127.0.0.1:2055, HTTP on 127.0.0.1:8080,
-or on free ports where these are taken; the first lines tell. Ctrl-C ends it: the
-exporters stop, the collector delivers what it holds, and the ledger is printed.
-Kafka's records are kept in memory, the last 48 MiB of them.
+or on free ports where these are taken and no others were asked for; the first
+lines tell. Ctrl-C ends it: the exporters stop, the collector delivers what it
+holds, and the ledger is printed. Kafka's records are kept in memory, the last
+48 MiB of them.
 
 Flags:
   -listen host:port        where NetFlow is received; for real routers to join,
                            :2055 (127.0.0.1:2055 or a free port)
+  -kafka host:port         where the broker listens (127.0.0.1:9092 or a free port)
+  -http host:port          where metrics and probes are served (127.0.0.1:8080 or a
+                           free port)
   -exporters n             how many exporters of made-up flows; 0: none, wait for
                            others (4)
   -rate n                  flows a second that these send together (200)

@@ -17,6 +17,8 @@ import (
 // job is what the flags ask for.
 type job struct {
 	sender sender
+	// target is where it sends.
+	target string
 	// duration ends it; 0 lets it go on.
 	duration time.Duration
 }
@@ -104,7 +106,7 @@ func parseSynthetic(args []string) (*job, error) {
 	if err != nil {
 		return nil, inFlags(err)
 	}
-	return &job{sender: synthetic{g}, duration: duration}, nil
+	return &job{sender: synthetic{g}, target: c.Target, duration: duration}, nil
 }
 
 // replayFlags defines the flags of a replay.
@@ -116,6 +118,7 @@ func replayFlags(c *exporter.ReplayConfig) *flag.FlagSet {
 	flags.BoolVar(&c.KeepPorts, "keep-ports", false, "")
 	flags.Func("rate", "", func(value string) error { return setPace(c, value) })
 	numberFlag(flags, "loops", &c.Loops, 1, math.MaxInt)
+	flags.BoolVar(&c.Payloads, "payloads", false, "")
 	flags.BoolVar(&c.OnlyV5, "only-v5", false, "")
 	return flags
 }
@@ -155,5 +158,5 @@ func parseReplay(args []string) (*job, error) {
 	if err != nil {
 		return nil, inFlags(err)
 	}
-	return &job{sender: replay{r, c.OwnSources}}, nil
+	return &job{sender: replay{r, c.OwnSources}, target: c.Target}, nil
 }

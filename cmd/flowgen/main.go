@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/flowpub/flowpub/internal/command"
+	"github.com/flowpub/flowpub/internal/exporter"
 )
 
 // version is set when a release is built, see the Makefile.
@@ -54,5 +56,18 @@ func send(ctx context.Context, j *job, stdout, stderr io.Writer) error {
 	for _, line := range summary(j.sender, took) {
 		fmt.Fprintln(stdout, line)
 	}
-	return err
+	if errors.Is(err, exporter.ErrNoCapture) {
+		err = fmt.Errorf("%w, or add -payloads to send it as it is", err)
+	}
+	return errors.Join(err, unheard(j))
+}
+
+// unheard returns an error when the target's system refused datagrams.
+func unheard(j *job) error {
+	refusals := j.sender.refusals()
+	if refusals == 0 {
+		return nil
+	}
+	return fmt.Errorf("nobody listened at %s, for a while at least: datagrams were refused %s times or more; "+
+		"start the collector, or give its address as -target", j.target, thousands(refusals))
 }

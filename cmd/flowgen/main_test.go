@@ -43,8 +43,12 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile(payload, append([]byte{0, 5, 0, 1}, make([]byte, 20+48)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	noise := payload + ".noise"
+	if err := os.WriteFile(noise, []byte("root:x:0:0:root:/root:/bin/bash\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	other := payload + ".other"
-	if err := os.WriteFile(other, []byte("something else"), 0o600); err != nil {
+	if err := os.WriteFile(other, append([]byte{0, 9}, make([]byte, 18)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -63,11 +67,14 @@ func TestRun(t *testing.T) {
 		{"replay", "replay " + to + " -loops 3 -rate 0 " + payload, 0, `sent 3 flows in 3 datagrams in 0\.\d\d s: [\d,]+ flows/s\n`, ``},
 		{"replay from own sources", "replay " + to + " -own-sources -source 127.8.0.1 -only-v5 " + payload + " " + other, 0,
 			`sent 1 flows in 1 datagrams in .*\n1 datagrams left out: they are not NetFlow version 5\nbare payloads were sent from 127\.8\.0\.1:\d+\n`, ``},
+		{"replay of no capture", "replay " + to + " " + noise, 1, `sent 0 flows in 0 datagrams .*\n`,
+			`flowgen: replaying /.*\.noise: capture: it is neither pcap nor pcapng, and does not begin like .*; name a capture, or add -payloads to .*\n`},
+		{"replay of any payload", "replay " + to + " -payloads " + noise, 0, `sent 0 flows in 1 datagrams .*\n`, ``},
 		{"replay help", "replay -help", 0, regexp.QuoteMeta(replayUsage), ``},
 		{"replay version", "replay -version", 0, `flowgen  .+\ngo       go1\..*\nrevision .*\n`, ``},
-		{"replay of a missing file", "replay " + to + " /nowhere/at-all", 1, `sent 0 flows .*\n`, `flowgen: exporter: replaying /nowhere/at-all: open .*: no such file or directory\n`},
-		{"replay of a file and a missing one", "replay " + to + " " + payload + " /nowhere/at-all", 1, `sent 0 flows in 0 datagrams .*\n`, `flowgen: exporter: replaying /nowhere/at-all: open .*\n`},
-		{"unknown target", "-target 127.0.0.1:no-such-port", 1, ``, `flowgen: exporter: looking up target 127\.0\.0\.1:no-such-port: .*; check its name and port\n`},
+		{"replay of a missing file", "replay " + to + " /nowhere/at-all", 1, `sent 0 flows .*\n`, `flowgen: replaying /nowhere/at-all: no such file or directory; check its name, .*\n`},
+		{"replay of a file and a missing one", "replay " + to + " " + payload + " /nowhere/at-all", 1, `sent 0 flows in 0 datagrams .*\n`, `flowgen: replaying /nowhere/at-all: no such .*\n`},
+		{"unknown target", "-target 127.0.0.1:no-such-port", 1, ``, `flowgen: looking up target 127\.0\.0\.1:no-such-port: .*; check its name and port\n`},
 
 		{"unknown flag", "-flow 1", 2, ``, `flowgen: flag provided but not defined: -flow\nRun flowgen -h .*\n`},
 		{"not a number", "-exporters many", 2, ``, `flowgen: invalid value "many" for flag -exporters: give a number from 1 to 16384\nRun .*\n`},
@@ -112,9 +119,11 @@ func TestRunSaysThatNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	_, stdout, _ := runWith(t, "-rate 0 -flows 3000 -target "+c.LocalAddr().String())
-	if !strings.Contains(stdout, "sent 3,000 flows in 100 datagrams") || !strings.Contains(stdout, "nobody listened at the target") {
-		t.Errorf("the summary is\n%s", stdout)
+	address := c.LocalAddr().String()
+	status, stdout, stderr := runWith(t, "-rate 0 -flows 3000 -target "+address)
+	if status != 1 || !strings.Contains(stdout, "sent 3,000 flows in 100 datagrams") ||
+		!strings.HasPrefix(stderr, "flowgen: nobody listened at "+address+", for a while at least: ") || !strings.Contains(stderr, "start the collector") {
+		t.Errorf("exit status %d, output\n%s\nerrors\n%s", status, stdout, stderr)
 	}
 }
 
@@ -183,6 +192,8 @@ func (s *scripted) counts() counts {
 	n := uint64(time.Since(s.begun).Seconds())
 	return counts{flows: n * 3000, datagrams: n * 100}
 }
+
+func (*scripted) refusals() uint64 { return 0 }
 
 func (*scripted) remarks() []string { return []string{"nothing to remark"} }
 

@@ -26,6 +26,7 @@ var flagOf = map[string]string{
 	"KeepPorts":        "-keep-ports",
 	"Pace":             "-rate",
 	"Loops":            "-loops",
+	"Payloads":         "-payloads",
 	"OnlyV5":           "-only-v5",
 }
 

@@ -19,6 +19,8 @@ type sender interface {
 	counts() counts
 	// remarks are lines for the summary, besides the counts.
 	remarks() []string
+	// refusals is how often the system told that nobody listens at the target.
+	refusals() uint64
 }
 
 // watch rewrites a line on w each second, if show, with how far s is. The

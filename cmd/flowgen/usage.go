@@ -36,6 +36,9 @@ Examples:
   flowgen -rate 0 -flows 10000000                as fast as possible
   flowgen -gaps 0.01 -malformed 0.01             a bad day
   flowgen -target collector.example.net:2055 -exporters 8
+
+Exit status: 0 when all was sent, 1 when something failed or nobody listened at the
+target, 2 when the command line is wrong.
 `
 
 // replayUsage is what flowgen replay -h prints.
@@ -43,8 +46,9 @@ const replayUsage = `Flowgen replay sends the UDP datagrams of captures to a col
 
     flowgen replay [flags] FILE...
 
-A FILE is a pcap or pcapng capture, either may be packed with gzip; any other file
-is sent as the payload of a single datagram. /dev/stdin reads standard input.
+A FILE is a pcap or pcapng capture, either may be packed with gzip. A file that
+begins like NetFlow, IPFIX or sFlow is sent as the payload of a single datagram.
+/dev/stdin reads standard input.
 Each source of the capture gets a source port of its own. Ctrl-C ends it; a
 summary is printed.
 
@@ -59,6 +63,8 @@ Flags:
   -rate recorded|n         keep the pauses of the capture, or send n datagrams a
                            second; 0: as fast as possible (recorded)
   -loops n                 send all of it n times (1)
+  -payloads                send a FILE that is no capture as a payload, whatever it
+                           holds
   -only-v5                 leave out what is not NetFlow version 5
   -version                 print the version
   -h                       print this
@@ -67,4 +73,7 @@ Examples:
   flowgen replay exporters.pcap
   flowgen replay -own-sources -rate 500 monday.pcap.gz tuesday.pcapng
   tcpdump -i eth0 -U -w - udp port 2055 | flowgen replay -only-v5 /dev/stdin
+
+Exit status: 0 when all was sent, 1 when something failed or nobody listened at the
+target, 2 when the command line is wrong.
 `

@@ -76,7 +76,7 @@ func TestVersion(t *testing.T) {
 func TestNoBroker(t *testing.T) {
 	t.Parallel()
 	status, stdout, stderr := runWith(t, "-brokers", "127.0.0.1:1")
-	if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "flowtail: tail: no broker answers at 127.0.0.1:1: ") {
+	if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "flowtail: no broker answers at 127.0.0.1:1: ") {
 		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -34,9 +35,13 @@ func Mistakef(format string, args ...any) error {
 // Unwrap returns the error without its mark.
 func (m MistakeError) Unwrap() error { return m.error }
 
+// packageNames are what the errors of this module's packages begin with. They
+// say nothing to an operator.
+var packageNames = regexp.MustCompile(`(^|: )(?:(?:broker|collector|config|decoder|demo|exporter|listener|publisher|tail): )+`)
+
 // Finish tells what Parse, or the program after it, returned and returns the
 // exit status. Help and version go to stdout. Errors go to stderr, joined ones
-// a line each; they are failures, unless there is a MistakeError among them.
+// a line each, without the names of packages; they are failures, unless there is a MistakeError among them.
 func (p Program) Finish(err error, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
@@ -49,7 +54,7 @@ func (p Program) Finish(err error, stdout, stderr io.Writer) int {
 		return Done
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(stderr, "%s: %s\n", p.Name, line)
+		fmt.Fprintf(stderr, "%s: %s\n", p.Name, packageNames.ReplaceAllString(line, "$1"))
 	}
 	if _, misused := errors.AsType[MistakeError](err); misused {
 		fmt.Fprintln(stderr, p.Hint)

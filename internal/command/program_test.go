@@ -20,7 +20,9 @@ func TestFinish(t *testing.T) {
 	}{
 		{"no error", nil, 0, "", ""},
 		{"help", flag.ErrHelp, 0, "the usage\n", ""},
-		{"failure", errors.New("tail: no broker"), 1, "", "flowx: tail: no broker\n"},
+		{"failure", errors.New("no broker"), 1, "", "flowx: no broker\n"},
+		{"failure within a failure", errors.New("demo: tail: topic x: tail: it is gone"), 1, "", "flowx: topic x: it is gone\n"},
+		{"word that ends like a package", errors.New("cocktail: stirred"), 1, "", "flowx: cocktail: stirred\n"},
 		{"two failures", errors.Join(errors.New("a"), errors.New("b")), 1, "", "flowx: a\nflowx: b\n"},
 		{"mistake", Mistakef("-n %d: give more", 0), 2, "", "flowx: -n 0: give more\nthe hint\n"},
 		{

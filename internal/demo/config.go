@@ -13,8 +13,8 @@ import (
 // Where the parts listen, unless something else does already.
 const (
 	DefaultListen = "127.0.0.1:2055"
-	kafkaAddress  = "127.0.0.1:9092"
-	httpAddress   = "127.0.0.1:8080"
+	DefaultKafka  = "127.0.0.1:9092"
+	DefaultHTTP   = "127.0.0.1:8080"
 	freePort      = "127.0.0.1:0"
 )
 
@@ -23,6 +23,9 @@ type Config struct {
 	// Listen is the UDP host:port that NetFlow is received on. Empty:
 	// DefaultListen, or a free port when that is taken.
 	Listen string
+	// Kafka is the TCP host:port of the embedded broker, HTTP that of metrics and
+	// probes. Empty: DefaultKafka and DefaultHTTP, or free ports.
+	Kafka, HTTP string
 	// Exporters is how many exporters of made-up flows there are, up to
 	// exporter.MaxExporters; 0: none, others are waited for.
 	Exporters int
@@ -60,9 +63,14 @@ func (c Config) Validate() error {
 	mistake := func(field string, value any, cure string) {
 		errs = append(errs, &FieldError{field, value, cure})
 	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil && c.Listen != "" {
-		mistake("Listen", fmt.Sprintf("%q", c.Listen), "give host:port, such as :2055")
+	address := func(field, value, example string) {
+		if _, _, err := net.SplitHostPort(value); err != nil && value != "" {
+			mistake(field, fmt.Sprintf("%q", value), "give host:port, such as "+example)
+		}
 	}
+	address("Listen", c.Listen, ":2055")
+	address("Kafka", c.Kafka, DefaultKafka)
+	address("HTTP", c.HTTP, DefaultHTTP)
 	if c.Exporters < 0 || c.Exporters > exporter.MaxExporters {
 		mistake("Exporters", c.Exporters, fmt.Sprintf("give a number from 0 to %d", exporter.MaxExporters))
 	}

@@ -120,15 +120,42 @@ func TestTakenPorts(t *testing.T) {
 // An address that was asked for is not replaced.
 func TestTakenAddress(t *testing.T) {
 	t.Parallel()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	datagrams, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	address := conn.LocalAddr().String()
-	err = Run(t.Context(), Config{Listen: address, Rate: 1, Out: io.Discard})
-	if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("error is %v, want one that says that %s is in use", err, address)
+	defer datagrams.Close()
+	connections, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connections.Close()
+	udp, tcp := datagrams.LocalAddr().String(), connections.Addr().String()
+	for _, tt := range []struct {
+		address string
+		cfg     Config
+	}{{udp, Config{Listen: udp}}, {tcp, Config{Kafka: tcp}}, {tcp, Config{HTTP: tcp}}} {
+		tt.cfg.Rate, tt.cfg.Out = 1, io.Discard
+		err := Run(t.Context(), tt.cfg)
+		if err == nil || !strings.Contains(err.Error(), tt.address) || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("%+v: error is %v, want one that says that %s is in use", tt.cfg, err, tt.address)
+		}
+	}
+}
+
+// Where it is asked to, every part listens, on other addresses too.
+func TestChosenAddresses(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	reader, ended := runPiped(ctx, t, Config{Listen: "127.0.7.1:0", Kafka: "127.0.7.2:0", HTTP: "127.0.7.3:0", Rate: 100})
+	lines := bufio.NewReader(reader)
+	find(t, lines, `udp://(127\.0\.7\.1:\d+)`)
+	find(t, lines, `Kafka       (127\.0\.7\.2:\d+)`)
+	find(t, lines, `(http://127\.0\.7\.3:\d+)`)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -140,6 +167,8 @@ func TestRunRefuses(t *testing.T) {
 		want []string
 	}{
 		{"address", Config{Listen: "2055", Rate: 1}, []string{`Listen is "2055": give host:port`}},
+		{"broker's address", Config{Kafka: "here", Rate: 1}, []string{`Kafka is "here": give host:port`}},
+		{"HTTP address", Config{HTTP: "8080", Rate: 1}, []string{`HTTP is "8080": give host:port`}},
 		{"exporters", Config{Exporters: 16385, Rate: 1}, []string{"Exporters is 16385: give a number from 0 to 16384"}},
 		{"no rate", Config{}, []string{"Rate is 0: give"}},
 		{"all at once", Config{Exporters: -1, Rate: -1, Limit: -1, MaxPerSecond: -1}, []string{

@@ -41,7 +41,7 @@ func start(cfg Config) (*demo, error) {
 	}
 	d := &demo{cfg: cfg}
 	var err error
-	d.broker, err = startBroker()
+	d.broker, err = startBroker(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -67,28 +67,31 @@ func (d *demo) abandon() error {
 	return err
 }
 
-// startBroker listens on Kafka's customary port or, when that is taken, on a free
-// one.
-func startBroker() (*broker.Broker, error) {
-	cfg := broker.Config{Address: kafkaAddress, Topic: topic, Partitions: partitions}
-	b, err := broker.Start(cfg)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		cfg.Address = freePort
-		b, err = broker.Start(cfg)
+// addresses are where a part may listen, in order of preference: where it was asked
+// to, or else on its customary port or, when that is taken, on a free one.
+func addresses(asked, customary string) []string {
+	if asked != "" {
+		return []string{asked}
+	}
+	return []string{customary, freePort}
+}
+
+// startBroker starts the broker on the first of its addresses that is free.
+func startBroker(cfg Config) (b *broker.Broker, err error) {
+	for _, address := range addresses(cfg.Kafka, DefaultKafka) {
+		b, err = broker.Start(broker.Config{Address: address, Topic: topic, Partitions: partitions})
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
 	}
 	return b, err
 }
 
-// newCollector listens on the addresses that were asked for or are customary;
-// of the latter, free ports stand in for those that are taken.
+// newCollector makes the collector on the first of its addresses that are free.
 func (d *demo) newCollector() (*collector.Collector, error) {
-	listens := []string{d.cfg.Listen}
-	if d.cfg.Listen == "" {
-		listens = []string{DefaultListen, freePort}
-	}
 	var err error
-	for _, listen := range listens {
-		for _, web := range []string{httpAddress, freePort} {
+	for _, listen := range addresses(d.cfg.Listen, DefaultListen) {
+		for _, web := range addresses(d.cfg.HTTP, DefaultHTTP) {
 			var c *collector.Collector
 			c, err = collector.New(d.collectorConfig(listen, web))
 			if !errors.Is(err, syscall.EADDRINUSE) {

@@ -44,12 +44,19 @@ const magicGzip = 0x1f8b
 // the record headers of "modified" libpcap) and pcapng; either may be packed
 // with gzip. Frames may be Ethernet (with VLAN tags, PPPoE, MPLS), BSD loopback,
 // raw IP or Linux cooked. IP fragments are put together. Packets that are not
-// UDP are left out. Anything else is taken for a single bare payload.
+// UDP are left out. Anything else must begin like a datagram of flow export,
+// and is then taken for the bare payload of one; else the error is ErrNoCapture.
 //
 // The capture is not trusted: memory is bounded, and an error names the offset,
 // in unpacked bytes, and what to do. One that wraps io.ErrUnexpectedEOF says
 // that the capture was cut off; all whole packets have been given to fn by then.
 func ReadCapture(r io.Reader, fn func(Packet) error) error {
+	return readAny(r, false, fn)
+}
+
+// readAny is ReadCapture. If anyPayload, what is no capture is taken for a
+// payload whatever it holds.
+func readAny(r io.Reader, anyPayload bool, fn func(Packet) error) error {
 	input := bufio.NewReaderSize(r, 64<<10)
 	if magic, err := input.Peek(2); err == nil && binary.BigEndian.Uint16(magic) == magicGzip {
 		unpacked, err := gzip.NewReader(input)
@@ -66,25 +73,31 @@ func ReadCapture(r io.Reader, fn func(Packet) error) error {
 	deliver := newUnwrapper(fn)
 	switch {
 	case len(magic) < 4:
-		return readPayload(in, fn)
+		return readPayload(in, anyPayload, fn)
 	case binary.BigEndian.Uint32(magic) == blockSectionHeader:
 		return readPcapng(in, deliver)
 	default:
 		if format, ok := pcapFormats[[4]byte(magic)]; ok {
 			return readPcap(in, format, deliver)
 		}
-		return readPayload(in, fn)
+		return readPayload(in, anyPayload, fn)
 	}
 }
 
+// ErrNoCapture is what a file gets that nobody means to send.
+var ErrNoCapture = errors.New("exporter: capture: it is neither pcap nor pcapng, and does not begin like a datagram of NetFlow, IPFIX or sFlow; name a capture")
+
 // readPayload takes all of the input for one payload.
-func readPayload(in *captureReader, fn func(Packet) error) error {
+func readPayload(in *captureReader, anyPayload bool, fn func(Packet) error) error {
 	payload, err := io.ReadAll(io.LimitReader(in.r, maxPayload+1))
 	if err != nil {
 		return in.cutOff(err)
 	}
 	if len(payload) > maxPayload {
 		return fmt.Errorf("exporter: capture: it is not pcap or pcapng, and as a payload it is too long: more than %d bytes; save it as pcap", maxPayload)
+	}
+	if !anyPayload && !isFlowExport(payload) {
+		return ErrNoCapture
 	}
 	return fn(Packet{Payload: payload})
 }

@@ -39,6 +39,7 @@ func TestReadCaptureFormats(t *testing.T) {
 	}
 	micro := []found{{"07.00025", from192, "flows", false}}
 	nano := []found{{"07.00000025", from192, "flows", false}}
+	v5 := join(be16(5), be16(1), make([]byte, 20+48))
 	tests := []struct {
 		name    string
 		capture []byte
@@ -53,10 +54,8 @@ func TestReadCaptureFormats(t *testing.T) {
 		{"pcap, packed", packed(t, little(0xa1b2c3d4, nil)), micro},
 		{"pcap without packets", pcapBig(101), nil},
 		{"pcap with the length of a checksum", join(pcapBig(101)[:20], be32(0x5400_0000|101), pcapBig(101, ip)[24:]), []found{{"01", from192, "flows", false}}},
-		{"payload", []byte("flows"), []found{{payload: "flows"}}},
-		{"payload, packed", packed(t, []byte("flows")), []found{{payload: "flows"}}},
-		{"payload of one byte", []byte("f"), []found{{payload: "f"}}},
-		{"payload of no byte", nil, []found{{}}},
+		{"payload", v5, []found{{payload: string(v5)}}},
+		{"payload, packed", packed(t, v5), []found{{payload: string(v5)}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,6 +130,9 @@ func TestReadCaptureErrors(t *testing.T) {
 		{"pcap of another link type", pcapBig(105, ip), "offset 24: frames of link type 105 cannot be read: capture on"},
 		{"gzip that is none", []byte("\x1f\x8bnonsense"), "begins like gzip, but"},
 		{"gzip cut", packed(t, whole)[:40], "unexpected EOF"},
+		{"empty", nil, "neither pcap nor pcapng, and does not begin like a datagram of NetFlow, IPFIX or sFlow; name a capture"},
+		{"text", []byte("root:x:0:0:root:/root:/bin/bash\n"), "neither pcap nor pcapng"},
+		{"text, packed", packed(t, []byte("flows")), "neither pcap nor pcapng"},
 		{"payload too long", make([]byte, 65508), "more than 65507 bytes; save it as pcap"},
 		{"pcapng cut in a block", join(section(), raw)[:40], "offset 40: unexpected EOF"},
 		{"pcapng cut in a block's header", join(section(), raw)[:32], "offset 32: unexpected EOF"},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/netip"
 
 	"github.com/flowpub/flowpub/internal/exporter"
 )
@@ -32,13 +31,14 @@ func ExampleGenerator() {
 }
 
 func ExampleReadCapture() {
-	// A file that is neither pcap nor pcapng is the payload of one datagram.
-	err := exporter.ReadCapture(bytes.NewReader([]byte("a payload")), func(p exporter.Packet) error {
-		fmt.Printf("%s, source known: %v\n", p.Payload, p.Source != netip.AddrPort{})
+	// A file that is neither pcap nor pcapng can be the payload of one datagram: here
+	// a NetFlow version 5 header without a record.
+	err := exporter.ReadCapture(bytes.NewReader(append([]byte{0, 5}, make([]byte, 22)...)), func(p exporter.Packet) error {
+		fmt.Printf("%d bytes, source known: %v\n", len(p.Payload), p.Source.IsValid())
 		return nil
 	})
 	if err != nil {
 		fmt.Println(err)
 	}
-	// Output: a payload, source known: false
+	// Output: 24 bytes, source known: false
 }

@@ -3,6 +3,7 @@ package exporter
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 )
 
@@ -66,5 +67,8 @@ func (c *captureFiles) close() {
 
 // replaying says of which file err is.
 func replaying(name string, err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok && path.Path == name {
+		err = fmt.Errorf("%w; check its name, and that this user may read it", path.Err)
+	}
 	return fmt.Errorf("exporter: replaying %s: %w", name, err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
@@ -22,6 +23,7 @@ const exportersStream = 2
 // Generator sends the packets of synthetic exporters.
 type Generator struct {
 	config  Config
+	target  netip.AddrPort
 	out     transmitter
 	traffic *traffic
 	sources []*source
@@ -55,7 +57,7 @@ func New(c Config) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{config: c, traffic: t, left: c.Flows}
+	g := &Generator{config: c, target: target, traffic: t, left: c.Flows}
 	g.out = &network{batch: newBatch()}
 	g.allocate()
 	if err := g.open(&plan); err != nil {
@@ -94,6 +96,7 @@ func (g *Generator) open(plan *addressPlan) error {
 func (g *Generator) Close() error {
 	var errs []error
 	for _, s := range g.sources {
+		s.socket.noteRefusal()
 		errs = append(errs, s.socket.close())
 	}
 	return errors.Join(errs...)
@@ -104,6 +107,7 @@ func (g *Generator) Close() error {
 // see Stats.Refused. Run may be called once.
 func (g *Generator) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, g.Close()) }()
+	defer awaitRefusals(ctx, g.target)
 	stop := context.AfterFunc(ctx, g.interrupt)
 	defer stop()
 	now := g.config.Now()

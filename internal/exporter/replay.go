@@ -70,6 +70,7 @@ func (r *Replay) Run(ctx context.Context) (err error) {
 	defer files.close()
 	stop := context.AfterFunc(ctx, r.interrupt)
 	defer stop()
+	defer awaitRefusals(ctx, r.plan.target)
 	pace := newPacing(r.config.Pace, r.config.Rate)
 	defer pace.stop()
 	for range r.config.Loops {
@@ -94,7 +95,7 @@ func (r *Replay) send(ctx context.Context, files *captureFiles, i int, pace *pac
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	pace.timeline = timeline{}
-	return ReadCapture(f, func(p Packet) error {
+	return readAny(f, r.config.Payloads, func(p Packet) error {
 		if !r.wanted(&p) {
 			return nil
 		}
@@ -185,6 +186,7 @@ func (r *Replay) interrupt() {
 func (r *Replay) close() error {
 	var errs []error
 	for _, s := range r.sockets {
+		s.noteRefusal()
 		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)

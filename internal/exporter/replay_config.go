@@ -51,6 +51,9 @@ type ReplayConfig struct {
 	// are the same in all but their source port, unless that is kept: flow
 	// sequences begin anew.
 	Loops int
+	// Payloads takes a file that is no capture for the payload of a datagram,
+	// whatever it holds. Without it, the file must begin like flow export.
+	Payloads bool
 	// OnlyV5 leaves out datagrams that do not begin like NetFlow version 5.
 	OnlyV5 bool
 }

@@ -162,7 +162,7 @@ func TestReplayPace(t *testing.T) {
 	}{
 		{"recorded", seconds(100, 100, 103, 101, 110), ReplayConfig{Loops: 1}, []int{0, 0, 3000, 3000, 10_000}},
 		{"recorded, twice", seconds(100, 102), ReplayConfig{Loops: 2}, []int{0, 2000, 2000, 4000}},
-		{"recorded, no times", []byte("payload"), ReplayConfig{Loops: 2}, []int{0, 0}},
+		{"recorded, no times", join(be16(5), make([]byte, 22)), ReplayConfig{Loops: 2}, []int{0, 0}},
 		{"fixed", seconds(100, 200, 300, 400), ReplayConfig{Pace: PaceFixed, Rate: 10}, []int{100, 200, 300, 400}},
 		{"unlimited", seconds(100, 200, 300, 400), ReplayConfig{Pace: PaceUnlimited}, []int{0, 0, 0, 0}},
 	}
@@ -225,6 +225,7 @@ func TestReplayReportsFiles(t *testing.T) {
 	}{
 		{"missing", filepath.Join(t.TempDir(), "missing"), "no such file"},
 		{"cut off", captureFile(t, pcapBig(101)[:20]), "offset 20: unexpected EOF"},
+		{"no capture", captureFile(t, []byte("root:x:0:0:root:/root:/bin/bash\n")), "neither pcap nor pcapng"},
 		{"too many sources", captureFile(t, manySources), "more than 1024 sources: leave out"},
 	}
 	for _, tt := range tests {
@@ -243,6 +244,27 @@ func TestReplayReportsFiles(t *testing.T) {
 	}
 }
 
+func TestReplayOfAnyPayload(t *testing.T) {
+	t.Parallel()
+	sent := new(recorder)
+	replayed(t, ReplayConfig{Files: []string{captureFile(t, []byte("noise"))}, Payloads: true}, sent)
+	if len(sent.sent) != 1 || string(sent.sent[0].payload) != "noise" {
+		t.Errorf("sent %v, want the file as it is", sent.sent)
+	}
+}
+
+// The refusal of a single datagram comes when nothing else is sent.
+func TestReplayNotesRefusalOfItsLastDatagram(t *testing.T) {
+	t.Parallel()
+	c := listen(t, "127.3.0.3") // no other test listens there
+	target := c.LocalAddr().String()
+	c.Close()
+	r := replayed(t, ReplayConfig{Files: []string{captureFile(t, join(be16(5), make([]byte, 22)))}, Target: target}, nil)
+	if got := r.Stats(); got.Datagrams != 1 || got.Refused != 1 {
+		t.Errorf("counted %+v, want a datagram that was refused", got)
+	}
+}
+
 func TestReplaySendsNothingUnlessAllCanBeOpened(t *testing.T) {
 	t.Parallel()
 	payload := captureFile(t, []byte("a"))
@@ -252,7 +274,7 @@ func TestReplaySendsNothingUnlessAllCanBeOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.out = new(recorder)
-	want := "exporter: replaying " + missing + ": open " + missing + ": no such file or directory\n" +
+	want := "exporter: replaying " + missing + ": no such file or directory; check its name, and that this user may read it\n" +
 		"exporter: replaying " + directory + ": it is a directory: name the captures in it"
 	if err := r.Run(t.Context()); err == nil || err.Error() != want {
 		t.Errorf("error is\n%v\nwant\n%s", err, want)

@@ -70,3 +70,15 @@ func (b *batch) call(fd uintptr) bool {
 		}
 	}
 }
+
+// pendingError takes the error that the next send would report, nil if none.
+func (s *socket) pendingError() error {
+	var pending int
+	err := s.raw.Control(func(fd uintptr) {
+		pending, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	})
+	if err == nil && pending != 0 {
+		err = unix.Errno(pending)
+	}
+	return err
+}

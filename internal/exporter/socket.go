@@ -67,6 +67,25 @@ func (s *socket) interrupt() {
 	_ = s.conn.SetWriteDeadline(time.Unix(1, 0))
 }
 
+// noteRefusal counts a refusal that no send has told of: that of the last one.
+func (s *socket) noteRefusal() {
+	if errors.Is(s.pendingError(), syscall.ECONNREFUSED) {
+		s.refused.Add(1)
+	}
+}
+
+// refusalWait is how long a refusal of the last datagrams may take to come back
+// over the network.
+const refusalWait = 100 * time.Millisecond
+
+// awaitRefusals waits until the target had time to refuse the last datagrams. On
+// this machine it does so while they are sent.
+func awaitRefusals(ctx context.Context, target netip.AddrPort) {
+	if !target.Addr().IsLoopback() {
+		pause(ctx, refusalWait)
+	}
+}
+
 func (s *socket) close() error { return s.conn.Close() }
 
 // transmitter sends payloads from a socket. It returns how many were sent,
