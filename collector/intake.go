@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 	"github.com/flowpub/flowpub/listener"
 )
 
@@ -62,7 +63,7 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 		in.notices.notAllowed(d.From, now)
 		return
 	}
-	if err := decoder.Decode(d.Payload, &in.packet); err != nil {
+	if err := netflow5.Decode(d.Payload, &in.packet); err != nil {
 		in.reject(d, err, at, now)
 		return
 	}

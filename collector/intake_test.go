@@ -27,7 +27,7 @@ type malformedPacket struct {
 
 func malformedPackets(t *testing.T) []malformedPacket {
 	t.Helper()
-	text, err := os.ReadFile("../decoder/testdata/malformed.json")
+	text, err := os.ReadFile("../decoder/netflow5/testdata/malformed.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +161,7 @@ func TestAnomaliesCountOnceAPacket(t *testing.T) {
 	want := map[string]uint64{
 		"count_above_present": 2, "partial_record": 2, "trailing_bytes": 0, "count_above_30": 0,
 		"nanoseconds_out_of_range": 0, "start_unset": 0, "end_unset": 0, "start_after_end": 2,
+		"time_far_from_export": 0,
 	}
 	if got := c.Snapshot().PacketsAnomalous; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

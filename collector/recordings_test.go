@@ -28,7 +28,7 @@ func TestStreamsOfRecordings(t *testing.T) {
 			t.Parallel()
 			table := newStreams(10)
 			var began, now time.Duration
-			for i, p := range recordedPackets(t, "../decoder/testdata/"+name) {
+			for i, p := range recordedPackets(t, "../decoder/netflow5/testdata/"+name) {
 				if now = time.Duration(p.exported); i == 0 {
 					began = now
 				}

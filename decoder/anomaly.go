@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Anomalies is a set of oddities found in an export packet. The bits are a
@@ -13,8 +14,8 @@ import (
 // proto/flow/v1, and its enumeration Anomaly. Bits are added, never changed.
 type Anomalies uint32
 
-// The first five concern a packet and hold for all its records, the last three
-// a single record.
+// The first five concern a packet and hold for all its records, the others a
+// single record.
 const (
 	// AnomalyCountAbovePresent: the header announces more records than the
 	// datagram holds whole; those present were decoded.
@@ -39,6 +40,9 @@ const (
 	AnomalyEndUnset
 	// AnomalyStartAfterEnd: both times are set and the start is the later one.
 	AnomalyStartAfterEnd
+	// AnomalyTimeFarFromExport: the start or the end is set and lies more than
+	// 24 hours from the export time, before or after. It is given as computed.
+	AnomalyTimeFarFromExport
 )
 
 // anomalyNames holds the name of bit i at index i.
@@ -51,6 +55,7 @@ var anomalyNames = [...]string{
 	"start_unset",
 	"end_unset",
 	"start_after_end",
+	"time_far_from_export",
 }
 
 // AnomalyKinds returns every kind that exists, each a set of one bit, lowest
@@ -90,4 +95,34 @@ func (a Anomalies) name() string {
 		return anomalyNames[i]
 	}
 	return fmt.Sprintf("%#x", uint32(a))
+}
+
+// maxFromExport is how far a flow's times may lie from its export without
+// remark.
+const maxFromExport = UnixNano(24 * time.Hour)
+
+// TimeAnomalies judges the times of a record that was exported at the time
+// export. An unset export time has nothing far from it.
+func TimeAnomalies(start, end, export UnixNano) (a Anomalies) {
+	if start == 0 {
+		a |= AnomalyStartUnset
+	} else if far(start, export) {
+		a |= AnomalyTimeFarFromExport
+	}
+	if end == 0 {
+		return a | AnomalyEndUnset
+	}
+	if far(end, export) {
+		a |= AnomalyTimeFarFromExport
+	}
+	if start > end {
+		a |= AnomalyStartAfterEnd
+	}
+	return a
+}
+
+// far reports whether t lies more than maxFromExport from export, on either
+// side. Unsigned, t-export+maxFromExport is small exactly when it does not.
+func far(t, export UnixNano) bool {
+	return export != 0 && t-export+maxFromExport > 2*maxFromExport
 }

@@ -19,13 +19,14 @@ func TestAnomalyContract(t *testing.T) {
 		32:  "start_unset",
 		64:  "end_unset",
 		128: "start_after_end",
+		256: "time_far_from_export",
 	}
 	for bit, name := range names {
 		if got := bit.String(); got != name {
 			t.Errorf("bit %d is named %q, want %q", uint32(bit), got, name)
 		}
 	}
-	want := []decoder.Anomalies{1, 2, 4, 8, 16, 32, 64, 128}
+	want := []decoder.Anomalies{1, 2, 4, 8, 16, 32, 64, 128, 256}
 	if got := decoder.AnomalyKinds(); !slices.Equal(got, want) {
 		t.Errorf("kinds %v, want %v", got, want)
 	}
@@ -37,8 +38,9 @@ func TestAnomalyConstants(t *testing.T) {
 		decoder.AnomalyCountAbovePresent, decoder.AnomalyPartialRecord, decoder.AnomalyTrailingBytes,
 		decoder.AnomalyCountAbove30, decoder.AnomalyNanosecondsOutOfRange,
 		decoder.AnomalyStartUnset, decoder.AnomalyEndUnset, decoder.AnomalyStartAfterEnd,
+		decoder.AnomalyTimeFarFromExport,
 	}
-	if want := []decoder.Anomalies{1, 2, 4, 8, 16, 32, 64, 128}; !slices.Equal(got, want) {
+	if want := []decoder.Anomalies{1, 2, 4, 8, 16, 32, 64, 128, 256}; !slices.Equal(got, want) {
 		t.Errorf("constants %d, want %d", got, want)
 	}
 }
@@ -51,7 +53,7 @@ func TestAnomaliesString(t *testing.T) {
 	}{
 		{0, "none"},
 		{decoder.AnomalyPartialRecord | decoder.AnomalyCountAbovePresent, "count_above_present|partial_record"},
-		{decoder.AnomalyEndUnset | 1<<8 | 1<<31, "end_unset|0x100|0x80000000"},
+		{decoder.AnomalyEndUnset | 1<<30 | 1<<31, "end_unset|0x40000000|0x80000000"},
 	} {
 		if got := c.set.String(); got != c.want {
 			t.Errorf("%#x is %q, want %q", uint32(c.set), got, c.want)
@@ -86,5 +88,34 @@ func TestAllAnomalies(t *testing.T) {
 	want := decoder.AnomalyTrailingBytes | decoder.AnomalyStartUnset | decoder.AnomalyStartAfterEnd
 	if got := p.AllAnomalies(); got != want {
 		t.Errorf("all anomalies %v, want %v", got, want)
+	}
+}
+
+func TestTimeAnomalies(t *testing.T) {
+	t.Parallel()
+	const day, export = decoder.UnixNano(86_400_000_000_000), decoder.UnixNano(1_717_200_000_000_000_000)
+	for _, c := range []struct {
+		name               string
+		start, end, export decoder.UnixNano
+		want               decoder.Anomalies
+	}{
+		{"at export", export, export, export, 0},
+		{"a day before", export - day, export - day, export, 0},
+		{"a day after", export + day, export + day, export, 0},
+		{"start a moment earlier", export - day - 1, export, export, decoder.AnomalyTimeFarFromExport},
+		{"end a moment later", export, export + day + 1, export, decoder.AnomalyTimeFarFromExport},
+		{"long before", 1, 2, export, decoder.AnomalyTimeFarFromExport},
+		{"long after, in reverse", 1 << 63, 1<<63 - 1, export, decoder.AnomalyTimeFarFromExport | decoder.AnomalyStartAfterEnd},
+		{"unset", 0, 0, export, decoder.AnomalyStartUnset | decoder.AnomalyEndUnset},
+		{"end unset, start far", 1, 0, export, decoder.AnomalyEndUnset | decoder.AnomalyTimeFarFromExport},
+		{"exporter without a clock", export, export, 0, 0},
+		{"export on the first day", 1, 1, 1000, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := decoder.TimeAnomalies(c.start, c.end, c.export); got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
 	}
 }

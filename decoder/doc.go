@@ -1,16 +1,19 @@
-// Package decoder turns NetFlow version 5 export packets into Go values, and
-// back.
+// Package decoder is the model that every export format fills: an export packet
+// with its header and flow records, what was odd about them, and their times.
+// It holds no format: each has a package below this one that turns datagrams
+// into packets, such as [github.com/flowpub/flowpub/decoder/netflow5].
 //
-// A version 5 packet describes itself: a header of 24 bytes, then records of 48
-// bytes, 1 to 30 by the specification and more in the field. No templates, no
-// state: any replica may decode any packet. The layout is that of Cisco's
-// "NetFlow Export Datagram Formats", the two tables for version 5; see layout.go.
+// The files in the order of a packet's parts:
 //
-// Decode is tolerant and invents nothing: it returns the records that are
-// really in the datagram, and Anomalies says what was odd about them. A datagram
-// without any is an error. Values are given as exported; only wall-clock times
-// are worked out, since records hold uptimes, which mean nothing without the
-// header.
+//	packet.go     the packet, its header, a flow record
+//	extension.go  what only some formats carry
+//	anomaly.go    what was odd
+//	time.go       exporters' clocks and wall-clock time
+//	errors.go     why a datagram is refused
+//
+// Decoders are tolerant and invent nothing: a packet holds the records that are
+// really in the datagram, with values as exported. Only wall-clock times are
+// computed. A datagram without any record is an error.
 //
 // The package uses the standard library only. It has no clock, no sockets, no
 // goroutines and no global state; its functions may run concurrently on

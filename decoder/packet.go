@@ -16,12 +16,27 @@ const (
 // header and the flow records that were really in it.
 //
 // The zero value is an empty packet, ready for use. A packet kept by one
-// goroutine and decoded into again and again stops allocating once Records has
-// grown to the largest packet seen. It never refers to the datagram's bytes.
+// goroutine and decoded into again and again stops allocating once its slices
+// have grown to the largest packet seen. It never refers to the datagram's
+// bytes.
 type ExportPacket struct {
 	Header
 	// Records are the flow records decoded. Their capacity is reused.
 	Records []Record
+	// Extensions are what the records carry beside: Extensions[i] belongs to
+	// Records[i]. Empty for formats that have none, such as NetFlow v5.
+	Extensions []Extension
+	// Numbers and Octets hold the lists and the bytes that Extensions refer to.
+	// Their capacity is reused.
+	Numbers []uint32
+	Octets  []byte
+}
+
+// Reset empties the packet and keeps its capacity.
+func (p *ExportPacket) Reset() {
+	p.Header = Header{}
+	p.Records, p.Extensions = p.Records[:0], p.Extensions[:0]
+	p.Numbers, p.Octets = p.Numbers[:0], p.Octets[:0]
 }
 
 // AllAnomalies returns the packet's oddities together with those of all its
@@ -38,9 +53,25 @@ func (p *ExportPacket) AllAnomalies() Anomalies {
 type Header struct {
 	// Format is the protocol the packet was in.
 	Format Format
-	// Count is the number of records the header announces, as exported. The
-	// number really present is len(Records).
+	// Count is the number of records the header announces, as exported; zero
+	// where the format does not say. The number really present is len(Records).
 	Count uint32
+	// DataRecords is the number of data records in the packet that were decoded
+	// or skipped whole: flow records, and options records where the format has
+	// them.
+	DataRecords uint32
+	// ObservationDomain is what NetFlow v9 calls the source ID, IPFIX the
+	// observation domain and sFlow the sub-agent. Zero in NetFlow v5, which has
+	// EngineType and EngineID.
+	ObservationDomain uint32
+	// AgentAddress is the address by which the exporter names itself. Invalid
+	// where the format does not say; only sFlow does.
+	AgentAddress netip.Addr
+	// HasUptime reports whether SystemUptime was exported.
+	HasUptime bool
+	// SequenceUnknown reports whether part of the packet could not be decoded,
+	// so that the next packet's FlowSequence cannot be foretold.
+	SequenceUnknown bool
 	// SystemUptime is the exporter's uptime clock when it sent the packet.
 	SystemUptime Uptime
 	// ExportSeconds is the exporter's wall clock when it sent the packet, in
@@ -49,12 +80,14 @@ type Header struct {
 	// ExportNanoseconds is the residual of ExportSeconds, as exported. Some
 	// exporters put 1e9 or more here; ExportTime carries it into the seconds.
 	ExportNanoseconds uint32
-	// FlowSequence is the exporter's running count of flows sent before this
-	// packet, modulo 2^32, as exported.
+	// FlowSequence is the exporter's running count before this packet, modulo
+	// 2^32, as exported. By the specifications NetFlow v5 counts flow records,
+	// NetFlow v9 packets, IPFIX data records, sFlow datagrams.
 	FlowSequence uint32
 	// EngineType and EngineID name the flow switching engine of the exporter.
 	EngineType, EngineID uint8
-	// SamplingMode is the top two bits of the sampling field, as exported.
+	// SamplingMode is the top two bits of NetFlow v5's sampling field, as
+	// exported.
 	SamplingMode uint8
 	// SamplingInterval is its low 14 bits: one packet in so many is counted.
 	// Zero or one does not prove that the exporter does not sample, and mode 0
@@ -64,7 +97,8 @@ type Header struct {
 	Anomalies Anomalies
 }
 
-// Record is one flow record.
+// Record is one flow record: what all formats carry. It stays small; what only
+// some carry goes into [Extension].
 type Record struct {
 	// SourceAddress, DestinationAddress and NextHop are the flow's addresses
 	// and that of the next router; NextHop is 0.0.0.0 when not known.
@@ -89,10 +123,11 @@ type Record struct {
 	// SourcePort and DestinationPort are the transport ports. For ICMP,
 	// exporters put type*256+code in DestinationPort, or split them.
 	SourcePort, DestinationPort uint16
+	// TCPFlags is the OR of the TCP flags of all the flow's packets. Formats of
+	// 16 bits have those of the data offset's byte above bit 7.
+	TCPFlags uint16
 	// Protocol is the IANA protocol number.
 	Protocol uint8
-	// TCPFlags is the OR of the TCP flags of all the flow's packets.
-	TCPFlags uint8
 	// TOS is the IP type of service byte.
 	TOS uint8
 	// SourcePrefixLength and DestinationPrefixLength are the lengths, in bits,

@@ -51,12 +51,12 @@ func (h *Header) ExportTime() UnixNano {
 // h.SystemUptime.Since(u). It is unset (zero) when it would lie at or before
 // 1970-01-01, as it does when the exporter has no clock.
 func (h *Header) WallTime(u Uptime) UnixNano {
-	return wallTime(h.ExportTime(), h.SystemUptime, u)
+	return WallTime(h.ExportTime(), h.SystemUptime, u)
 }
 
-// wallTime is the one place where an uptime becomes a wall-clock time: the
-// exporter's clock read export when its uptime read now.
-func wallTime(export UnixNano, now, u Uptime) UnixNano {
+// WallTime is [Header.WallTime] for many uptimes of one packet: the exporter's
+// clock read export when its uptime read now.
+func WallTime(export UnixNano, now, u Uptime) UnixNano {
 	// At most (2^32-1) * (1e9+1) + 1e14 ns, which fits into 63 bits.
 	return UnixNano(max(0, int64(export)-int64(now.Since(u))))
 }

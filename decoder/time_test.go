@@ -88,63 +88,6 @@ func TestUptimeSince(t *testing.T) {
 	}
 }
 
-// The record's anomalies say what became of its times.
-func TestDecodeTimeAnomalies(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name        string
-		seconds     uint32
-		first, last decoder.Uptime
-		want        decoder.Anomalies
-	}{
-		{"in order", 100, 60_000, 61_000, 0},
-		{"one moment", 100, 61_000, 61_000, 0},
-		{"start unset", 3, 60_000, 66_000, decoder.AnomalyStartUnset},
-		{"end unset", 3, 66_000, 60_000, decoder.AnomalyEndUnset},
-		{"both unset", 3, 61_000, 60_000, decoder.AnomalyStartUnset | decoder.AnomalyEndUnset},
-		{"start after end", 100, 61_000, 60_000, decoder.AnomalyStartAfterEnd},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			p := layoutPacket()
-			p.SystemUptime, p.ExportSeconds, p.ExportNanoseconds = 67_000, c.seconds, 0
-			p.Records[0].FirstUptime, p.Records[0].LastUptime = c.first, c.last
-			b, err := p.MarshalBinary()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := decoder.Decode(b, &p); err != nil {
-				t.Fatal(err)
-			}
-			if got := p.Records[0].Anomalies; got != c.want {
-				t.Errorf("anomalies %v, want %v", got, c.want)
-			}
-		})
-	}
-}
-
-func TestDecodeNanosecondsOutOfRange(t *testing.T) {
-	t.Parallel()
-	for nanoseconds, want := range map[uint32]decoder.Anomalies{
-		999_999_999:   0,
-		1_000_000_000: decoder.AnomalyNanosecondsOutOfRange,
-		4_294_967_295: decoder.AnomalyNanosecondsOutOfRange,
-	} {
-		p := layoutPacket()
-		p.ExportNanoseconds = nanoseconds
-		b, err := p.MarshalBinary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := decoder.Decode(b, &p); err != nil {
-			t.Fatal(err)
-		}
-		if p.Anomalies != want || p.ExportNanoseconds != nanoseconds {
-			t.Errorf("%d ns give %d and %v, want them unchanged and %v", nanoseconds, p.ExportNanoseconds, p.Anomalies, want)
-		}
-	}
-}
-
 func TestUnixNanoTime(t *testing.T) {
 	t.Parallel()
 	if got := decoder.UnixNano(0).Time(); !got.IsZero() {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -114,7 +115,7 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkDecodeEncodeFrame(b *testing.B) {
 	datagrams := make([][]byte, 8192)
 	for i := range datagrams {
-		datagram, err := testPacket(uint64(i), benchRecords).MarshalBinary()
+		datagram, err := netflow5.Append(nil, testPacket(uint64(i), benchRecords))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -129,7 +130,7 @@ func BenchmarkDecodeEncodeFrame(b *testing.B) {
 			var e packetEncoder
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				if err := decoder.Decode(datagrams[i%len(datagrams)], &p); err != nil {
+				if err := netflow5.Decode(datagrams[i%len(datagrams)], &p); err != nil {
 					b.Fatal(err)
 				}
 				if cap(buf) < open.capacity(benchRecords*maxRecordSize) {

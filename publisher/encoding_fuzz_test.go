@@ -54,7 +54,7 @@ func (s *fuzzSource) packet() *decoder.ExportPacket {
 			InputInterface: uint32(s.uint(4)), OutputInterface: uint32(s.uint(4)),
 			SourceAS: uint32(s.uint(4)), DestinationAS: uint32(s.uint(4)), Anomalies: decoder.Anomalies(s.uint(4)),
 			SourcePort: uint16(s.uint(2)), DestinationPort: uint16(s.uint(2)), Protocol: uint8(s.uint(1)),
-			TCPFlags: uint8(s.uint(1)), TOS: uint8(s.uint(1)),
+			TCPFlags: uint16(s.uint(2)), TOS: uint8(s.uint(1)),
 			SourcePrefixLength: uint8(s.uint(1)), DestinationPrefixLength: uint8(s.uint(1)),
 		})
 	}

@@ -33,7 +33,7 @@ const (
 	maxJSONFieldsSize = len(`,"recordIndex":,"anomalies":,"firstUptimeMs":,"startTime":,"lastUptimeMs":,"endTime":,"packets":,"octets":`+
 		`,"tcpFlags":,"protocol":,"tos":,"sourcePort":,"destinationPort":,"sourceAs":,"sourcePrefixLength":,"sourceAddress":`+
 		`,"inputInterface":,"outputInterface":,"nextHop":,"destinationAddress":,"destinationPrefixLength":,"destinationAs":}`) +
-		3*maxDigits32 + maxJSONTime + maxDigits32 + maxJSONTime + 2*maxDigits64 + 3*maxDigits8 + 2*maxDigits16 + maxDigits32 + maxDigits8 +
+		3*maxDigits32 + maxJSONTime + maxDigits32 + maxJSONTime + 2*maxDigits64 + 2*maxDigits8 + 3*maxDigits16 + maxDigits32 + maxDigits8 +
 		maxJSONAddress + 2*maxDigits32 + 2*maxJSONAddress + maxDigits8 + maxDigits32
 	maxJSONSize = maxJSONConstantsSize + maxJSONFieldsSize
 )

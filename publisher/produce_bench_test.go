@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 	"github.com/flowpub/flowpub/internal/exporter"
 	"github.com/flowpub/flowpub/internal/sink"
 )
@@ -119,7 +120,7 @@ func trafficBody(b *testing.B, conn *net.UDPConn, size int) (body []byte, record
 	for began := time.Now(); ; {
 		n, from, err := conn.ReadFromUDPAddrPort(datagram)
 		if err == nil {
-			err = decoder.Decode(datagram[:n], &p)
+			err = netflow5.Decode(datagram[:n], &p)
 		}
 		if err != nil {
 			b.Fatal(err)

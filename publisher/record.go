@@ -12,7 +12,7 @@ import (
 const (
 	maxKeySize       = len("2001:0db8:0000:0000:0000:0000:0000:0001")
 	maxConstantsSize = 19 + 2*10 + 4*7 + 4*4 + 2*5
-	maxFieldsSize    = 3*18 + 2*9 + 2*11 + 2*4 + 3*3 + 3*6 + 5*7 + 2*4
+	maxFieldsSize    = 3*18 + 2*9 + 2*11 + 3*4 + 2*3 + 3*6 + 5*7 + 2*4
 	maxFramingSize   = 2 + 1 + 10 + 5 + 1 + 2 + 1
 
 	// maxRecordSize is Value.maxRecordSize for all forms but JSON.

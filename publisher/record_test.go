@@ -182,7 +182,7 @@ func largestPacket() (netip.AddrPort, decoder.UnixNano, *decoder.ExportPacket) {
 			FirstUptime: math.MaxUint32, LastUptime: math.MaxUint32, InputInterface: math.MaxUint32,
 			OutputInterface: math.MaxUint32, SourceAS: math.MaxUint32, DestinationAS: math.MaxUint32,
 			Anomalies: math.MaxUint32, SourcePort: math.MaxUint16, DestinationPort: math.MaxUint16,
-			Protocol: math.MaxUint8, TCPFlags: math.MaxUint8, TOS: math.MaxUint8,
+			Protocol: math.MaxUint8, TCPFlags: math.MaxUint16, TOS: math.MaxUint8,
 			SourcePrefixLength: math.MaxUint8, DestinationPrefixLength: math.MaxUint8,
 		}
 	}
@@ -295,7 +295,7 @@ func TestAppendRecordPaths(t *testing.T) {
 		"source port":               func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.SourcePort = uint16(v) },
 		"destination port":          func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.DestinationPort = uint16(v) },
 		"protocol":                  func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.Protocol = uint8(v) },
-		"TCP flags":                 func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.TCPFlags = uint8(v) },
+		"TCP flags":                 func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.TCPFlags = uint16(v) },
 		"TOS":                       func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.TOS = uint8(v) },
 		"source prefix length":      func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.SourcePrefixLength = uint8(v) },
 		"destination prefix length": func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.DestinationPrefixLength = uint8(v) },

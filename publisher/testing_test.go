@@ -73,7 +73,7 @@ func testRecord(random *rand.Rand, hosts *rand.Zipf, p *decoder.ExportPacket) de
 	if r.DestinationPort == 53 || r.DestinationPort == 123 {
 		r.Protocol = 17
 	} else {
-		r.TCPFlags = [...]uint8{0x1b, 0x1b, 0x1b, 0x18, 0x10, 0x02, 0x1f}[random.IntN(7)]
+		r.TCPFlags = [...]uint16{0x1b, 0x1b, 0x1b, 0x18, 0x10, 0x02, 0x1f}[random.IntN(7)]
 	}
 	if random.IntN(10) == 0 {
 		r.TOS = [...]uint8{0x28, 0xb8, 0x20}[random.IntN(3)]

@@ -14,7 +14,7 @@ const (
 	windowSize      = 255 + 8
 	maxHeadSize     = 2 + 1 + 5 + 3 // length, attributes, deltas
 	maxTemplateSize = 112           // key, value length, lead, constants
-	maxCommonSize   = 3*6 + 2*9 + 2*8 + 2*4 + 3*3 + 3*6 + 5*7 + 2*4
+	maxCommonSize   = 3*6 + 2*9 + 2*8 + 3*4 + 2*3 + 3*6 + 5*7 + 2*4
 	minCommonSize   = 3*6 + 2*9
 
 	// A length from 64 to 8191 is a varint of two bytes.
@@ -47,7 +47,7 @@ func putFields(w *[windowSize]byte, i uint8, r *decoder.Record, index int, anoma
 	i = putFixed64(w, i, fieldEndTime, uint64(r.EndTime))
 	i = putUint1(w, i, fieldPackets, r.Packets)
 	i = putUint1(w, i, fieldOctets, r.Octets)
-	i = putByte1(w, i, fieldTCPFlags, r.TCPFlags)
+	i = putUint1(w, i, fieldTCPFlags, uint64(r.TCPFlags))
 	i = putByte1(w, i, fieldProtocol, r.Protocol)
 	i = putByte1(w, i, fieldTOS, r.TOS)
 	i = putUint1(w, i, fieldSourcePort, uint64(r.SourcePort))

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // discard is a transmitter that throws all away.
@@ -37,6 +37,6 @@ func benchmark(b *testing.B, c Config, out transmitter) {
 			b.Fatal(err)
 		}
 	}
-	flows := float64(b.N) * maxBatch * decoder.MaxRecords
+	flows := float64(b.N) * maxBatch * netflow5.MaxRecords
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/flows, "ns/flow")
 }

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // Defaults and limits of a Config.
@@ -92,7 +92,7 @@ func (c Config) withDefaults() Config {
 		c.Exporters = 1
 	}
 	if c.RecordsPerPacket == 0 {
-		c.RecordsPerPacket = decoder.MaxRecords
+		c.RecordsPerPacket = netflow5.MaxRecords
 	}
 	if c.Now == nil {
 		c.Now = time.Now

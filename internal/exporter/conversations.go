@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // population is a set of hosts: private or benchmark addresses (RFC 1918, RFC
@@ -93,12 +94,12 @@ func newConversations(r *rand.Rand, made []conversation) error {
 }
 
 func encodeRecords(p *decoder.ExportPacket, made []conversation) error {
-	b, err := p.Append(nil)
+	b, err := netflow5.Append(nil, p)
 	if err != nil {
 		return fmt.Errorf("exporter: making traffic: %w", err)
 	}
 	for i := range made {
-		copy(made[i].record[:], b[decoder.HeaderLen+i*decoder.RecordLen:])
+		copy(made[i].record[:], b[netflow5.HeaderLen+i*netflow5.RecordLen:])
 	}
 	return nil
 }

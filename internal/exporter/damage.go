@@ -3,7 +3,7 @@ package exporter
 import (
 	"encoding/binary"
 
-	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // Where a header's fields are, in bytes, that differ from packet to packet.
@@ -17,7 +17,7 @@ const (
 )
 
 // maxDamage is how many bytes damage adds to a packet at most.
-const maxDamage = decoder.RecordLen - 1
+const maxDamage = netflow5.RecordLen - 1
 
 // damage is a way in which datagrams arrive broken.
 type damage uint8
@@ -57,9 +57,9 @@ func (d damage) apply(packet []byte, records int, variant uint32) (left []byte, 
 	case damageEmpty:
 		return packet[:0], 0
 	case damageShort:
-		return packet[:1+variant%(decoder.HeaderLen-1)], 0
+		return packet[:1+variant%(netflow5.HeaderLen-1)], 0
 	case damageHeaderOnly:
-		return packet[:decoder.HeaderLen], 0
+		return packet[:netflow5.HeaderLen], 0
 	case damageTruncated:
 		return packet[:len(packet)-cut], records - 1
 	case damageVersion:

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 func TestDamage(t *testing.T) {
@@ -40,7 +41,7 @@ func TestDamage(t *testing.T) {
 				packet = append(packet, whole[0].payload...)
 				left, readable := tt.damage.apply(packet, 3, variant)
 				var p decoder.ExportPacket
-				err := decoder.Decode(left, &p)
+				err := netflow5.Decode(left, &p)
 				if !errors.Is(err, tt.err) || p.Anomalies != tt.anomalies {
 					t.Errorf("variant %d: %v, anomalies %v, want %v, %v", variant, err, p.Anomalies, tt.err, tt.anomalies)
 				}

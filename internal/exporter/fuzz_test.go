@@ -19,7 +19,7 @@ func FuzzReadCapture(f *testing.F) {
 		block(2, join(le32(0), le32(0), le32(9), le32(len(ip)), le32(len(ip)), ip))))
 	f.Add([]byte("\x1f\x8b\x08\x00"))
 	for _, name := range []string{"fprobe_live_seqgaps.pcap", "crafted_edges.pcap"} {
-		capture, err := os.ReadFile("../../decoder/testdata/" + name)
+		capture, err := os.ReadFile("../../decoder/netflow5/testdata/" + name)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -8,13 +8,13 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // burstBytes bounds what is sent at once, so that a receive buffer of 200 KiB
 // is never filled by a single burst: the system charges about half more than
 // the payload for a datagram.
-const burstBytes = maxBatch * (decoder.HeaderLen + decoder.MaxRecords*decoder.RecordLen)
+const burstBytes = maxBatch * (netflow5.HeaderLen + netflow5.MaxRecords*netflow5.RecordLen)
 
 // exportersStream tells the random numbers of the exporters from those of the
 // traffic, which have the same seed.
@@ -68,7 +68,7 @@ func New(c Config) (*Generator, error) {
 
 // allocate gives each packet of a burst its memory.
 func (g *Generator) allocate() {
-	size := decoder.HeaderLen + g.config.RecordsPerPacket*decoder.RecordLen
+	size := netflow5.HeaderLen + g.config.RecordsPerPacket*netflow5.RecordLen
 	g.burst = max(1, min(maxBatch, burstBytes/size))
 	g.payloads = make([][]byte, 0, g.burst)
 	for i := range g.burst {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 func TestGeneratorNumbersFlows(t *testing.T) {
@@ -84,7 +85,7 @@ func TestGeneratorDamagesDatagrams(t *testing.T) {
 	var p decoder.ExportPacket
 	for _, d := range sent {
 		got.Datagrams++
-		err := decoder.Decode(d.payload, &p)
+		err := netflow5.Decode(d.payload, &p)
 		switch {
 		case err != nil:
 			kinds[err.Error()] = true

@@ -12,15 +12,16 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // expectedSuffix names the table of a capture's flows, which another program
-// made; see ../../decoder/testdata/README.md.
+// made; see ../../decoder/netflow5/testdata/README.md.
 const expectedSuffix = ".expected.csv"
 
 func TestReadCaptureOfExporters(t *testing.T) {
 	t.Parallel()
-	checkCaptures(t, "../../decoder/testdata")
+	checkCaptures(t, "../../decoder/netflow5/testdata")
 }
 
 func TestReadCaptureOfRealExporters(t *testing.T) {
@@ -70,7 +71,7 @@ func flowsOf(t *testing.T, name string) (flows []string) {
 			return nil
 		}
 		var p decoder.ExportPacket
-		if err := decoder.Decode(c.Payload, &p); err != nil {
+		if err := netflow5.Decode(c.Payload, &p); err != nil {
 			return err
 		}
 		source := c.Source.String()
@@ -92,11 +93,11 @@ func flowsOf(t *testing.T, name string) (flows []string) {
 
 // isWellFormed reports whether a payload is a packet that the tables hold.
 func isWellFormed(payload []byte) bool {
-	if !isVersion5(payload) || len(payload) < decoder.HeaderLen {
+	if !isVersion5(payload) || len(payload) < netflow5.HeaderLen {
 		return false
 	}
 	records := int(binary.BigEndian.Uint16(payload[offCount:]))
-	return records >= 1 && records <= decoder.MaxRecords && len(payload) == decoder.HeaderLen+records*decoder.RecordLen
+	return records >= 1 && records <= netflow5.MaxRecords && len(payload) == netflow5.HeaderLen+records*netflow5.RecordLen
 }
 
 // expectedFlows reads a table in the same form.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // sentDatagram is what a recorder was given.
@@ -54,7 +55,7 @@ func record(t *testing.T, c Config) ([]sentDatagram, Stats) {
 func decode(t *testing.T, payload []byte) *decoder.ExportPacket {
 	t.Helper()
 	p := new(decoder.ExportPacket)
-	if err := decoder.Decode(payload, p); err != nil {
+	if err := netflow5.Decode(payload, p); err != nil {
 		t.Fatal(err)
 	}
 	if p.Anomalies != 0 {

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // Replay sends the datagrams of captures.
@@ -130,9 +130,9 @@ func (r *Replay) wanted(p *Packet) bool {
 func (r *Replay) count(payload []byte) {
 	r.datagrams.Add(1)
 	r.octets.Add(uint64(len(payload)))
-	if isVersion5(payload) && len(payload) >= decoder.HeaderLen {
+	if isVersion5(payload) && len(payload) >= netflow5.HeaderLen {
 		announced := int(binary.BigEndian.Uint16(payload[offCount:]))
-		r.flows.Add(uint64(min(announced, (len(payload)-decoder.HeaderLen)/decoder.RecordLen)))
+		r.flows.Add(uint64(min(announced, (len(payload)-netflow5.HeaderLen)/netflow5.RecordLen)))
 	}
 }
 

@@ -47,14 +47,14 @@ func TestReplayGivesExportersOwnAddresses(t *testing.T) {
 	t.Parallel()
 	c := listen(t, "127.0.0.1")
 	r := replayed(t, ReplayConfig{
-		Files: []string{"../../decoder/testdata/crafted_edges.pcap"}, Target: c.LocalAddr().String(), OwnSources: true, Pace: PaceUnlimited,
+		Files: []string{"../../decoder/netflow5/testdata/crafted_edges.pcap"}, Target: c.LocalAddr().String(), OwnSources: true, Pace: PaceUnlimited,
 	}, nil)
 
 	// 51 packets of 48 exporters, 81 flows; the table names each flow's exporter.
 	given := map[netip.Addr]netip.Addr{}
 	packets := receive(t, c, 51)
 	sources := r.Sources()
-	for _, line := range expectedFlows(t, "../../decoder/testdata/crafted_edges.pcap.expected.csv") {
+	for _, line := range expectedFlows(t, "../../decoder/netflow5/testdata/crafted_edges.pcap.expected.csv") {
 		var packet, index int
 		var name string
 		if _, err := fmt.Sscan(line, &packet, &index, &name); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // Uptime clocks of synthetic exporters at the start.
@@ -29,8 +30,8 @@ const engineType = 1
 type source struct {
 	socket   *socket
 	engineID uint8
-	header   [decoder.HeaderLen]byte // but for what differs from packet to packet
-	uptime   time.Duration           // at the start of the run
+	header   [netflow5.HeaderLen]byte // but for what differs from packet to packet
+	uptime   time.Duration            // at the start of the run
 	booted   time.Time
 	sequence uint32
 	first    uint32 // of its sequences
@@ -56,14 +57,14 @@ func newSource(c *Config, i int, s *socket, r *rand.Rand) (*source, error) {
 		SamplingMode:     uint8(c.SamplingMode),
 		SamplingInterval: uint16(c.SamplingInterval),
 	}}
-	header, err := p.Append(nil)
+	header, err := netflow5.Append(nil, &p)
 	if err != nil {
 		return nil, fmt.Errorf("exporter: making a header: %w", err)
 	}
 	made := &source{
 		socket:   s,
 		engineID: uint8(i),
-		header:   [decoder.HeaderLen]byte(header),
+		header:   [netflow5.HeaderLen]byte(header),
 		uptime:   minUptime + time.Duration(r.Int64N(int64(maxUptime-minUptime))),
 		first:    r.Uint32(),
 		withheld: share{of: c.SequenceGaps, sum: r.Float64()},
@@ -110,7 +111,7 @@ func (s *source) export(b []byte, t *traffic, flow uint32, records int, now time
 // packet writes a whole packet into b.
 func (s *source) packet(b []byte, t *traffic, flow uint32, records int, now time.Time) []byte {
 	uptime := uint32(now.Sub(s.booted).Milliseconds())
-	b = b[:decoder.HeaderLen+records*decoder.RecordLen]
+	b = b[:netflow5.HeaderLen+records*netflow5.RecordLen]
 	copy(b, s.header[:])
 	binary.BigEndian.PutUint16(b[offCount:], uint16(records))
 	binary.BigEndian.PutUint32(b[offSystemUptime:], uptime)
@@ -118,7 +119,7 @@ func (s *source) packet(b []byte, t *traffic, flow uint32, records int, now time
 	binary.BigEndian.PutUint32(b[offExportNanoseconds:], uint32(now.Nanosecond()))
 	binary.BigEndian.PutUint32(b[offFlowSequence:], s.sequence)
 	for i := range records {
-		t.writeRecord(b[decoder.HeaderLen+i*decoder.RecordLen:], flow+uint32(i), uptime)
+		t.writeRecord(b[netflow5.HeaderLen+i*netflow5.RecordLen:], flow+uint32(i), uptime)
 	}
 	return b
 }

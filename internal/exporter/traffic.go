@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 
-	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // Where a record's fields are, in bytes, that differ from flow to flow.
@@ -50,7 +50,7 @@ type traffic struct {
 // conversation is a record of two hosts and a service, ready but for what
 // differs from flow to flow. No two are equal.
 type conversation struct {
-	record  [decoder.RecordLen]byte
+	record  [netflow5.RecordLen]byte
 	profile profile
 	// clientPort is the offset in record of the client's port; 0 if the
 	// protocol has no ports.
@@ -88,7 +88,7 @@ func (t *traffic) writeRecord(b []byte, flow, uptime uint32) {
 	free := n >> conversationBits & (1<<clientPortBits - 1)
 	s := &t.shapes[c.profile][n>>(32-shapeLowBits)|more>>(32-shapeHighBits)<<shapeLowBits]
 
-	record := (*[decoder.RecordLen]byte)(b)
+	record := (*[netflow5.RecordLen]byte)(b)
 	*record = c.record
 	octets := s.octets
 	if c.clientPort != 0 {

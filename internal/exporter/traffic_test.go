@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // gather is the inverse of scatter: that there is one is what makes scatter
@@ -38,7 +38,7 @@ func TestScatterIsOneToOne(t *testing.T) {
 }
 
 // unpatched is what of a conversation's record stays in each of its flows.
-func unpatched(c *conversation) (record [decoder.RecordLen]byte) {
+func unpatched(c *conversation) (record [netflow5.RecordLen]byte) {
 	record = c.record
 	for i := offPackets; i < offSourcePort; i++ {
 		record[i] = 0
@@ -56,7 +56,7 @@ func TestConversationsDiffer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[[decoder.RecordLen]byte]int{}
+	seen := map[[netflow5.RecordLen]byte]int{}
 	for i := range traffic.conversations {
 		record := unpatched(&traffic.conversations[i])
 		if j, found := seen[record]; found {
@@ -78,12 +78,12 @@ func TestFlowsDiffer(t *testing.T) {
 	const uptime = 1_000_000_000
 	profiles := map[profile]bool{}
 	for conversation := range uint32(200) {
-		seen := map[[decoder.RecordLen]byte]bool{}
+		seen := map[[netflow5.RecordLen]byte]bool{}
 		flows := 0
 		for free := range uint32(32) {
 			for shape := range uint32(1 << shapeLowBits) {
 				n := shape<<(conversationBits+clientPortBits) | free<<conversationBits | conversation
-				var record [decoder.RecordLen]byte
+				var record [netflow5.RecordLen]byte
 				traffic.writeRecord(record[:], gather(n)^traffic.salt, uptime)
 				if got := freePart(&traffic.conversations[conversation], record[:]); got != free {
 					t.Fatalf("flow %#x: its record holds %d for %d", n, got, free)
@@ -120,7 +120,7 @@ func TestWriteRecordDoesNotAllocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record, flow := make([]byte, decoder.RecordLen), uint32(0)
+	record, flow := make([]byte, netflow5.RecordLen), uint32(0)
 	if n := testing.AllocsPerRun(1000, func() {
 		traffic.writeRecord(record, flow, 1e9)
 		flow++

@@ -109,6 +109,10 @@ const (
 	// Both times are set, and the start is later than the end. They are published
 	// as they are.
 	Anomaly_ANOMALY_START_AFTER_END Anomaly = 128
+	// start_time_ns or end_time_ns is set and lies more than 24 hours from
+	// export_time_ns, before or after. Both are published as computed; the
+	// exporter's clock or uptime is probably wrong.
+	Anomaly_ANOMALY_TIME_FAR_FROM_EXPORT Anomaly = 256
 )
 
 // Enum value maps for Anomaly.
@@ -123,6 +127,7 @@ var (
 		32:  "ANOMALY_START_UNSET",
 		64:  "ANOMALY_END_UNSET",
 		128: "ANOMALY_START_AFTER_END",
+		256: "ANOMALY_TIME_FAR_FROM_EXPORT",
 	}
 	Anomaly_value = map[string]int32{
 		"ANOMALY_UNSPECIFIED":              0,
@@ -134,6 +139,7 @@ var (
 		"ANOMALY_START_UNSET":              32,
 		"ANOMALY_END_UNSET":                64,
 		"ANOMALY_START_AFTER_END":          128,
+		"ANOMALY_TIME_FAR_FROM_EXPORT":     256,
 	}
 )
 
@@ -172,11 +178,18 @@ func (Anomaly) EnumDescriptor() ([]byte, []int) {
 // sampling interval, and nothing missing is made up. A field that the export
 // format does not carry holds its zero value, which is not sent.
 //
-// A record can arrive more than once, when its datagram was duplicated on the
-// way or when a message was produced again after an unanswered attempt. All its
-// copies are equal in these eight fields, on which consumers can deduplicate:
+// A record can arrive more than once. Copies that flowpub makes, when it produces
+// a message again after an attempt without an answer, are equal in every byte.
+// Copies that the network makes, when it duplicates a datagram, are equal in all
+// fields but receive_time_ns. To remove copies, compare all fields but that one.
+//
+// These eight fields alone identify a record only if its exporter counts, so that
+// flow_sequence or system_uptime_ms differs from packet to packet:
 // exporter_address, exporter_port, engine_type, engine_id, export_time_ns,
-// system_uptime_ms, flow_sequence, record_index.
+// system_uptime_ms, flow_sequence, record_index. An exporter that
+// leaves its sequence at zero and sends two packets in one millisecond gives
+// different flows equal identities. A packet sent to two collectors, or from two
+// ports, gives one flow two identities: exporter_port differs.
 //
 // Times are nanoseconds since 1970-01-01 00:00:00 UTC, without leap seconds.
 type FlowRecord struct {
@@ -629,7 +642,7 @@ const file_flow_v1_flow_record_proto_rawDesc = "" +
 	"\fheader_count\x18# \x01(\rR\vheaderCount*K\n" +
 	"\fExportFormat\x12\x1d\n" +
 	"\x19EXPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x1c\n" +
-	"\x18EXPORT_FORMAT_NETFLOW_V5\x10\x05*\x8b\x02\n" +
+	"\x18EXPORT_FORMAT_NETFLOW_V5\x10\x05*\xae\x02\n" +
 	"\aAnomaly\x12\x17\n" +
 	"\x13ANOMALY_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bANOMALY_COUNT_ABOVE_PRESENT\x10\x01\x12\x1a\n" +
@@ -639,7 +652,8 @@ const file_flow_v1_flow_record_proto_rawDesc = "" +
 	" ANOMALY_NANOSECONDS_OUT_OF_RANGE\x10\x10\x12\x17\n" +
 	"\x13ANOMALY_START_UNSET\x10 \x12\x15\n" +
 	"\x11ANOMALY_END_UNSET\x10@\x12\x1c\n" +
-	"\x17ANOMALY_START_AFTER_END\x10\x80\x01B1Z/github.com/flowpub/flowpub/proto/flow/v1;flowv1b\x06proto3"
+	"\x17ANOMALY_START_AFTER_END\x10\x80\x01\x12!\n" +
+	"\x1cANOMALY_TIME_FAR_FROM_EXPORT\x10\x80\x02B1Z/github.com/flowpub/flowpub/proto/flow/v1;flowv1b\x06proto3"
 
 var (
 	file_flow_v1_flow_record_proto_rawDescOnce sync.Once

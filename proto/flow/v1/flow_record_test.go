@@ -95,6 +95,7 @@ func TestAnomalyContract(t *testing.T) {
 		"ANOMALY_START_UNSET":              uint32(decoder.AnomalyStartUnset),
 		"ANOMALY_END_UNSET":                uint32(decoder.AnomalyEndUnset),
 		"ANOMALY_START_AFTER_END":          uint32(decoder.AnomalyStartAfterEnd),
+		"ANOMALY_TIME_FAR_FROM_EXPORT":     uint32(decoder.AnomalyTimeFarFromExport),
 	})
 }
 

@@ -1,4 +1,4 @@
-package decoder_test
+package netflow5_test
 
 import (
 	"bytes"
@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 func TestMarshalLayout(t *testing.T) {
 	t.Parallel()
 	p := layoutPacket()
-	got, err := p.MarshalBinary()
+	got, err := netflow5.Append(nil, &p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func TestRoundTrip(t *testing.T) {
 		}},
 		{"no values", func(p *decoder.ExportPacket) {
 			p.Header = decoder.Header{
-				Format: decoder.FormatNetFlowV5, Count: 2,
+				Format: decoder.FormatNetFlowV5, Count: 2, DataRecords: 1, HasUptime: true,
 				Anomalies: decoder.AnomalyCountAbovePresent,
 			}
 			none := netip.IPv4Unspecified()
@@ -64,19 +65,19 @@ func TestRoundTrip(t *testing.T) {
 		{"several records", func(p *decoder.ExportPacket) {
 			second := p.Records[0]
 			second.Octets = 1
-			p.Count, p.Records = 2, append(p.Records, second)
+			p.Count, p.DataRecords, p.Records = 2, 2, append(p.Records, second)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			want := layoutPacket()
 			c.change(&want)
-			b, err := want.MarshalBinary()
+			b, err := netflow5.Append(nil, &want)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got decoder.ExportPacket
-			if err := decoder.Decode(b, &got); err != nil {
+			if err := netflow5.Decode(b, &got); err != nil {
 				t.Fatal(err)
 			}
 			if !reflect.DeepEqual(got, want) {
@@ -94,7 +95,7 @@ func TestRoundTripRecordings(t *testing.T) {
 			t.Parallel()
 			var p decoder.ExportPacket
 			for _, d := range readCapture(t, "testdata/"+name+".pcap") {
-				if err := decoder.Decode(d.payload, &p); err != nil {
+				if err := netflow5.Decode(d.payload, &p); err != nil {
 					t.Fatal(err)
 				}
 				checkEncoding(t, d.payload, &p)
@@ -106,7 +107,7 @@ func TestRoundTripRecordings(t *testing.T) {
 func TestAppendKeepsPrefix(t *testing.T) {
 	t.Parallel()
 	p := layoutPacket()
-	got, err := p.Append([]byte("before"))
+	got, err := netflow5.Append([]byte("before"), &p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	p := layoutPacket()
 	buffer := make([]byte, 0, 72)
 	allocations := testing.AllocsPerRun(100, func() {
-		if _, err := p.Append(buffer); err != nil {
+		if _, err := netflow5.Append(buffer, &p); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -135,7 +136,6 @@ func TestEncodeRefusesWhatTheFormatCannotHold(t *testing.T) {
 	type record = *decoder.Record
 	mapped := netip.MustParseAddr("::ffff:192.0.2.1")
 	for name, change := range map[string]func(packet, record){
-		"Format":             func(p packet, _ record) { p.Format = decoder.FormatUnspecified },
 		"Count":              func(p packet, _ record) { p.Count = 65_536 },
 		"SamplingMode":       func(p packet, _ record) { p.SamplingMode = 4 },
 		"SamplingInterval":   func(p packet, _ record) { p.SamplingInterval = 16_384 },
@@ -144,6 +144,7 @@ func TestEncodeRefusesWhatTheFormatCannotHold(t *testing.T) {
 		"NextHop":            func(_ packet, r record) { r.NextHop = netip.Addr{} },
 		"Packets":            func(_ packet, r record) { r.Packets = 1 << 32 },
 		"Octets":             func(_ packet, r record) { r.Octets = 1 << 32 },
+		"TCPFlags":           func(_ packet, r record) { r.TCPFlags = 256 },
 		"InputInterface":     func(_ packet, r record) { r.InputInterface = 65_536 },
 		"OutputInterface":    func(_ packet, r record) { r.OutputInterface = 65_536 },
 		"SourceAS":           func(_ packet, r record) { r.SourceAS = 65_536 },
@@ -153,15 +154,15 @@ func TestEncodeRefusesWhatTheFormatCannotHold(t *testing.T) {
 			t.Parallel()
 			p := layoutPacket()
 			change(&p, &p.Records[0])
-			got, err := p.Append([]byte("before"))
-			if err == nil || !strings.HasPrefix(err.Error(), "decoder: ") || !strings.Contains(err.Error(), name) {
-				t.Errorf("error %v, want one of the decoder that names %s", err, name)
+			got, err := netflow5.Append([]byte("before"), &p)
+			if err == nil || !strings.HasPrefix(err.Error(), "netflow5: ") || !strings.Contains(err.Error(), name) {
+				t.Errorf("error %v, want one of the package that names %s", err, name)
 			}
 			if string(got) != "before" {
 				t.Errorf("returned %q beside the error, want what was passed", got)
 			}
-			if b, err := p.MarshalBinary(); b != nil || err == nil {
-				t.Errorf("MarshalBinary gave %x, %v; want no bytes and an error", b, err)
+			if b, err := netflow5.Append(nil, &p); b != nil || err == nil {
+				t.Errorf("Append gave %x, %v; want no bytes and an error", b, err)
 			}
 		})
 	}

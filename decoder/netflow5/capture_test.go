@@ -1,4 +1,4 @@
-package decoder_test
+package netflow5_test
 
 import (
 	"compress/gzip"

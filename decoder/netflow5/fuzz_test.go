@@ -1,4 +1,4 @@
-package decoder_test
+package netflow5_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // FuzzDecode: whatever the bytes, Decode refuses them for the right reason, or
@@ -22,10 +23,10 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		datagram := bytes.Clone(payload)
 		var p decoder.ExportPacket
-		if err := decoder.Decode(used, &p); err != nil {
+		if err := netflow5.Decode(used, &p); err != nil {
 			t.Fatal(err)
 		}
-		err := decoder.Decode(datagram, &p)
+		err := netflow5.Decode(datagram, &p)
 		checkReason(t, payload, err)
 		if err != nil {
 			if p.Header != (decoder.Header{}) || len(p.Records) != 0 {
@@ -67,7 +68,7 @@ func checkOwnership(t *testing.T, payload, datagram []byte, p *decoder.ExportPac
 	}
 	clear(datagram)
 	var fresh decoder.ExportPacket
-	if err := decoder.Decode(payload, &fresh); err != nil {
+	if err := netflow5.Decode(payload, &fresh); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(*p, fresh) {

@@ -1,33 +1,33 @@
-package decoder
+package netflow5
 
 import (
 	"encoding/binary"
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
+
+	"github.com/flowpub/flowpub/decoder"
 )
 
-// Append appends p as an export packet in p.Format to b and returns the result.
-// It is what Decode reads, for tests and for exporters.
+// Append appends p as a NetFlow version 5 packet to b and returns the result. It
+// is what Decode reads, for exporters and tests.
 //
 // Values are written as they are: Count is not made to agree with the records,
-// so that every wrong packet can be made; records are written with FirstUptime
-// and LastUptime, and StartTime, EndTime and Anomalies, which follow from the
-// rest, are ignored. Padding is zero. The error, with which b is returned
-// unchanged, names the value that the format cannot hold. FormatNetFlowV5 is
-// the only format so far.
-func (p *ExportPacket) Append(b []byte) ([]byte, error) {
-	if p.Format != FormatNetFlowV5 {
-		return b, fmt.Errorf("decoder: cannot encode export format %d; set Format to FormatNetFlowV5", p.Format)
-	}
+// so that every wrong packet can be made. StartTime, EndTime and Anomalies, which
+// follow from the rest, are ignored, and so is p.Format. Padding is zero. The
+// error, with which b is returned unchanged, names the value that the format
+// cannot hold.
+func Append(b []byte, p *decoder.ExportPacket) ([]byte, error) {
 	if err := checkHeader(&p.Header); err != nil {
 		return b, err
 	}
 	for i := range p.Records {
 		if err := checkRecord(&p.Records[i]); err != nil {
-			return b, fmt.Errorf("decoder: record %d: %w", i, err)
+			return b, fmt.Errorf("netflow5: record %d: %w", i, err)
 		}
 	}
+	b = slices.Grow(b, HeaderLen+len(p.Records)*RecordLen)
 	b = appendHeader(b, &p.Header)
 	for i := range p.Records {
 		b = appendRecord(b, &p.Records[i])
@@ -35,17 +35,8 @@ func (p *ExportPacket) Append(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// MarshalBinary returns p as an export packet: Append to nothing.
-func (p *ExportPacket) MarshalBinary() ([]byte, error) {
-	b, err := p.Append(make([]byte, 0, HeaderLen+len(p.Records)*RecordLen))
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
 // checkHeader returns an error when NetFlow version 5 cannot hold h.
-func checkHeader(h *Header) error {
+func checkHeader(h *decoder.Header) error {
 	for _, f := range [...]struct {
 		name       string
 		value, max uint32
@@ -55,13 +46,13 @@ func checkHeader(h *Header) error {
 		{"SamplingInterval", uint32(h.SamplingInterval), maxSamplingInterval},
 	} {
 		if f.value > f.max {
-			return fmt.Errorf("decoder: header: %s is %d; NetFlow v5 holds at most %d", f.name, f.value, f.max)
+			return fmt.Errorf("netflow5: header: %s is %d; NetFlow v5 holds at most %d", f.name, f.value, f.max)
 		}
 	}
 	return nil
 }
 
-func appendHeader(b []byte, h *Header) []byte {
+func appendHeader(b []byte, h *decoder.Header) []byte {
 	b = binary.BigEndian.AppendUint16(b, version5)
 	b = binary.BigEndian.AppendUint16(b, uint16(h.Count))
 	b = binary.BigEndian.AppendUint32(b, uint32(h.SystemUptime))
@@ -73,7 +64,7 @@ func appendHeader(b []byte, h *Header) []byte {
 }
 
 // checkRecord returns an error when NetFlow version 5 cannot hold r.
-func checkRecord(r *Record) error {
+func checkRecord(r *decoder.Record) error {
 	for _, f := range [...]struct {
 		name  string
 		value netip.Addr
@@ -92,6 +83,7 @@ func checkRecord(r *Record) error {
 	}{
 		{"Packets", r.Packets, math.MaxUint32},
 		{"Octets", r.Octets, math.MaxUint32},
+		{"TCPFlags", uint64(r.TCPFlags), math.MaxUint8},
 		{"InputInterface", uint64(r.InputInterface), math.MaxUint16},
 		{"OutputInterface", uint64(r.OutputInterface), math.MaxUint16},
 		{"SourceAS", uint64(r.SourceAS), math.MaxUint16},
@@ -104,7 +96,7 @@ func checkRecord(r *Record) error {
 	return nil
 }
 
-func appendRecord(b []byte, r *Record) []byte {
+func appendRecord(b []byte, r *decoder.Record) []byte {
 	source, destination, nextHop := r.SourceAddress.As4(), r.DestinationAddress.As4(), r.NextHop.As4()
 	b = append(b, source[:]...)
 	b = append(b, destination[:]...)
@@ -117,7 +109,7 @@ func appendRecord(b []byte, r *Record) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(r.LastUptime))
 	b = binary.BigEndian.AppendUint16(b, r.SourcePort)
 	b = binary.BigEndian.AppendUint16(b, r.DestinationPort)
-	b = append(b, 0, r.TCPFlags, r.Protocol, r.TOS)
+	b = append(b, 0, uint8(r.TCPFlags), r.Protocol, r.TOS)
 	b = binary.BigEndian.AppendUint16(b, uint16(r.SourceAS))
 	b = binary.BigEndian.AppendUint16(b, uint16(r.DestinationAS))
 	return append(b, r.SourcePrefixLength, r.DestinationPrefixLength, 0, 0)

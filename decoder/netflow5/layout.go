@@ -1,4 +1,4 @@
-package decoder
+package netflow5
 
 // Sizes of NetFlow version 5.
 const (

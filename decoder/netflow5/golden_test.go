@@ -1,4 +1,4 @@
-package decoder_test
+package netflow5_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // notCompared are the columns that are no output of the decoder: the padding,
@@ -75,7 +76,7 @@ func decodeRecording(t *testing.T, recording string) (rows []map[string]string) 
 	var p decoder.ExportPacket
 	packets := 0
 	for i, d := range readCapture(t, recording) {
-		err := decoder.Decode(d.payload, &p)
+		err := netflow5.Decode(d.payload, &p)
 		if errors.Is(err, decoder.ErrVersion) {
 			continue
 		}
@@ -142,11 +143,17 @@ func wantTimes(t *testing.T, row map[string]string) {
 	if start > 0 && end > 0 && start > end {
 		names = append(names, "start_after_end")
 	}
+	export := signed(t, row["unix_secs"])*1_000_000_000 + signed(t, row["unix_nsecs"])
+	if start > 0 && distance(start, export) > 86_400_000_000_000 || end > 0 && distance(end, export) > 86_400_000_000_000 {
+		names = append(names, "time_far_from_export")
+	}
 	row["anomalies"] = strings.Join(names, "|")
 	if len(names) == 0 {
 		row["anomalies"] = "none"
 	}
 }
+
+func distance(a, b int64) int64 { return max(a-b, b-a) }
 
 func signed(t *testing.T, text string) int64 {
 	t.Helper()

@@ -1,10 +1,11 @@
-package decoder_test
+package netflow5_test
 
 import (
 	"errors"
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 func BenchmarkDecode(b *testing.B) {
@@ -21,7 +22,7 @@ func BenchmarkDecode(b *testing.B) {
 			var p decoder.ExportPacket
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := decoder.Decode(c.payload, &p); !errors.Is(err, c.want) {
+				if err := netflow5.Decode(c.payload, &p); !errors.Is(err, c.want) {
 					b.Fatalf("error %v, want %v", err, c.want)
 				}
 			}
@@ -35,12 +36,12 @@ func BenchmarkDecode(b *testing.B) {
 func BenchmarkAppend(b *testing.B) {
 	var p decoder.ExportPacket
 	payload := fullPacket(b, 30)
-	if err := decoder.Decode(payload, &p); err != nil {
+	if err := netflow5.Decode(payload, &p); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := p.Append(payload[:0]); err != nil {
+		if _, err := netflow5.Append(payload[:0], &p); err != nil {
 			b.Fatal(err)
 		}
 	}

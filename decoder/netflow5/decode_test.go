@@ -1,4 +1,4 @@
-package decoder_test
+package netflow5_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // layoutHex is a packet of one record, its fields in the order of Cisco's tables
@@ -36,6 +37,8 @@ func layoutPacket() decoder.ExportPacket {
 		Header: decoder.Header{
 			Format:            decoder.FormatNetFlowV5,
 			Count:             1,
+			DataRecords:       1,
+			HasUptime:         true,
 			SystemUptime:      1_000_000,
 			ExportSeconds:     1_717_200_000, // 2024-06-01 00:00:00 UTC
 			ExportNanoseconds: 123_456_789,
@@ -82,7 +85,7 @@ func unhex(tb testing.TB, text string) []byte {
 func TestDecodeLayout(t *testing.T) {
 	t.Parallel()
 	var got decoder.ExportPacket
-	if err := decoder.Decode(unhex(t, layoutHex), &got); err != nil {
+	if err := netflow5.Decode(unhex(t, layoutHex), &got); err != nil {
 		t.Fatal(err)
 	}
 	if want := layoutPacket(); !reflect.DeepEqual(got, want) {
@@ -172,7 +175,7 @@ func TestDecodeMalformed(t *testing.T) {
 func checkVerdict(t *testing.T, payload []byte, want verdict) {
 	t.Helper()
 	p := layoutPacket() // must not show through
-	err := decoder.Decode(payload, &p)
+	err := netflow5.Decode(payload, &p)
 	if !errors.Is(err, want.err) {
 		t.Fatalf("error %v, want %v", err, want.err)
 	}
@@ -191,7 +194,7 @@ func checkVerdict(t *testing.T, payload []byte, want verdict) {
 // announced record: encoded again it is the same, but for padding.
 func checkEncoding(t *testing.T, payload []byte, p *decoder.ExportPacket) {
 	t.Helper()
-	again, err := p.MarshalBinary()
+	again, err := netflow5.Append(nil, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +229,7 @@ func TestDecodeOrderOfErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if err := decoder.Decode(unhex(t, c.payload), new(decoder.ExportPacket)); !errors.Is(err, c.want) {
+			if err := netflow5.Decode(unhex(t, c.payload), new(decoder.ExportPacket)); !errors.Is(err, c.want) {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
 		})
@@ -237,7 +240,7 @@ func TestDecodeOrderOfErrors(t *testing.T) {
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	full := fullPacket(t, 1364)
 	var p decoder.ExportPacket
-	if err := decoder.Decode(full, &p); err != nil {
+	if err := netflow5.Decode(full, &p); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -253,7 +256,7 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			allocations := testing.AllocsPerRun(100, func() {
-				if err := decoder.Decode(c.payload, &p); !errors.Is(err, c.want) {
+				if err := netflow5.Decode(c.payload, &p); !errors.Is(err, c.want) {
 					t.Fatalf("error %v, want %v", err, c.want)
 				}
 			})
@@ -267,11 +270,11 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 // A packet of the specification's size warms up for all others of that size.
 func TestDecodeGrowsOnce(t *testing.T) {
 	var p decoder.ExportPacket
-	if err := decoder.Decode(fullPacket(t, 1), &p); err != nil {
+	if err := netflow5.Decode(fullPacket(t, 1), &p); err != nil {
 		t.Fatal(err)
 	}
-	if cap(p.Records) < decoder.MaxRecords {
-		t.Errorf("room for %d records after a small packet, want at least %d", cap(p.Records), decoder.MaxRecords)
+	if cap(p.Records) < netflow5.MaxRecords {
+		t.Errorf("room for %d records after a small packet, want at least %d", cap(p.Records), netflow5.MaxRecords)
 	}
 }
 
@@ -283,7 +286,7 @@ func fullPacket(tb testing.TB, n int) []byte {
 	for len(p.Records) < n {
 		p.Records = append(p.Records, p.Records[0])
 	}
-	b, err := p.MarshalBinary()
+	b, err := netflow5.Append(nil, &p)
 	if err != nil {
 		tb.Fatal(err)
 	}
