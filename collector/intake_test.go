@@ -162,6 +162,13 @@ func TestAnomaliesCountOnceAPacket(t *testing.T) {
 		"count_above_present": 2, "partial_record": 2, "trailing_bytes": 0, "count_above_30": 0,
 		"nanoseconds_out_of_range": 0, "start_unset": 0, "end_unset": 0, "start_after_end": 2,
 		"time_far_from_export": 0,
+		"template_provisional": 0,
+		"waited":               0,
+		"malformed_set":        0,
+		"field_width":          0,
+		"duplicate_element":    0,
+		"value_out_of_range":   0,
+		"truncated_header":     0,
 	}
 	if got := c.Snapshot().PacketsAnomalous; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -14,8 +14,8 @@ import (
 // proto/flow/v1, and its enumeration Anomaly. Bits are added, never changed.
 type Anomalies uint32
 
-// The first five concern a packet and hold for all its records, the others a
-// single record.
+// The first five and AnomalyMalformedSet concern a packet and hold for all its
+// records, the others a single record.
 const (
 	// AnomalyCountAbovePresent: the header announces more records than the
 	// datagram holds whole; those present were decoded.
@@ -43,6 +43,28 @@ const (
 	// AnomalyTimeFarFromExport: the start or the end is set and lies more than
 	// 24 hours from the export time, before or after. It is given as computed.
 	AnomalyTimeFarFromExport
+	// AnomalyTemplateProvisional: the record was decoded with a template that
+	// was stored by another process or before, and that its exporter has not
+	// sent since.
+	AnomalyTemplateProvisional
+	// AnomalyWaited: the record came before its template, and was decoded when
+	// that came.
+	AnomalyWaited
+	// AnomalyMalformedSet: a set or sample of the packet breaks the format's
+	// rules. What came before it was decoded, the rest of the packet was not.
+	AnomalyMalformedSet
+	// AnomalyFieldWidth: an element was exported wider than its field, and holds
+	// more than the field can. Its low bits were taken.
+	AnomalyFieldWidth
+	// AnomalyDuplicateElement: the template has an element twice, and the first
+	// was taken.
+	AnomalyDuplicateElement
+	// AnomalyValueOutOfRange: a value is not one that its element can have. It is
+	// given as exported.
+	AnomalyValueOutOfRange
+	// AnomalyTruncatedHeader: the sampled packet's header was cut before all of
+	// its fields.
+	AnomalyTruncatedHeader
 )
 
 // anomalyNames holds the name of bit i at index i.
@@ -56,6 +78,13 @@ var anomalyNames = [...]string{
 	"end_unset",
 	"start_after_end",
 	"time_far_from_export",
+	"template_provisional",
+	"waited",
+	"malformed_set",
+	"field_width",
+	"duplicate_element",
+	"value_out_of_range",
+	"truncated_header",
 }
 
 // AnomalyKinds returns every kind that exists, each a set of one bit, lowest

@@ -11,22 +11,29 @@ import (
 func TestAnomalyContract(t *testing.T) {
 	t.Parallel()
 	names := map[decoder.Anomalies]string{
-		1:   "count_above_present",
-		2:   "partial_record",
-		4:   "trailing_bytes",
-		8:   "count_above_30",
-		16:  "nanoseconds_out_of_range",
-		32:  "start_unset",
-		64:  "end_unset",
-		128: "start_after_end",
-		256: "time_far_from_export",
+		1:     "count_above_present",
+		2:     "partial_record",
+		4:     "trailing_bytes",
+		8:     "count_above_30",
+		16:    "nanoseconds_out_of_range",
+		32:    "start_unset",
+		64:    "end_unset",
+		128:   "start_after_end",
+		256:   "time_far_from_export",
+		512:   "template_provisional",
+		1024:  "waited",
+		2048:  "malformed_set",
+		4096:  "field_width",
+		8192:  "duplicate_element",
+		16384: "value_out_of_range",
+		32768: "truncated_header",
 	}
 	for bit, name := range names {
 		if got := bit.String(); got != name {
 			t.Errorf("bit %d is named %q, want %q", uint32(bit), got, name)
 		}
 	}
-	want := []decoder.Anomalies{1, 2, 4, 8, 16, 32, 64, 128, 256}
+	want := []decoder.Anomalies{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768}
 	if got := decoder.AnomalyKinds(); !slices.Equal(got, want) {
 		t.Errorf("kinds %v, want %v", got, want)
 	}
@@ -38,9 +45,11 @@ func TestAnomalyConstants(t *testing.T) {
 		decoder.AnomalyCountAbovePresent, decoder.AnomalyPartialRecord, decoder.AnomalyTrailingBytes,
 		decoder.AnomalyCountAbove30, decoder.AnomalyNanosecondsOutOfRange,
 		decoder.AnomalyStartUnset, decoder.AnomalyEndUnset, decoder.AnomalyStartAfterEnd,
-		decoder.AnomalyTimeFarFromExport,
+		decoder.AnomalyTimeFarFromExport, decoder.AnomalyTemplateProvisional, decoder.AnomalyWaited,
+		decoder.AnomalyMalformedSet, decoder.AnomalyFieldWidth, decoder.AnomalyDuplicateElement,
+		decoder.AnomalyValueOutOfRange, decoder.AnomalyTruncatedHeader,
 	}
-	if want := []decoder.Anomalies{1, 2, 4, 8, 16, 32, 64, 128, 256}; !slices.Equal(got, want) {
+	if want := []decoder.Anomalies{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768}; !slices.Equal(got, want) {
 		t.Errorf("constants %d, want %d", got, want)
 	}
 }

@@ -10,6 +10,9 @@ type Format uint8
 const (
 	FormatUnspecified Format = 0
 	FormatNetFlowV5   Format = 5
+	FormatNetFlowV9   Format = 9
+	FormatIPFIX       Format = 10
+	FormatSFlowV5     Format = 105
 )
 
 // ExportPacket is a decoded export packet, in whatever format it came: its

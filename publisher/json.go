@@ -98,6 +98,12 @@ func appendJSONFormat(b []byte, f decoder.Format) []byte {
 		return append(b, `"EXPORT_FORMAT_UNSPECIFIED"`...)
 	case decoder.FormatNetFlowV5:
 		return append(b, `"EXPORT_FORMAT_NETFLOW_V5"`...)
+	case decoder.FormatNetFlowV9:
+		return append(b, `"EXPORT_FORMAT_NETFLOW_V9"`...)
+	case decoder.FormatIPFIX:
+		return append(b, `"EXPORT_FORMAT_IPFIX"`...)
+	case decoder.FormatSFlowV5:
+		return append(b, `"EXPORT_FORMAT_SFLOW_V5"`...)
 	default:
 		return strconv.AppendUint(b, uint64(f), 10)
 	}

@@ -30,8 +30,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ExportFormat is the protocol of an export packet. The numbers are the
-// protocols' own version numbers.
+// ExportFormat is the protocol of an export packet. The numbers are those the
+// protocols give themselves in their headers; that of sFlow, which is 5 as well, has
+// 100 added to it.
 type ExportFormat int32
 
 const (
@@ -39,17 +40,29 @@ const (
 	ExportFormat_EXPORT_FORMAT_UNSPECIFIED ExportFormat = 0
 	// NetFlow version 5, as in Cisco's "NetFlow Export Datagram Formats".
 	ExportFormat_EXPORT_FORMAT_NETFLOW_V5 ExportFormat = 5
+	// NetFlow version 9, RFC 3954.
+	ExportFormat_EXPORT_FORMAT_NETFLOW_V9 ExportFormat = 9
+	// IPFIX, RFC 7011.
+	ExportFormat_EXPORT_FORMAT_IPFIX ExportFormat = 10
+	// sFlow version 5, by sflow.org.
+	ExportFormat_EXPORT_FORMAT_SFLOW_V5 ExportFormat = 105
 )
 
 // Enum value maps for ExportFormat.
 var (
 	ExportFormat_name = map[int32]string{
-		0: "EXPORT_FORMAT_UNSPECIFIED",
-		5: "EXPORT_FORMAT_NETFLOW_V5",
+		0:   "EXPORT_FORMAT_UNSPECIFIED",
+		5:   "EXPORT_FORMAT_NETFLOW_V5",
+		9:   "EXPORT_FORMAT_NETFLOW_V9",
+		10:  "EXPORT_FORMAT_IPFIX",
+		105: "EXPORT_FORMAT_SFLOW_V5",
 	}
 	ExportFormat_value = map[string]int32{
 		"EXPORT_FORMAT_UNSPECIFIED": 0,
 		"EXPORT_FORMAT_NETFLOW_V5":  5,
+		"EXPORT_FORMAT_NETFLOW_V9":  9,
+		"EXPORT_FORMAT_IPFIX":       10,
+		"EXPORT_FORMAT_SFLOW_V5":    105,
 	}
 )
 
@@ -81,8 +94,8 @@ func (ExportFormat) EnumDescriptor() ([]byte, []int) {
 }
 
 // Anomaly names the bits of FlowRecord.anomalies, a set: several may be
-// present. Bits 1 to 16 concern the packet and are equal on all its records;
-// the others concern the one record.
+// present. Bits 1 to 16 and ANOMALY_MALFORMED_SET concern the packet and are
+// equal on all its records; the others concern the one record.
 type Anomaly int32
 
 const (
@@ -113,21 +126,48 @@ const (
 	// export_time_ns, before or after. Both are published as computed; the
 	// exporter's clock or uptime is probably wrong.
 	Anomaly_ANOMALY_TIME_FAR_FROM_EXPORT Anomaly = 256
+	// The record was decoded with a template that its exporter had sent before, to
+	// this collector or another, and that was kept. It has not sent it again since,
+	// so it may have changed.
+	Anomaly_ANOMALY_TEMPLATE_PROVISIONAL Anomaly = 512
+	// The record came before its template. It waited, and was decoded when the
+	// template came.
+	Anomaly_ANOMALY_WAITED Anomaly = 1024
+	// A set or sample of the packet breaks the format's rules. What came before it
+	// was published, the rest of the packet was dropped.
+	Anomaly_ANOMALY_MALFORMED_SET Anomaly = 2048
+	// An element was exported wider than its field here, and holds more than the
+	// field can. Its low bits were taken.
+	Anomaly_ANOMALY_FIELD_WIDTH Anomaly = 4096
+	// The template has an element twice. The first was taken.
+	Anomaly_ANOMALY_DUPLICATE_ELEMENT Anomaly = 8192
+	// A value is not one that its element can have. It is given as exported.
+	Anomaly_ANOMALY_VALUE_OUT_OF_RANGE Anomaly = 16384
+	// The agent cut the sampled packet's header before all of its fields. Those
+	// behind the cut are zero.
+	Anomaly_ANOMALY_TRUNCATED_HEADER Anomaly = 32768
 )
 
 // Enum value maps for Anomaly.
 var (
 	Anomaly_name = map[int32]string{
-		0:   "ANOMALY_UNSPECIFIED",
-		1:   "ANOMALY_COUNT_ABOVE_PRESENT",
-		2:   "ANOMALY_PARTIAL_RECORD",
-		4:   "ANOMALY_TRAILING_BYTES",
-		8:   "ANOMALY_COUNT_ABOVE_30",
-		16:  "ANOMALY_NANOSECONDS_OUT_OF_RANGE",
-		32:  "ANOMALY_START_UNSET",
-		64:  "ANOMALY_END_UNSET",
-		128: "ANOMALY_START_AFTER_END",
-		256: "ANOMALY_TIME_FAR_FROM_EXPORT",
+		0:     "ANOMALY_UNSPECIFIED",
+		1:     "ANOMALY_COUNT_ABOVE_PRESENT",
+		2:     "ANOMALY_PARTIAL_RECORD",
+		4:     "ANOMALY_TRAILING_BYTES",
+		8:     "ANOMALY_COUNT_ABOVE_30",
+		16:    "ANOMALY_NANOSECONDS_OUT_OF_RANGE",
+		32:    "ANOMALY_START_UNSET",
+		64:    "ANOMALY_END_UNSET",
+		128:   "ANOMALY_START_AFTER_END",
+		256:   "ANOMALY_TIME_FAR_FROM_EXPORT",
+		512:   "ANOMALY_TEMPLATE_PROVISIONAL",
+		1024:  "ANOMALY_WAITED",
+		2048:  "ANOMALY_MALFORMED_SET",
+		4096:  "ANOMALY_FIELD_WIDTH",
+		8192:  "ANOMALY_DUPLICATE_ELEMENT",
+		16384: "ANOMALY_VALUE_OUT_OF_RANGE",
+		32768: "ANOMALY_TRUNCATED_HEADER",
 	}
 	Anomaly_value = map[string]int32{
 		"ANOMALY_UNSPECIFIED":              0,
@@ -140,6 +180,13 @@ var (
 		"ANOMALY_END_UNSET":                64,
 		"ANOMALY_START_AFTER_END":          128,
 		"ANOMALY_TIME_FAR_FROM_EXPORT":     256,
+		"ANOMALY_TEMPLATE_PROVISIONAL":     512,
+		"ANOMALY_WAITED":                   1024,
+		"ANOMALY_MALFORMED_SET":            2048,
+		"ANOMALY_FIELD_WIDTH":              4096,
+		"ANOMALY_DUPLICATE_ELEMENT":        8192,
+		"ANOMALY_VALUE_OUT_OF_RANGE":       16384,
+		"ANOMALY_TRUNCATED_HEADER":         32768,
 	}
 )
 
@@ -639,10 +686,14 @@ const file_flow_v1_flow_record_proto_rawDesc = "" +
 	"\x0edestination_as\x18  \x01(\rR\rdestinationAs\x120\n" +
 	"\x14source_prefix_length\x18! \x01(\rR\x12sourcePrefixLength\x12:\n" +
 	"\x19destination_prefix_length\x18\" \x01(\rR\x17destinationPrefixLength\x12!\n" +
-	"\fheader_count\x18# \x01(\rR\vheaderCount*K\n" +
+	"\fheader_count\x18# \x01(\rR\vheaderCount*\x9e\x01\n" +
 	"\fExportFormat\x12\x1d\n" +
 	"\x19EXPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x1c\n" +
-	"\x18EXPORT_FORMAT_NETFLOW_V5\x10\x05*\xae\x02\n" +
+	"\x18EXPORT_FORMAT_NETFLOW_V5\x10\x05\x12\x1c\n" +
+	"\x18EXPORT_FORMAT_NETFLOW_V9\x10\t\x12\x17\n" +
+	"\x13EXPORT_FORMAT_IPFIX\x10\n" +
+	"\x12\x1a\n" +
+	"\x16EXPORT_FORMAT_SFLOW_V5\x10i*\xfe\x03\n" +
 	"\aAnomaly\x12\x17\n" +
 	"\x13ANOMALY_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bANOMALY_COUNT_ABOVE_PRESENT\x10\x01\x12\x1a\n" +
@@ -653,7 +704,14 @@ const file_flow_v1_flow_record_proto_rawDesc = "" +
 	"\x13ANOMALY_START_UNSET\x10 \x12\x15\n" +
 	"\x11ANOMALY_END_UNSET\x10@\x12\x1c\n" +
 	"\x17ANOMALY_START_AFTER_END\x10\x80\x01\x12!\n" +
-	"\x1cANOMALY_TIME_FAR_FROM_EXPORT\x10\x80\x02B1Z/github.com/flowpub/flowpub/proto/flow/v1;flowv1b\x06proto3"
+	"\x1cANOMALY_TIME_FAR_FROM_EXPORT\x10\x80\x02\x12!\n" +
+	"\x1cANOMALY_TEMPLATE_PROVISIONAL\x10\x80\x04\x12\x13\n" +
+	"\x0eANOMALY_WAITED\x10\x80\b\x12\x1a\n" +
+	"\x15ANOMALY_MALFORMED_SET\x10\x80\x10\x12\x18\n" +
+	"\x13ANOMALY_FIELD_WIDTH\x10\x80 \x12\x1e\n" +
+	"\x19ANOMALY_DUPLICATE_ELEMENT\x10\x80@\x12 \n" +
+	"\x1aANOMALY_VALUE_OUT_OF_RANGE\x10\x80\x80\x01\x12\x1e\n" +
+	"\x18ANOMALY_TRUNCATED_HEADER\x10\x80\x80\x02B1Z/github.com/flowpub/flowpub/proto/flow/v1;flowv1b\x06proto3"
 
 var (
 	file_flow_v1_flow_record_proto_rawDescOnce sync.Once

@@ -76,9 +76,15 @@ func TestExportFormatContract(t *testing.T) {
 	checkValues(t, flowv1.ExportFormat(0).Descriptor(), map[string]uint32{
 		"EXPORT_FORMAT_UNSPECIFIED": uint32(decoder.FormatUnspecified),
 		"EXPORT_FORMAT_NETFLOW_V5":  uint32(decoder.FormatNetFlowV5),
+		"EXPORT_FORMAT_NETFLOW_V9":  uint32(decoder.FormatNetFlowV9),
+		"EXPORT_FORMAT_IPFIX":       uint32(decoder.FormatIPFIX),
+		"EXPORT_FORMAT_SFLOW_V5":    uint32(decoder.FormatSFlowV5),
 	})
-	if decoder.FormatUnspecified != 0 || decoder.FormatNetFlowV5 != 5 {
-		t.Error("the decoder's formats are not 0 and 5")
+	got := []decoder.Format{
+		decoder.FormatUnspecified, decoder.FormatNetFlowV5, decoder.FormatNetFlowV9, decoder.FormatIPFIX, decoder.FormatSFlowV5,
+	}
+	if want := []decoder.Format{0, 5, 9, 10, 105}; !slices.Equal(got, want) {
+		t.Errorf("the decoder's formats are %d, want %d", got, want)
 	}
 }
 
@@ -96,6 +102,13 @@ func TestAnomalyContract(t *testing.T) {
 		"ANOMALY_END_UNSET":                uint32(decoder.AnomalyEndUnset),
 		"ANOMALY_START_AFTER_END":          uint32(decoder.AnomalyStartAfterEnd),
 		"ANOMALY_TIME_FAR_FROM_EXPORT":     uint32(decoder.AnomalyTimeFarFromExport),
+		"ANOMALY_TEMPLATE_PROVISIONAL":     uint32(decoder.AnomalyTemplateProvisional),
+		"ANOMALY_WAITED":                   uint32(decoder.AnomalyWaited),
+		"ANOMALY_MALFORMED_SET":            uint32(decoder.AnomalyMalformedSet),
+		"ANOMALY_FIELD_WIDTH":              uint32(decoder.AnomalyFieldWidth),
+		"ANOMALY_DUPLICATE_ELEMENT":        uint32(decoder.AnomalyDuplicateElement),
+		"ANOMALY_VALUE_OUT_OF_RANGE":       uint32(decoder.AnomalyValueOutOfRange),
+		"ANOMALY_TRUNCATED_HEADER":         uint32(decoder.AnomalyTruncatedHeader),
 	})
 }
 
