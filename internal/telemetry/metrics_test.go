@@ -260,7 +260,7 @@ func TestImbalance(t *testing.T) {
 func scrape(t *testing.T, snapshot func() Snapshot) string {
 	t.Helper()
 	response := httptest.NewRecorder()
-	newHandler(ServerConfig{Snapshot: snapshot}).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	newHandler(ServerConfig{Snapshot: snapshot}, newNotices(nil)).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	body, err := io.ReadAll(response.Result().Body)
 	if err != nil || response.Code != 200 {
 		t.Fatalf("status %d, error %v:\n%s", response.Code, err, body)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,13 +17,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Time limits of the HTTP server. A profile takes as long as its reader asks
-// for, hence the long one.
+// Limits of the HTTP server. A connection that says nothing costs descriptors and
+// memory, so it is closed soon: whoever asks again may connect again. A profile
+// takes as long as its reader asks for, hence the long one.
 const (
+	headerTimeout       = 5 * time.Second
 	readTimeout         = 10 * time.Second
 	writeTimeout        = 30 * time.Second
 	profileWriteTimeout = 10 * time.Minute
-	idleTimeout         = 2 * time.Minute
+	idleTimeout         = 10 * time.Second
 	maxHeaderBytes      = 16 << 10
 	maxScrapes          = 8 // at once
 )
@@ -43,13 +44,14 @@ type ServerConfig struct {
 	Ready func() []string
 	// Live returns what stands still and should not, in the same way.
 	Live func() []string
-	// Logger receives what goes wrong in serving; nil means nothing is logged.
+	// Logger receives what goes wrong in serving, each kind of it at most once a
+	// minute; nil means nothing is logged.
 	Logger *slog.Logger
 }
 
 // Server shows metrics, probes and profiles over HTTP.
 type Server struct {
-	listener net.Listener
+	listener *connections
 	http     http.Server
 }
 
@@ -60,27 +62,28 @@ func Listen(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: cannot listen for HTTP on %q: %w: choose another address, or none", cfg.Address, err)
 	}
-	s := &Server{listener: listener}
+	return newServer(listener, cfg), nil
+}
+
+// newServer returns a server of listener's connections.
+func newServer(listener net.Listener, cfg ServerConfig) *Server {
+	notices := newNotices(cfg.Logger)
+	s := &Server{listener: newConnections(listener, notices)}
 	s.http = http.Server{
-		Handler:        newHandler(cfg),
-		ReadTimeout:    readTimeout,
-		WriteTimeout:   writeTimeout,
-		IdleTimeout:    idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog:       errorLog(cfg.Logger),
+		Handler:           s.listener.watch(newHandler(cfg, notices)),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          notices.logger(noticeHTTP),
+		ConnState:         s.listener.changed,
+		ConnContext:       withConn,
 	}
 	if cfg.PProf {
 		s.http.WriteTimeout = profileWriteTimeout
 	}
-	return s, nil
-}
-
-// errorLog returns what net/http and the Prometheus client want to log to.
-func errorLog(logger *slog.Logger) *log.Logger {
-	if logger == nil {
-		return slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)
-	}
-	return slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	return s
 }
 
 // Addr returns the bound address.
@@ -115,7 +118,7 @@ func (s *Server) Close(ctx context.Context) error {
 }
 
 // newHandler routes the pages.
-func newHandler(cfg ServerConfig) http.Handler {
+func newHandler(cfg ServerConfig, notices *notices) http.Handler {
 	mux := http.NewServeMux()
 	pages := []page{
 		{"/metrics", "metrics for Prometheus"},
@@ -123,7 +126,7 @@ func newHandler(cfg ServerConfig) http.Handler {
 		{"/readyz", "readiness probe: 200 once flows can be taken and delivered, until shutdown begins"},
 	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(cfg.Snapshot), promhttp.HandlerOpts{
-		ErrorLog:            errorLog(cfg.Logger),
+		ErrorLog:            notices.logger(noticeMetrics),
 		MaxRequestsInFlight: maxScrapes,
 	}))
 	mux.HandleFunc("GET /livez", probe("live", cfg.Live))

@@ -51,7 +51,7 @@ func TestPages(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			response := httptest.NewRecorder()
-			newHandler(tt.config).ServeHTTP(response, httptest.NewRequest(tt.method, tt.path, nil))
+			newHandler(tt.config, newNotices(nil)).ServeHTTP(response, httptest.NewRequest(tt.method, tt.path, nil))
 			body := response.Body.String()
 			if response.Code != tt.status {
 				t.Errorf("status %d, want %d:\n%s", response.Code, tt.status, body)
@@ -66,7 +66,7 @@ func TestPages(t *testing.T) {
 func TestIndexHasNoProfilesWhenTheyAreOff(t *testing.T) {
 	t.Parallel()
 	response := httptest.NewRecorder()
-	newHandler(ServerConfig{}).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/", nil))
+	newHandler(ServerConfig{}, newNotices(nil)).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/", nil))
 	if strings.Contains(response.Body.String(), "pprof") {
 		t.Errorf("the index names profiles:\n%s", response.Body)
 	}
@@ -76,7 +76,7 @@ func TestIndexHasNoProfilesWhenTheyAreOff(t *testing.T) {
 func TestProbesAreNotCached(t *testing.T) {
 	t.Parallel()
 	response := httptest.NewRecorder()
-	newHandler(ServerConfig{Ready: func() []string { return nil }}).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	newHandler(ServerConfig{Ready: func() []string { return nil }}, newNotices(nil)).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 	if got := response.Header().Get("Cache-Control"); got != "no-store" {
 		t.Errorf("Cache-Control %q, want no-store", got)
 	}
@@ -113,7 +113,7 @@ func TestEveryScrapeAddsUp(t *testing.T) {
 	t.Parallel()
 	const scrapers, scrapes = 4, 10
 	var books ledger
-	handler := newHandler(ServerConfig{Snapshot: books.take})
+	handler := newHandler(ServerConfig{Snapshot: books.take}, newNotices(nil))
 	done := make(chan struct{})
 	var moving, scraping sync.WaitGroup
 	moving.Go(func() {
@@ -157,7 +157,7 @@ func TestScrapesAreBounded(t *testing.T) {
 		entered <- struct{}{}
 		<-release
 		return Snapshot{}
-	}})
+	}}, newNotices(nil))
 	get := func() int {
 		response := httptest.NewRecorder()
 		handler.ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/metrics", nil))
@@ -298,7 +298,7 @@ func TestErrorsOfServingAreLogged(t *testing.T) {
 	}
 	for _, tt := range tests {
 		out.Reset()
-		errorLog(tt.logger).Print("hello")
+		newNotices(tt.logger).logger(noticeHTTP).Print("hello")
 		if !strings.HasSuffix(out.String(), tt.want) || tt.want == "" && out.Len() > 0 {
 			t.Errorf("%s: logged %q, want %q", tt.name, out.String(), tt.want)
 		}
@@ -338,4 +338,19 @@ func get(t *testing.T, server *Server, path string) (status int, body string) {
 		t.Error(err)
 	}
 	return response.StatusCode, string(text)
+}
+
+// A manifest writes the pod's address in brackets, whichever family it is of.
+func TestBracketsHoldAnyAddress(t *testing.T) {
+	t.Parallel()
+	server, err := Listen(ServerConfig{Address: "[127.0.0.1]:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := server.Addr().Addr().Unmap().String(); got != "127.0.0.1" {
+		t.Errorf("bound to %s, want 127.0.0.1", got)
+	}
+	if err := server.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
