@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,72 @@ func TestLoad(t *testing.T) {
 				t.Errorf("Load:\n got %+v\nwant %+v", got, want)
 			}
 		})
+	}
+}
+
+// A value from a Secret or a file often ends in a line break. That changes none of
+// the variables, whichever they are: the table has a value for each.
+func TestLineBreakAtTheEnd(t *testing.T) {
+	t.Parallel()
+	files := writeFiles(t)
+	environs := [][]string{
+		{
+			"LISTEN=:2056", "SOCKETS=3", "RECEIVE_BUFFER=8MiB", "RECEIVE_DELAY=1ms", "EXPORTERS_ALLOW=192.0.2.0/24",
+			"HTTP_LISTEN=127.0.0.1:9090", "HTTP_PPROF=true", "DRAIN_LINGER=8s", "SHUTDOWN_TIMEOUT=20s", "LOG_LEVEL=debug", "LOG_FORMAT=json",
+			"KAFKA_BROKERS=a:9092,b:9093", "KAFKA_TOPIC=netflow", "KAFKA_CREATE_TOPIC=24,3", "KAFKA_DEAD_LETTER_TOPIC=dead",
+			"KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a", "KAFKA_CLIENT_ID=site1", "KAFKA_VALUE=protobuf-delimited", "KAFKA_COMPRESSION=lz4",
+			"KAFKA_LINGER=1s", "KAFKA_BATCH_BYTES=64KiB", "KAFKA_BUFFER_BYTES=32MiB", "KAFKA_PARTITIONER=fnv1a", "KAFKA_ACKS=1",
+			"KAFKA_IDEMPOTENT=false",
+			"KAFKA_TLS=true", "KAFKA_TLS_CA_FILE=" + files.cert, "KAFKA_TLS_CERT_FILE=" + files.cert, "KAFKA_TLS_KEY_FILE=" + files.key,
+			"KAFKA_TLS_SERVER_NAME=kafka", "KAFKA_TLS_INSECURE=true",
+			"KAFKA_SASL_MECHANISM=plain", "KAFKA_SASL_USERNAME=alice", "KAFKA_SASL_PASSWORD= hunter2 ",
+		},
+		{"KAFKA_BROKERS=a:9092", "KAFKA_SASL_MECHANISM=plain", "KAFKA_SASL_USERNAME=alice", "KAFKA_SASL_PASSWORD_FILE=" + files.password},
+		{"KAFKA_BROKERS=a:9092", "KAFKA_SASL_MECHANISM=oauthbearer", "KAFKA_SASL_OAUTH_TOKEN_FILE=" + files.password},
+		{
+			"KAFKA_BROKERS=a:9092", "KAFKA_SASL_MECHANISM=oauthbearer", "KAFKA_SASL_OAUTH_TOKEN_URL=https://idp.example.net/token",
+			"KAFKA_SASL_OAUTH_CLIENT_ID=flowpub", "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + files.password,
+			"KAFKA_SASL_OAUTH_SCOPE=kafka flows", "KAFKA_SASL_OAUTH_CA_FILE=" + files.cert,
+			"KAFKA_VALUE=confluent", "SCHEMA_REGISTRY_URL=https://registry:8081", "SCHEMA_REGISTRY_USERNAME=alice",
+			"SCHEMA_REGISTRY_PASSWORD_FILE=" + files.password, "SCHEMA_REGISTRY_CA_FILE=" + files.cert,
+		},
+	}
+	tried := make(map[string]bool)
+	for _, environ := range environs {
+		for i, set := range environ {
+			environ[i] = Prefix + set
+			name, _, _ := strings.Cut(environ[i], "=")
+			tried[name] = true
+		}
+		want, err := Load(environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, set := range environ {
+			for _, end := range []string{"\n", "\r\n", "\n\n"} {
+				ended := slices.Clone(environ)
+				ended[i] = set + end
+				if got, err := Load(ended); err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("%q: %v\n got %+v\nwant %+v", ended[i], err, got, want)
+				}
+			}
+		}
+	}
+	for _, v := range Variables() {
+		if !tried[v.Name] {
+			t.Errorf("%s: this test lacks a value for it", v.Name)
+		}
+	}
+}
+
+// What is made of nothing but white space is set to nothing.
+func TestLineBreakAlone(t *testing.T) {
+	t.Parallel()
+	got, err := Load([]string{"FLOWPUB_KAFKA_BROKERS=kafka:9092", "FLOWPUB_KAFKA_TOPIC=\n", "FLOWPUB_HTTP_LISTEN=\n"})
+	want := defaults()
+	want.Collector.HTTPListen = ""
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Load: %v\n got %+v\nwant %+v", err, got, want)
 	}
 }
 

@@ -19,6 +19,24 @@ func TestMistakes(t *testing.T) {
 		{"address without port", []string{"FLOWPUB_LISTEN=192.0.2.1"}, []string{
 			`FLOWPUB_LISTEN is "192.0.2.1": "192.0.2.1" is not host:port: add the port`,
 		}},
+		{"brokers with a semicolon between", []string{"FLOWPUB_KAFKA_BROKERS=a:1;b:2"}, []string{
+			`FLOWPUB_KAFKA_BROKERS is "a:1;b:2": "a:1;b:2" is not one entry but 2: separate them by commas, as in a:1,b:2`,
+		}},
+		{"brokers with a space between", []string{"FLOWPUB_KAFKA_BROKERS=a:1 b:2"}, []string{
+			`FLOWPUB_KAFKA_BROKERS is "a:1 b:2": "a:1 b:2" is not one entry but 2: separate them by commas, as in a:1,b:2`,
+		}},
+		{"brokers with line breaks between", []string{"FLOWPUB_KAFKA_BROKERS=a:1\nb:2\n[2001:db8::1]:3\n"}, []string{
+			`FLOWPUB_KAFKA_BROKERS is "a:1\nb:2\n[2001:db8::1]:3": "a:1\nb:2\n[2001:db8::1]:3" is not one entry but 3: separate them by commas, as in a:1,b:2,[2001:db8::1]:3`,
+		}},
+		{"addresses with a semicolon between", []string{"FLOWPUB_LISTEN=:2055; :2056"}, []string{
+			`FLOWPUB_LISTEN is ":2055; :2056": ":2055; :2056" is not one entry but 2: separate them by commas, as in :2055,:2056`,
+		}},
+		{"networks with a space between", []string{"FLOWPUB_EXPORTERS_ALLOW=192.0.2.0/24 2001:db8::/32"}, []string{
+			`FLOWPUB_EXPORTERS_ALLOW is "192.0.2.0/24 2001:db8::/32": "192.0.2.0/24 2001:db8::/32" is not one entry but 2: separate them by commas, as in 192.0.2.0/24,2001:db8::/32`,
+		}},
+		{"routes with a bar between", []string{"FLOWPUB_KAFKA_TOPIC_ROUTES=10.0.0.0/8=a|192.0.2.0/24=b"}, []string{
+			`FLOWPUB_KAFKA_TOPIC_ROUTES is "10.0.0.0/8=a|192.0.2.0/24=b": "10.0.0.0/8=a|192.0.2.0/24=b" is not one entry but 2: separate them by commas, as in 10.0.0.0/8=a,192.0.2.0/24=b`,
+		}},
 		{"address without brackets", []string{"FLOWPUB_LISTEN=2001:db8::1"}, []string{
 			`FLOWPUB_LISTEN is "2001:db8::1": "2001:db8::1" is not host:port: put the IPv6 address in brackets and add the port`,
 		}},

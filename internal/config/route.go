@@ -19,7 +19,7 @@ func (r *routes) UnmarshalText(text []byte) (err error) {
 // route reads one; what a topic may be called is for the publisher to say.
 func route(entry string) (publisher.Route, error) {
 	cidr, topic, found := strings.Cut(entry, "=")
-	if !found {
+	if !found || strings.Contains(topic, "=") {
 		return publisher.Route{}, fmt.Errorf("%q is not network=topic: write it as 192.0.2.0/24=topic", entry)
 	}
 	prefix, err := network(strings.TrimSpace(cidr))

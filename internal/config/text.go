@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -63,7 +64,7 @@ func list[T any](text []byte, parse func(string) (T, error)) ([]T, error) {
 	var values []T
 	var complaints []string
 	for entry := range strings.SplitSeq(string(text), ",") {
-		value, err := parse(strings.TrimSpace(entry))
+		value, err := parseOne(strings.TrimSpace(entry), parse)
 		if err != nil {
 			complaints = append(complaints, err.Error())
 			continue
@@ -74,4 +75,24 @@ func list[T any](text []byte, parse func(string) (T, error)) ([]T, error) {
 		return nil, errors.New(strings.Join(complaints, "; "))
 	}
 	return values, nil
+}
+
+// parseOne reads one entry of a list, which several are not that something else
+// than a comma separates.
+func parseOne[T any](entry string, parse func(string) (T, error)) (value T, err error) {
+	value, err = parse(entry)
+	if err == nil {
+		return value, nil
+	}
+	several := strings.FieldsFunc(entry, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(";|", r) })
+	for _, one := range several {
+		if _, failed := parse(one); failed != nil {
+			return value, err
+		}
+	}
+	if len(several) < 2 {
+		return value, err
+	}
+	return value, fmt.Errorf("%q is not one entry but %d: separate them by commas, as in %s",
+		entry, len(several), strings.Join(several, ","))
 }
