@@ -3,6 +3,8 @@ package manifests
 import (
 	"cmp"
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -38,6 +40,7 @@ func (in *installation) checkCollector(w *workload) []string {
 	if err != nil {
 		return append(findings, "environment: "+err.Error())
 	}
+	findings = append(findings, checkHTTP(spec, cfg)...)
 	findings = append(findings, checkDrain(w, c, cfg)...)
 	return append(findings, checkMemory(c, cfg)...)
 }
@@ -99,6 +102,31 @@ func checkProbes(c *corev1.Container) []string {
 			findings = append(findings, fmt.Sprintf("%s probe: asks %s, not %s", name, probe.HTTPGet.Path, path))
 		case !hasPort(c, probe.HTTPGet.Port, corev1.ProtocolTCP):
 			findings = append(findings, fmt.Sprintf("%s probe: the container has no port %s", name, probe.HTTPGet.Port.String()))
+		}
+	}
+	return findings
+}
+
+// checkHTTP compares where HTTP is with who may reach it: the network policy does not
+// hold on the host network, and a probe asks the pod's address unless it says another.
+func checkHTTP(spec *corev1.PodSpec, cfg config.Config) []string {
+	host, _, err := net.SplitHostPort(cfg.Collector.HTTPListen)
+	if err != nil {
+		return []string{"HTTP: there is none, and so neither probes nor metrics"}
+	}
+	var findings []string
+	listens, err := netip.ParseAddr(host)
+	everywhere := err != nil || listens.IsUnspecified()
+	if everywhere && spec.HostNetwork {
+		findings = append(findings, fmt.Sprintf("HTTP: on the host network %q opens it on every address of the node", cfg.Collector.HTTPListen))
+	}
+	c := &spec.Containers[0]
+	for _, probe := range []*corev1.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
+		if probe == nil || probe.HTTPGet == nil {
+			continue
+		}
+		if asks := cmp.Or(probe.HTTPGet.Host, podAddress); !everywhere && asks != host {
+			findings = append(findings, fmt.Sprintf("HTTP: a probe asks %s, and %q is not there", asks, cfg.Collector.HTTPListen))
 		}
 	}
 	return findings

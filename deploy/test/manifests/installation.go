@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"maps"
+	"strings"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -99,9 +100,25 @@ func (in *installation) environment(c *corev1.Container) map[string]string {
 		}
 	}
 	for _, variable := range c.Env {
-		all[variable.Name] = variable.Value
+		all[variable.Name] = value(variable, all)
 	}
 	return all
+}
+
+// podAddress stands for the address that a pod will have; on the host network it is
+// the node's.
+const podAddress = "192.0.2.10"
+
+// value is what a container finds in a variable. set are those before it.
+func value(variable corev1.EnvVar, set map[string]string) string {
+	if from := variable.ValueFrom; from != nil && from.FieldRef != nil && from.FieldRef.FieldPath == "status.podIP" {
+		return podAddress
+	}
+	text := variable.Value
+	for name, value := range set {
+		text = strings.ReplaceAll(text, "$("+name+")", value)
+	}
+	return text
 }
 
 // check returns everything that is wrong. privileged says that the restricted

@@ -102,6 +102,13 @@ func TestFaults(t *testing.T) {
 		{"probe's port misspelt", func(_ *installation, p *corev1.PodSpec) {
 			p.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromString("web")
 		}, "no port web"},
+		{"HTTP open on the node", func(_ *installation, p *corev1.PodSpec) { p.HostNetwork = true }, "on every address of the node"},
+		{"HTTP open on the node's IPv4 addresses", func(in *installation, p *corev1.PodSpec) {
+			p.HostNetwork = true
+			env("FLOWPUB_HTTP_LISTEN", "0.0.0.0:8080")(in, p)
+		}, "on every address of the node"},
+		{"HTTP where no probe asks", env("FLOWPUB_HTTP_LISTEN", "127.0.0.1:8080"), "a probe asks 192.0.2.10"},
+		{"no HTTP", env("FLOWPUB_HTTP_LISTEN", ""), "neither probes nor metrics"},
 		{"variable misspelt", env("FLOWPUB_DRAIN_LINGERS", "8s"), "FLOWPUB_DRAIN_LINGERS"},
 		{"value wrong", env("FLOWPUB_RECEIVE_BUFFER", "32M"), "FLOWPUB_RECEIVE_BUFFER"},
 		{"file not mounted", env("FLOWPUB_KAFKA_TLS_CA_FILE", "/etc/flowpub/ca.crt"), "no volume has"},
