@@ -122,8 +122,8 @@ lint: $(BUF) $(GOLANGCI_LINT) ## Check form, known mistakes, import rules, broke
 		[[ -z $$unformatted ]] || { printf 'gofmt these:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go mod tidy -diff
 	cd deploy/test && go mod tidy -diff
-	$(GOLANGCI_LINT) run
-	cd deploy/test && $(CURDIR)/$(GOLANGCI_LINT) run
+	$(GOLANGCI_LINT) run --allow-parallel-runners
+	cd deploy/test && $(CURDIR)/$(GOLANGCI_LINT) run --allow-parallel-runners
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	$(BUF) breaking --against '.git#ref=$(or $(BREAKING_AGAINST),$(LAST_RELEASE),HEAD)'

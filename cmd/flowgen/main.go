@@ -10,7 +10,7 @@ import (
 	"os"
 
 	"github.com/flowpub/flowpub/internal/command"
-	"github.com/flowpub/flowpub/internal/exporter"
+	"github.com/flowpub/flowpub/internal/pcap"
 )
 
 // version is set when a release is built, see the Makefile.
@@ -56,7 +56,7 @@ func send(ctx context.Context, j *job, stdout, stderr io.Writer) error {
 	for _, line := range summary(j.sender, took) {
 		fmt.Fprintln(stdout, line)
 	}
-	if errors.Is(err, exporter.ErrNoCapture) {
+	if errors.Is(err, pcap.ErrNoCapture) {
 		err = fmt.Errorf("%w, or add -payloads to send it as it is", err)
 	}
 	return errors.Join(err, unheard(j))

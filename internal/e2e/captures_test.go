@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/flowpub/flowpub/internal/exporter"
+	"github.com/flowpub/flowpub/internal/pcap"
 )
 
 // Every recording comes with the rows that an independent decoder found in it.
@@ -101,7 +102,7 @@ func judgeCapture(t *testing.T, capture string) *tally {
 	}
 	defer file.Close()
 	all := newTally()
-	err = exporter.ReadCapture(file, func(p exporter.Packet) error {
+	err = pcap.Read(file, pcap.IsFlowExport, func(p pcap.Packet) error {
 		all.add(p.Payload)
 		return nil
 	})

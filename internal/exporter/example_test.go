@@ -1,7 +1,6 @@
 package exporter_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -28,17 +27,4 @@ func ExampleGenerator() {
 	// Output:
 	// 127.1.0.1 sent 600 flows in 20 datagrams
 	// 127.1.0.2 sent 600 flows in 20 datagrams
-}
-
-func ExampleReadCapture() {
-	// A file that is neither pcap nor pcapng can be the payload of one datagram: here
-	// a NetFlow version 5 header without a record.
-	err := exporter.ReadCapture(bytes.NewReader(append([]byte{0, 5}, make([]byte, 22)...)), func(p exporter.Packet) error {
-		fmt.Printf("%d bytes, source known: %v\n", len(p.Payload), p.Source.IsValid())
-		return nil
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output: 24 bytes, source known: false
 }

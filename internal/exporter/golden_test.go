@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/netflow5"
+	"github.com/flowpub/flowpub/internal/pcap"
 )
 
 // expectedSuffix names the table of a capture's flows, which another program
@@ -66,7 +67,7 @@ func flowsOf(t *testing.T, name string) (flows []string) {
 	}
 	defer f.Close()
 	packets := 0
-	err = ReadCapture(f, func(c Packet) error {
+	err = pcap.Read(f, pcap.IsFlowExport, func(c pcap.Packet) error {
 		if !isWellFormed(c.Payload) {
 			return nil
 		}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/flowpub/flowpub/decoder/netflow5"
+	"github.com/flowpub/flowpub/internal/pcap"
 )
 
 // Replay sends the datagrams of captures.
@@ -95,7 +96,7 @@ func (r *Replay) send(ctx context.Context, files *captureFiles, i int, pace *pac
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	pace.timeline = timeline{}
-	return readAny(f, r.config.Payloads, func(p Packet) error {
+	return pcap.Read(f, r.isPayload, func(p pcap.Packet) error {
 		if !r.wanted(&p) {
 			return nil
 		}
@@ -114,8 +115,11 @@ func (r *Replay) send(ctx context.Context, files *captureFiles, i int, pace *pac
 	})
 }
 
+// isPayload reports whether a file that is no capture is to be sent as a datagram.
+func (r *Replay) isPayload(file []byte) bool { return r.config.Payloads || pcap.IsFlowExport(file) }
+
 // wanted reports whether a datagram is to be sent, and counts it if not.
-func (r *Replay) wanted(p *Packet) bool {
+func (r *Replay) wanted(p *pcap.Packet) bool {
 	switch {
 	case p.Truncated:
 		r.truncated.Add(1)

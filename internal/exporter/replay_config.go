@@ -28,7 +28,7 @@ const (
 
 // ReplayConfig says what a Replay sends, and where to.
 type ReplayConfig struct {
-	// Files are captures of any kind that ReadCapture reads, sent one after the
+	// Files are captures of any kind that pcap.Read reads, sent one after the
 	// other. At least one must be named.
 	Files []string
 	// Target is the collector's host:port. Empty means DefaultTarget.

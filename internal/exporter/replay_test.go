@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/pcap/pcaptest"
 )
 
 // captureFile writes a capture and returns its name.
@@ -76,9 +78,9 @@ func TestReplayGivesExportersOwnAddresses(t *testing.T) {
 
 func TestReplayChoosesFirstSource(t *testing.T) {
 	t.Parallel()
-	file := captureFile(t, pcapBig(101, ipv6From2001(17, udpTo2055("a")), ipv4From192(0, 0, udpTo2055("b")), ipv6From2001(17, udpTo2055("c"))))
+	file := captureFile(t, pcaptest.Pcap(101, pcaptest.IPv6(17, pcaptest.UDP("a")), pcaptest.IPv4(0, 0, pcaptest.UDP("b")), pcaptest.IPv6(17, pcaptest.UDP("c"))))
 	r := replayed(t, ReplayConfig{Files: []string{file}, OwnSources: true, FirstSource: netip.MustParseAddr("127.77.0.255"), Pace: PaceUnlimited}, new(recorder))
-	for original, want := range map[string]string{from2001: "127.77.0.255", from192: "127.77.1.0"} {
+	for original, want := range map[string]string{pcaptest.Source6: "127.77.0.255", pcaptest.Source4: "127.77.1.0"} {
 		if got := r.Sources()[netip.MustParseAddrPort(original)].Addr().String(); got != want {
 			t.Errorf("%s was given %s, want %s", original, got, want)
 		}
@@ -88,10 +90,10 @@ func TestReplayChoosesFirstSource(t *testing.T) {
 func TestReplayToIPv6(t *testing.T) {
 	t.Parallel()
 	c := listen(t, "::1")
-	file := captureFile(t, pcapBig(101, ipv4From192(0, 0, udpTo2055("a")), ipv6From2001(17, udpTo2055("b"))))
+	file := captureFile(t, pcaptest.Pcap(101, pcaptest.IPv4(0, 0, pcaptest.UDP("a")), pcaptest.IPv6(17, pcaptest.UDP("b"))))
 	r := replayed(t, ReplayConfig{Files: []string{file}, Target: c.LocalAddr().String(), Pace: PaceUnlimited}, nil)
 	for i, d := range receive(t, c, 2) {
-		original := netip.MustParseAddrPort([]string{from192, from2001}[i])
+		original := netip.MustParseAddrPort([]string{pcaptest.Source4, pcaptest.Source6}[i])
 		if string(d.payload) != []string{"a", "b"}[i] || r.Sources()[original] != d.source {
 			t.Errorf("datagram %d: %q from %v, want that of %v", i, d.payload, d.source, original)
 		}
@@ -106,9 +108,9 @@ func TestReplayKeepsPorts(t *testing.T) {
 	ports := []uint16{portOf(t, taken), portOf(t, free)}
 	free.Close()
 	from := func(port uint16) []byte {
-		return ipv4From192(0, 0, join(be16(int(port)), be16(2055), be16(9), be16(0), "x"))
+		return pcaptest.IPv4(0, 0, pcaptest.Join(pcaptest.BE16(int(port)), pcaptest.BE16(2055), pcaptest.BE16(9), pcaptest.BE16(0), "x"))
 	}
-	file := captureFile(t, pcapBig(101, from(ports[0]), from(ports[1])))
+	file := captureFile(t, pcaptest.Pcap(101, from(ports[0]), from(ports[1])))
 	r := replayed(t, ReplayConfig{Files: []string{file}, KeepPorts: true, OwnSources: true, FirstSource: netip.MustParseAddr(address), Pace: PaceUnlimited}, new(recorder))
 	for i, kept := range []bool{false, true} {
 		original := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), ports[i])
@@ -121,10 +123,10 @@ func TestReplayKeepsPorts(t *testing.T) {
 
 func TestReplayLeavesOut(t *testing.T) {
 	t.Parallel()
-	v5 := string(join(be16(5), be16(1), make([]byte, 20+48)))
-	odd := string(join(be16(5), be16(2), make([]byte, 20+48)))
-	file := captureFile(t, pcapBig(101, ipv4From192(0, 0, udpTo2055(v5)), ipv4From192(0, 0, udpTo2055("\x00\x09 other")),
-		ipv4From192(0, 0, udpTo2055("")), ipv4From192(0, 0, udpTo2055(v5))[:60], ipv4From192(0, 0, udpTo2055(odd))))
+	v5 := string(pcaptest.Join(pcaptest.BE16(5), pcaptest.BE16(1), make([]byte, 20+48)))
+	odd := string(pcaptest.Join(pcaptest.BE16(5), pcaptest.BE16(2), make([]byte, 20+48)))
+	file := captureFile(t, pcaptest.Pcap(101, pcaptest.IPv4(0, 0, pcaptest.UDP(v5)), pcaptest.IPv4(0, 0, pcaptest.UDP("\x00\x09 other")),
+		pcaptest.IPv4(0, 0, pcaptest.UDP("")), pcaptest.IPv4(0, 0, pcaptest.UDP(v5))[:60], pcaptest.IPv4(0, 0, pcaptest.UDP(odd))))
 	tests := []struct {
 		name   string
 		onlyV5 bool
@@ -146,11 +148,11 @@ func TestReplayLeavesOut(t *testing.T) {
 
 func TestReplayPace(t *testing.T) {
 	t.Parallel()
-	ip := ipv4From192(0, 0, udpTo2055("x"))
+	ip := pcaptest.IPv4(0, 0, pcaptest.UDP("x"))
 	seconds := func(times ...int) []byte {
-		file := pcapBig(101)
+		file := pcaptest.Pcap(101)
 		for _, s := range times {
-			file = join(file, be32(s), be32(0), be32(len(ip)), be32(len(ip)), ip)
+			file = pcaptest.Join(file, pcaptest.BE32(s), pcaptest.BE32(0), pcaptest.BE32(len(ip)), pcaptest.BE32(len(ip)), ip)
 		}
 		return file
 	}
@@ -162,7 +164,7 @@ func TestReplayPace(t *testing.T) {
 	}{
 		{"recorded", seconds(100, 100, 103, 101, 110), ReplayConfig{Loops: 1}, []int{0, 0, 3000, 3000, 10_000}},
 		{"recorded, twice", seconds(100, 102), ReplayConfig{Loops: 2}, []int{0, 2000, 2000, 4000}},
-		{"recorded, no times", join(be16(5), make([]byte, 22)), ReplayConfig{Loops: 2}, []int{0, 0}},
+		{"recorded, no times", pcaptest.Join(pcaptest.BE16(5), make([]byte, 22)), ReplayConfig{Loops: 2}, []int{0, 0}},
 		{"fixed", seconds(100, 200, 300, 400), ReplayConfig{Pace: PaceFixed, Rate: 10}, []int{100, 200, 300, 400}},
 		{"unlimited", seconds(100, 200, 300, 400), ReplayConfig{Pace: PaceUnlimited}, []int{0, 0, 0, 0}},
 	}
@@ -187,8 +189,8 @@ func TestReplayPace(t *testing.T) {
 
 func TestReplayEndsWithContext(t *testing.T) {
 	t.Parallel()
-	ip := ipv4From192(0, 0, udpTo2055("x"))
-	file := captureFile(t, join(pcapBig(101, ip), be32(math.MaxInt32), be32(0), be32(len(ip)), be32(len(ip)), ip))
+	ip := pcaptest.IPv4(0, 0, pcaptest.UDP("x"))
+	file := captureFile(t, pcaptest.Join(pcaptest.Pcap(101, ip), pcaptest.BE32(math.MaxInt32), pcaptest.BE32(0), pcaptest.BE32(len(ip)), pcaptest.BE32(len(ip)), ip))
 	for _, pace := range []Pace{PaceRecorded, PaceFixed, PaceUnlimited} {
 		ctx, cancel := context.WithCancel(t.Context())
 		r, err := NewReplay(ReplayConfig{Files: []string{file}, Pace: pace, Rate: 0.001, Loops: math.MaxInt})
@@ -213,10 +215,10 @@ func TestReplayEndsWithContext(t *testing.T) {
 
 func TestReplayReportsFiles(t *testing.T) {
 	t.Parallel()
-	manySources := pcapBig(101)
+	manySources := pcaptest.Pcap(101)
 	for i := range MaxReplayed + 1 {
-		ip := ipv4From192(0, 0, join(be16(i+1), be16(2055), be16(8), be16(0)))
-		manySources = join(manySources, be32(0), be32(0), be32(len(ip)), be32(len(ip)), ip)
+		ip := pcaptest.IPv4(0, 0, pcaptest.Join(pcaptest.BE16(i+1), pcaptest.BE16(2055), pcaptest.BE16(8), pcaptest.BE16(0)))
+		manySources = pcaptest.Join(manySources, pcaptest.BE32(0), pcaptest.BE32(0), pcaptest.BE32(len(ip)), pcaptest.BE32(len(ip)), ip)
 	}
 	tests := []struct {
 		name string
@@ -224,7 +226,7 @@ func TestReplayReportsFiles(t *testing.T) {
 		want string
 	}{
 		{"missing", filepath.Join(t.TempDir(), "missing"), "no such file"},
-		{"cut off", captureFile(t, pcapBig(101)[:20]), "offset 20: unexpected EOF"},
+		{"cut off", captureFile(t, pcaptest.Pcap(101)[:20]), "after 0 packets: unexpected EOF"},
 		{"no capture", captureFile(t, []byte("root:x:0:0:root:/root:/bin/bash\n")), "neither pcap nor pcapng"},
 		{"too many sources", captureFile(t, manySources), "more than 1024 sources: leave out"},
 	}
@@ -259,7 +261,7 @@ func TestReplayNotesRefusalOfItsLastDatagram(t *testing.T) {
 	c := listen(t, "127.3.0.3") // no other test listens there
 	target := c.LocalAddr().String()
 	c.Close()
-	r := replayed(t, ReplayConfig{Files: []string{captureFile(t, join(be16(5), make([]byte, 22)))}, Target: target}, nil)
+	r := replayed(t, ReplayConfig{Files: []string{captureFile(t, pcaptest.Join(pcaptest.BE16(5), make([]byte, 22)))}, Target: target}, nil)
 	if got := r.Stats(); got.Datagrams != 1 || got.Refused != 1 {
 		t.Errorf("counted %+v, want a datagram that was refused", got)
 	}

@@ -1,59 +1,44 @@
-package exporter
+package pcap
 
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/gopacket/gopacket/layers"
 )
 
-// linkType says what a captured frame begins with. The values are those of
+// Link types that have other numbers on some systems, or no name in layers:
 // https://www.tcpdump.org/linktypes.html.
-type linkType uint16
-
 const (
-	linkNull     linkType = 0
-	linkEthernet linkType = 1
-	linkRawBSD   linkType = 12 // raw IP has other numbers on some systems
-	linkRawOld   linkType = 14
-	linkRaw      linkType = 101
-	linkLoop     linkType = 108
-	linkSLL      linkType = 113 // Linux "any" interface
-	linkIPv4     linkType = 228
-	linkIPv6     linkType = 229
-	linkSLL2     linkType = 276
+	linkRawBSD = 12
+	linkRawOld = 14
 )
 
-// known reports whether frames of this type can be read.
-func (l linkType) known() bool {
-	switch l {
-	case linkNull, linkEthernet, linkRawBSD, linkRawOld, linkRaw, linkLoop, linkSLL, linkIPv4, linkIPv6, linkSLL2:
-		return true
-	default:
-		return false
-	}
-}
-
-func unknownLink(l linkType) error {
-	return fmt.Errorf("frames of link type %d cannot be read: capture on an Ethernet or loopback interface, or on all at once", l)
+// errUnknownLink is the error of frames that cannot be read.
+func errUnknownLink(link layers.LinkType) error {
+	return fmt.Errorf("pcap: frames of link type %d cannot be read: capture on an Ethernet or loopback interface, or on all at once", link)
 }
 
 // network returns the IP packet in a frame, nil when there is none.
-func (l linkType) network(frame []byte) []byte {
-	switch l {
-	case linkEthernet:
-		return afterEtherType(frame, 12, 14)
-	case linkSLL:
-		return afterEtherType(frame, 14, 16)
-	case linkSLL2:
-		return afterEtherType(frame, 0, 20)
-	case linkNull, linkLoop:
+func network(link layers.LinkType, frame []byte) ([]byte, error) {
+	switch link {
+	case layers.LinkTypeEthernet:
+		return afterEtherType(frame, 12, 14), nil
+	case layers.LinkTypeLinuxSLL:
+		return afterEtherType(frame, 14, 16), nil
+	case layers.LinkTypeLinuxSLL2:
+		return afterEtherType(frame, 0, 20), nil
+	case layers.LinkTypeNull, layers.LinkTypeLoop:
 		// Four bytes of address family, with numbers that differ by system;
 		// the IP header says it too.
 		if len(frame) < 4 {
-			return nil
+			return nil, nil
 		}
-		return frame[4:]
+		return frame[4:], nil
+	case layers.LinkTypeRaw, linkRawBSD, linkRawOld, layers.LinkTypeIPv4, layers.LinkTypeIPv6:
+		return frame, nil
 	default:
-		return frame
+		return nil, errUnknownLink(link)
 	}
 }
 

@@ -1,4 +1,4 @@
-package exporter
+package pcap
 
 import (
 	"net/netip"
@@ -7,19 +7,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/pcap/pcaptest"
 )
 
 func TestFragments(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("0123456789abcdef", 4)
-	udp := udpTo2055(text) // 72 bytes: fragments of 32, 24 and 16
+	udp := pcaptest.UDP(text) // 72 bytes: fragments of 32, 24 and 16
 	const more = 0x2000
-	first := ipv4From192(9, more, udp[:32])
-	second := ipv4From192(9, more|4, udp[32:56])
-	third := ipv4From192(9, 7, udp[56:])
-	other := ipv4From192(10, more, udp[:32])
+	first := pcaptest.IPv4(9, more, udp[:32])
+	second := pcaptest.IPv4(9, more|4, udp[32:56])
+	third := pcaptest.IPv4(9, 7, udp[56:])
+	other := pcaptest.IPv4(10, more, udp[:32])
 	v6 := func(offset, more int, body []byte) []byte {
-		return ipv6From2001(44, join(17, 0, be16(offset|more), be32(9), body))
+		return pcaptest.IPv6(44, pcaptest.Join(17, 0, pcaptest.BE16(offset|more), pcaptest.BE32(9), body))
 	}
 	whole := func(at, source string) []found { return []found{{at, source, text, false}} }
 	tests := []struct {
@@ -27,24 +29,24 @@ func TestFragments(t *testing.T) {
 		frames [][]byte
 		want   []found
 	}{
-		{"in order", [][]byte{first, second, third}, whole("03", from192)},
-		{"backwards", [][]byte{third, second, first}, whole("03", from192)},
-		{"one twice", [][]byte{first, third, first, second}, whole("04", from192)},
-		{"two datagrams at once", [][]byte{first, other, second, third}, whole("04", from192)},
+		{"in order", [][]byte{first, second, third}, whole("03", pcaptest.Source4)},
+		{"backwards", [][]byte{third, second, first}, whole("03", pcaptest.Source4)},
+		{"one twice", [][]byte{first, third, first, second}, whole("04", pcaptest.Source4)},
+		{"two datagrams at once", [][]byte{first, other, second, third}, whole("04", pcaptest.Source4)},
 		{"twice the same datagram", [][]byte{first, second, third, first, second, third},
-			append(whole("03", from192), whole("06", from192)...)},
+			append(whole("03", pcaptest.Source4), whole("06", pcaptest.Source4)...)},
 		{"one missing", [][]byte{first, third}, nil},
 		{"the last missing", [][]byte{first, second}, nil},
-		{"overlapping", [][]byte{first, ipv4From192(9, more|3, udp[24:56]), third}, nil},
-		{"beyond the end of a packet", [][]byte{ipv4From192(9, more|0x1fff, udp)}, nil},
-		{"padded", [][]byte{join(first, "pad"), second, third}, whole("03", from192)},
-		{"IPv6, padded", [][]byte{join(v6(0, 1, udp[:32]), "pad"), v6(32, 0, udp[32:])}, whole("02", from2001)},
-		{"IPv6", [][]byte{v6(32, 1, udp[32:56]), v6(0, 1, udp[:32]), v6(56, 0, udp[56:])}, whole("03", from2001)},
+		{"overlapping", [][]byte{first, pcaptest.IPv4(9, more|3, udp[24:56]), third}, nil},
+		{"beyond the end of a packet", [][]byte{pcaptest.IPv4(9, more|0x1fff, udp)}, nil},
+		{"padded", [][]byte{pcaptest.Join(first, "pad"), second, third}, whole("03", pcaptest.Source4)},
+		{"IPv6, padded", [][]byte{pcaptest.Join(v6(0, 1, udp[:32]), "pad"), v6(32, 0, udp[32:])}, whole("02", pcaptest.Source6)},
+		{"IPv6", [][]byte{v6(32, 1, udp[32:56]), v6(0, 1, udp[:32]), v6(56, 0, udp[56:])}, whole("03", pcaptest.Source6)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := mustPackets(t, pcapBig(101, tt.frames...)); !reflect.DeepEqual(got, tt.want) {
+			if got := mustPackets(t, pcaptest.Pcap(101, tt.frames...)); !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -1,4 +1,4 @@
-package exporter
+package pcap
 
 import "encoding/binary"
 
@@ -6,9 +6,9 @@ import "encoding/binary"
 // is IPFIX.
 var headerLengths = map[uint16]int{1: 16, 5: 24, 7: 24, 8: 28, 9: 20, 10: 16}
 
-// isFlowExport reports whether a payload begins like a datagram of NetFlow, IPFIX
+// IsFlowExport reports whether a payload begins like a datagram of NetFlow, IPFIX
 // or sFlow: with its version, and with a whole header.
-func isFlowExport(payload []byte) bool {
+func IsFlowExport(payload []byte) bool {
 	if len(payload) < 2 {
 		return false
 	}

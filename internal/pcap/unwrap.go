@@ -1,9 +1,11 @@
-package exporter
+package pcap
 
 import (
 	"encoding/binary"
 	"net/netip"
 	"time"
+
+	"github.com/gopacket/gopacket/layers"
 )
 
 // IPv6 extension headers, RFC 8200 section 4.
@@ -15,6 +17,8 @@ const (
 )
 
 const (
+	protocolUDP = 17
+
 	headerIPv4      = 20 // bytes, without options
 	headerIPv6      = 40
 	headerUDP       = 8
@@ -30,10 +34,10 @@ type unwrapper struct {
 func newUnwrapper(fn func(Packet) error) *unwrapper { return &unwrapper{fn: fn} }
 
 // frame calls fn if the frame is, or completes, a UDP datagram.
-func (u *unwrapper) frame(link linkType, at time.Time, frame []byte) error {
-	ip := link.network(frame)
-	if len(ip) == 0 {
-		return nil
+func (u *unwrapper) frame(link layers.LinkType, at time.Time, frame []byte) error {
+	ip, err := network(link, frame)
+	if err != nil || len(ip) == 0 {
+		return err
 	}
 	var p Packet
 	var ok bool
