@@ -70,8 +70,12 @@ type Config struct {
 	Publisher publisher.Config
 	// Version is the program's, for the log and the metrics.
 	Version string
-	// Logger receives what an operator should know; nil means nothing is logged.
+	// Logger receives what an operator should know; nil means nothing is logged. It
+	// must not wait for whoever reads the log: readers of sockets use it.
 	Logger *slog.Logger
+	// LogLinesDropped, when not nil, returns how many log lines were lost. It may be
+	// called by several goroutines at once.
+	LogLinesDropped func() uint64
 }
 
 // DefaultConfig returns the documented defaults: port 2055 on all addresses,

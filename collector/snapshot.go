@@ -16,7 +16,15 @@ func (c *Collector) Snapshot() telemetry.Snapshot {
 	stats := c.publisher.Stats()
 	addFlows(&s, &stats)
 	addKafka(&s, &stats)
+	s.LogLinesDropped = c.logLinesDropped()
 	return s
+}
+
+func (c *Collector) logLinesDropped() uint64 {
+	if c.cfg.LogLinesDropped == nil {
+		return 0
+	}
+	return c.cfg.LogLinesDropped()
 }
 
 // intakeTotals are the sums over all sockets.

@@ -8,7 +8,7 @@ import (
 )
 
 const helpIntroduction = `flowpub collects NetFlow version 5 over UDP and publishes every flow record to a
-Kafka topic. SIGTERM or SIGINT ends it in order, a second one at once.
+Kafka topic. SIGTERM, SIGINT or SIGHUP ends it in order, a second one at once.
 
 Usage: flowpub [-h | -version]
 

@@ -1,8 +1,8 @@
 // Command flowpub collects NetFlow version 5 over UDP and publishes every flow
 // record to a Kafka topic.
 //
-// It is configured by environment variables; flowpub -h lists them. SIGTERM and
-// SIGINT end it in order, a second one at once. Exit status:
+// It is configured by environment variables; flowpub -h lists them. SIGTERM,
+// SIGINT and SIGHUP end it in order, a second one at once. Exit status:
 //
 //	0  everything decoded was delivered, or dropped for a counted reason before shutdown
 //	1  something fatal happened, or flows had to be given up at shutdown

@@ -6,35 +6,44 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/config"
+	"github.com/flowpub/flowpub/internal/logqueue"
 )
 
-// run is the program: it collects until ctx ends, and returns the exit status.
+// lastLines is how long the end waits for standard error to take what is logged.
+const lastLines = time.Second
+
+// run is the program: it collects until ctx ends, and returns the exit status. It
+// never waits for whoever reads stderr, but for the last lines, and then not long.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	queue := logqueue.New(stderr, logqueue.DefaultLimit)
+	defer queue.Close(lastLines)
 	if err := command.ParseAll(command.NewFlags(), args); err != nil {
 		program := command.Program{
 			Name: "flowpub", Linked: version, Usage: help(),
 			Hint: "It is configured by environment variables; flowpub -h lists them.",
 		}
-		return program.Finish(err, stdout, stderr)
+		return program.Finish(err, stdout, queue)
 	}
-	return collect(ctx, environ, stderr)
+	return collect(ctx, environ, queue)
 }
 
-// collect runs the collector. Its log goes to stderr.
-func collect(ctx context.Context, environ []string, stderr io.Writer) int {
+// collect runs the collector. Its log goes to the queue.
+func collect(ctx context.Context, environ []string, queue *logqueue.Queue) int {
 	cfg, err := config.Load(environ)
 	if err != nil {
-		fmt.Fprintf(stderr, "flowpub: nothing was started, the configuration is wrong; flowpub -h explains the variables:\n  %s\n",
+		fmt.Fprintf(queue, "flowpub: nothing was started, the configuration is wrong; flowpub -h explains the variables:\n  %s\n",
 			strings.ReplaceAll(err.Error(), "\n", "\n  "))
 		return command.Misused
 	}
 	limitGoMemory(environ, cfg.Collector.GoMemoryLimit, debug.SetMemoryLimit)
-	logger := cfg.Log.Logger(stderr)
+	logger := cfg.Log.Logger(queue)
 	cfg.Collector.Logger = logger
+	cfg.Collector.LogLinesDropped = queue.Dropped
 	cfg.Collector.Version = command.Version(version)
 
 	c, err := collector.New(cfg.Collector) //nolint:contextcheck // it waits for nothing that ctx could end; Run does

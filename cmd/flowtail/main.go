@@ -8,8 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/tail"
@@ -19,9 +17,6 @@ import (
 var version string
 
 func main() {
-	// Writing to a closed pipe is to be an error, as it is for other files, so
-	// that the program ends in order when its reader does.
-	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(command.UntilSignal(func(ctx context.Context) int {
 		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	}))

@@ -14,12 +14,21 @@ const (
 	Misused = 2 // the command line or the configuration is wrong; nothing was done
 )
 
-// UntilSignal returns what program returns. SIGINT or SIGTERM ends program's
-// context; after a second one program is not waited for, and UntilSignal returns
-// Failed.
+// UntilSignal returns what program returns. SIGINT, SIGTERM or SIGHUP ends
+// program's context; after a second one program is not waited for, and UntilSignal
+// returns Failed.
+//
+// SIGHUP does nothing if it was ignored at the start, as below nohup. From here on
+// writing to a pipe whose reader has gone is an error, also on the standard outputs,
+// and no longer ends the process by SIGPIPE.
 func UntilSignal(program func(context.Context) int) int {
+	signal.Ignore(syscall.SIGPIPE)
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ending = append(ending, syscall.SIGHUP)
+	}
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, ending...)
 	defer signal.Stop(signals)
 	return endOn(signals, program)
 }

@@ -99,6 +99,8 @@ func kafkaFamilies() []family {
 
 func processFamilies() []family {
 	return []family{
+		counter("log_lines_dropped_total", "Log lines that could not be written to standard error.",
+			func(s *Snapshot) uint64 { return s.LogLinesDropped }),
 		gauge("ready", "Whether the readiness probe passes.",
 			func(s *Snapshot) float64 { return truth(s.Ready) }),
 		gauges("build_info", "version", "Always 1; the label tells the program's version.",

@@ -47,6 +47,7 @@ func sample() Snapshot {
 		Idempotent:              true,
 		ReceiveBufferAsked:      33554432,
 		ReceiveBufferGranted:    8388608,
+		LogLinesDropped:         16,
 		Ready:                   true,
 		Version:                 "v1.2.3",
 	}
@@ -123,6 +124,8 @@ flowpub_kafka_schemas_missing 2
 # TYPE flowpub_kafka_topic_warnings gauge
 flowpub_kafka_topic_warnings{kind="compaction"} 1
 flowpub_kafka_topic_warnings{kind="one_replica"} 0
+# TYPE flowpub_log_lines_dropped_total counter
+flowpub_log_lines_dropped_total 16
 # TYPE flowpub_packets_anomalous_total counter
 flowpub_packets_anomalous_total{kind="count_above_30"} 11
 flowpub_packets_anomalous_total{kind="trailing_bytes"} 0

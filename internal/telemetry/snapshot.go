@@ -63,6 +63,8 @@ type Snapshot struct {
 
 	// ReceiveBufferAsked and ReceiveBufferGranted are bytes over all sockets.
 	ReceiveBufferAsked, ReceiveBufferGranted int
+	// LogLinesDropped counts log lines that nobody took in time.
+	LogLinesDropped uint64
 	// Ready tells whether the readiness probe passes.
 	Ready bool
 	// Version is the version of the program.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ const (
 	endLimit   = 30 * time.Second
 )
 
+// junk is what FillLog writes; it is not part of the log.
+const junk = 'x'
+
 // Process is a running flowpub. Its methods are safe for concurrent use.
 type Process struct {
 	// UDP and HTTP are the addresses on which it listens.
@@ -29,6 +33,9 @@ type Process struct {
 	// Command and Stdout are to be looked at when it has ended.
 	Command *exec.Cmd
 	Stdout  bytes.Buffer
+
+	stderr  io.ReadCloser
+	reading sync.Mutex // held while nobody is to read the log
 
 	mu    sync.Mutex
 	log   []string // a JSON object a line
@@ -50,6 +57,7 @@ func Start(t *testing.T, program string, environ ...string) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.stderr = stderr
 	if err := p.Command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -63,15 +71,25 @@ func Start(t *testing.T, program string, environ ...string) *Process {
 func (p *Process) follow(stderr io.Reader, copied io.Writer) {
 	defer close(p.Exited)
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		_, _ = fmt.Fprintln(copied, lines.Text())
-		p.mu.Lock()
-		p.log = append(p.log, lines.Text())
-		p.mu.Unlock()
+		p.keep(lines.Text(), copied)
 		if messageOf(lines.Text()) == "collecting" {
 			close(p.bound)
 		}
 	}
 	_ = p.Command.Wait() // its state tells
+}
+
+// keep adds a line to the log, and to a copy of it. It waits while nobody is to read that.
+func (p *Process) keep(line string, copied io.Writer) {
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	if strings.Trim(line, string(junk)) == "" {
+		return
+	}
+	_, _ = fmt.Fprintln(copied, line)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log = append(p.log, line)
 }
 
 // awaitSockets waits for the line that tells the addresses.
@@ -103,6 +121,21 @@ func messageOf(line string) string {
 		return ""
 	}
 	return head.Message
+}
+
+// CloseLog closes the pipe that is the process's standard error: its next line
+// finds no reader.
+func (p *Process) CloseLog(t *testing.T) {
+	t.Helper()
+	if err := p.stderr.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// HoldLog stops reading the log, until the returned function is called.
+func (p *Process) HoldLog() (release func()) {
+	p.reading.Lock()
+	return p.reading.Unlock
 }
 
 // Log returns the lines logged so far.
