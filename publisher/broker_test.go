@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/flowpub/flowpub/internal/flowtest"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -115,7 +116,7 @@ func (c consumed) unframe(t *testing.T, f framing) {
 	t.Helper()
 	for _, records := range c {
 		for _, r := range records {
-			m, err := readValue(f, r.Value)
+			m, err := flowtest.Read(f.Value.String(), f.Schema, r.Value)
 			if err == nil {
 				r.Value, err = proto.Marshal(m)
 			}

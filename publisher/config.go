@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 // Limits of a configuration, and figures that follow from Kafka's own.
@@ -14,7 +16,7 @@ const (
 	// MinBatchBytes and MaxBatchBytes bound Config.BatchBytes. The upper one is
 	// what a batch may hold while its partition is busy.
 	MinBatchBytes = 4 << 10
-	MaxBatchBytes = 1 << 20
+	MaxBatchBytes = batch.MaxBytes
 	// MinBufferBytes is the smallest budget that keeps one partition moving: a
 	// batch being filled, one under way, the client's copy of it.
 	MinBufferBytes = 4 << 20
@@ -25,6 +27,27 @@ const (
 	MaxLinger = time.Minute
 	// maxTopicLength is Kafka's own bound, see its class Topic.
 	maxTopicLength = 249
+)
+
+// Value is how a Kafka message's value holds its flow record.
+type Value = batch.Value
+
+// Compression is how record batches are compressed.
+type Compression = batch.Compression
+
+// The forms of values and the codecs, as package batch describes them.
+const (
+	ValueProtobuf          = batch.ValueProtobuf
+	ValueProtobufDelimited = batch.ValueProtobufDelimited
+	ValueJSON              = batch.ValueJSON
+	ValueConfluent         = batch.ValueConfluent
+
+	CompressionNone    = batch.CompressionNone
+	CompressionGzip    = batch.CompressionGzip
+	CompressionSnappy  = batch.CompressionSnappy
+	CompressionLZ4     = batch.CompressionLZ4
+	CompressionZstd    = batch.CompressionZstd
+	CompressionLZ4Fast = batch.CompressionLZ4Fast
 )
 
 // Config says where flow records go and how. DefaultConfig gives the values
@@ -114,7 +137,7 @@ func (c Config) Validate() error {
 	case !canBeTopic(c.Topic):
 		mistake("topic %q cannot exist in Kafka: %s", c.Topic, topicRule)
 	}
-	if err := c.Value.validate(); err != nil {
+	if err := c.Value.Validate(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Linger < 0 || c.Linger > MaxLinger {

@@ -65,6 +65,7 @@ func TestValidate(t *testing.T) {
 		{"no files for the endpoint", oauth(OAuthConfig{TokenURL: "https://idp/", ClientID: "c", ClientSecretFile: "/hunter2", CAFile: notPEM}), []string{
 			"OAuth client secret: no such file", notPEM + " holds no PEM certificate",
 		}},
+		{"a form of values that is none", func(c *Config) { c.Value = 99 }, []string{"is not known: use protobuf"}},
 		{"several", func(c *Config) { c.Topic, c.BufferBytes, c.Linger = "", 0, -1 }, []string{"no topic", "buffer is 0", "linger is -1ns"}},
 	}
 	for _, test := range tests {

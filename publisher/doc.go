@@ -15,6 +15,6 @@
 // Datagrams that held no flow record can go to a topic of their own, see
 // [Publisher.PublishDeadLetter]; nothing of the above waits for them.
 //
-// The package writes its own record batches, and leaves the rest of Kafka's
+// The package writes its own record batches, see package batch, and leaves the rest of Kafka's
 // protocol to kafka-go.
 package publisher

@@ -1,6 +1,10 @@
 package publisher
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/flowpub/flowpub/publisher/batch"
+)
 
 // layout says where a topic's records go. It is immutable but for its stages,
 // which end one by one; the topic replaces it when its partitions are first
@@ -11,7 +15,7 @@ type layout struct {
 	partitions  []*partition
 	// framing is what values are made of. Where there are partitions it is whole:
 	// what is in stages has none yet.
-	framing framing
+	framing batch.Framing
 	// stages hold what must wait: at first, with no partitions, there is one,
 	// for everything. Later there is one for each of the partitions there were
 	// before; it takes the exporters that move away from it, until their last

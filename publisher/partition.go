@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 // partition owns everything of one partition of a topic: the batch being
@@ -16,7 +18,7 @@ type partition struct {
 	topic  *topic
 	number int32
 	// framing is that of the topic, which never changes.
-	framing framing
+	framing batch.Framing
 
 	mu sync.Mutex
 	// generation is that of the newest layout that took note of this partition;
@@ -25,9 +27,9 @@ type partition struct {
 	closed     bool
 	flushing   bool // nothing waits for company any more
 	account    account
-	open       *batch
-	queue      []*batch // full batches and those tried already, oldest first
-	busy       bool     // a request has queue[0]
+	open       *pending
+	queue      []*pending // full batches and those tried already, oldest first
+	busy       bool       // a request has queue[0]
 	counts     counts
 	// accepted and settled count records appended, and those delivered or
 	// dropped since. They tell when what came before a moment is gone.
@@ -66,25 +68,25 @@ func newPartition(t *topic, number int32, generation int) *partition {
 
 // append queues all records of the packet in e, or drops and counts them. It
 // returns false, and has done nothing, when l is no longer the layout.
-func (p *partition) append(l *layout, e *packetEncoder) (done bool, err error) {
+func (p *partition) append(l *layout, e *batch.Encoder) (done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.generation > l.generation {
 		return false, nil
 	}
-	n := len(e.packet.Records)
+	n := e.Records()
 	p.counts.decoded += uint64(n)
 	if p.closed {
 		p.counts.dropped[DropShutdown] += uint64(n)
 		return true, ErrClosed
 	}
-	b := p.room(n * e.framing.value.maxRecordSize())
+	b := p.room(e.MaxSize(0, n))
 	if b == nil {
 		p.counts.dropped[DropBufferFull] += uint64(n)
 		return true, ErrBufferFull
 	}
-	before := b.size()
-	b.appendPacket(e)
+	before := b.Size()
+	b.Append(e, 0, n)
 	p.appended(b, n, before)
 	return true, nil
 }
@@ -92,28 +94,28 @@ func (p *partition) append(l *layout, e *packetEncoder) (done bool, err error) {
 // appended accounts for n records appended to the open batch b, which had a size
 // before. The sender is told once that the batch may go: whatever keeps it from
 // going then makes the sender look again when it ends.
-func (p *partition) appended(b *batch, n, before int) {
+func (p *partition) appended(b *pending, n, before int) {
 	p.counts.buffered += uint64(n)
 	p.accepted += uint64(n)
 	enough := p.pub.cfg.BatchBytes
 	switch {
-	case p.flushing || (b.size() >= enough && before < enough):
+	case p.flushing || (b.Size() >= enough && before < enough):
 		p.pub.sender.ready(p)
-	case b.records == n:
+	case b.Records() == n:
 		p.pub.sender.linger(p, b.opened)
 	}
 }
 
 // room returns the open batch with room for n bytes of records more, which may
 // be a new one; nil when the budget has none.
-func (p *partition) room(n int) *batch {
+func (p *partition) room(n int) *pending {
 	b := p.open
-	if b != nil && b.size()+n > p.mostRaw() {
+	if b != nil && b.Size()+n > p.mostRaw() {
 		p.shut()
 		b = nil
 	}
-	if b != nil && cap(b.buf) < b.capacity(n) && !p.grow(b, b.capacity(n)) {
-		if len(p.queue) > 0 && b.size() < p.leastUsual() {
+	if b != nil && !b.Has(b.Room(n)) && !p.grow(b, b.Room(n)) {
+		if len(p.queue) > 0 && b.Size() < p.leastUsual() {
 			return nil
 		}
 		p.shut()
@@ -132,12 +134,9 @@ func (p *partition) leastUsual() int { return min(p.usual, p.pub.cfg.BatchBytes/
 
 // begin opens a batch with room for n bytes, as large as the last ones if there
 // is room for that.
-func (p *partition) begin(n int) *batch {
-	b := &batch{opened: time.Now()}
-	if p.pub.cfg.Compression == CompressionLZ4Fast {
-		b.lz4 = new(lz4Block)
-	}
-	need := b.capacity(batchHeaderSize + n)
+func (p *partition) begin(n int) *pending {
+	opened := time.Now()
+	need := batch.Room(p.pub.cfg.Compression, n)
 	buf := p.pub.budget.take(&p.account, max(need, p.usual))
 	if buf == nil && len(p.queue) > 0 {
 		buf = p.pub.budget.take(&p.account, max(need, p.leastUsual()))
@@ -147,23 +146,17 @@ func (p *partition) begin(n int) *batch {
 	if buf == nil {
 		return nil
 	}
-	b.buf = buf[:batchHeaderSize]
-	if b.lz4 != nil {
-		b.buf = b.lz4.begin(b.buf)
-	}
-	p.open = b
-	return b
+	p.open = &pending{Batch: batch.Open(buf, p.pub.cfg.Compression), opened: opened}
+	return p.open
 }
 
 // grow moves b to a larger buffer, of at least n bytes.
-func (p *partition) grow(b *batch, n int) bool {
-	buf := p.pub.budget.take(&p.account, max(n, min(2*cap(b.buf), MaxBatchBytes)))
+func (p *partition) grow(b *pending, n int) bool {
+	buf := p.pub.budget.take(&p.account, max(n, min(2*cap(b.Bytes()), MaxBatchBytes)))
 	if buf == nil {
 		return false
 	}
-	copied := append(buf, b.buf...) //nolint:gocritic // into the larger buffer
-	p.pub.budget.give(&p.account, b.buf)
-	b.buf = copied
+	p.pub.budget.give(&p.account, b.Move(buf))
 	return true
 }
 
@@ -196,17 +189,17 @@ func (p *partition) shut() {
 }
 
 // enqueue moves the open batch to the queue.
-func (p *partition) enqueue() *batch {
+func (p *partition) enqueue() *pending {
 	b := p.open
 	p.open = nil
-	b.raw = b.size()
-	p.usual = max(len(b.buf), p.usual/4*3)
+	b.Shut()
+	p.usual = max(len(b.Bytes()), p.usual/4*3)
 	p.queue = append(p.queue, b)
 	return b
 }
 
 // sealLater compresses b in a goroutine of its own. The caller holds the lock.
-func (p *partition) sealLater(b *batch) {
+func (p *partition) sealLater(b *pending) {
 	b.sealing = true
 	p.pub.working.Go(func() {
 		if p.pub.ctx.Err() == nil { // else it will be discarded
@@ -223,7 +216,7 @@ func (p *partition) sealLater(b *batch) {
 // returns nil when there is none or its time has not come. alone tells that the
 // batch must not share a request. The open batch counts if it has lingered for
 // so long.
-func (p *partition) next(now time.Time, linger time.Duration) (b *batch, alone bool) {
+func (p *partition) next(now time.Time, linger time.Duration) (b *pending, alone bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.busy || now.Before(p.after) {
@@ -242,7 +235,7 @@ func (p *partition) next(now time.Time, linger time.Duration) (b *batch, alone b
 // due tells whether the open batch should wait no longer.
 func (p *partition) due(now time.Time, linger time.Duration) bool {
 	return p.open != nil &&
-		(p.flushing || p.open.size() >= p.pub.cfg.BatchBytes || now.Sub(p.open.opened) >= linger)
+		(p.flushing || p.open.Size() >= p.pub.cfg.BatchBytes || now.Sub(p.open.opened) >= linger)
 }
 
 // release ends the partition's being busy without an attempt.

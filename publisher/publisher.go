@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 // The errors of Publish.
@@ -38,7 +39,7 @@ type Publisher struct {
 	log     *slog.Logger
 	notices *notices
 	budget  *budget
-	sealers chan *sealer
+	sealers chan *batch.Sealer
 	cluster *cluster
 	sender  *sender
 	topics  []*topic // the first is Config.Topic's
@@ -76,9 +77,9 @@ func New(cfg Config) (*Publisher, error) {
 	p.notices = &notices{log: p.log, kept: make(map[string]kept)}
 	names := cfg.topics()
 	p.budget = newBudget(int64(cfg.BufferBytes), len(names))
-	p.sealers = make(chan *sealer, runtime.GOMAXPROCS(0))
+	p.sealers = make(chan *batch.Sealer, runtime.GOMAXPROCS(0))
 	for range cap(p.sealers) {
-		p.sealers <- newSealer(cfg.Compression, p.budget)
+		p.sealers <- batch.NewSealer(cfg.Compression)
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	var err error

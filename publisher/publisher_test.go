@@ -41,7 +41,7 @@ func TestValuesDelivered(t *testing.T) {
 	t.Parallel()
 	for _, f := range framings {
 		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast} {
-			t.Run(fmt.Sprintf("%v %v", f.value, c), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v %v", f.Value, c), func(t *testing.T) {
 				t.Parallel()
 				address, port := reserveAddress(t)
 				p := startPublisher(t, []string{address}, func(cfg *Config) {
@@ -146,7 +146,7 @@ func TestPublishAllocations(t *testing.T) {
 			}
 		})
 		if n > 0 {
-			t.Errorf("%v: publishing a packet allocates %v times", f.value, n)
+			t.Errorf("%v: publishing a packet allocates %v times", f.Value, n)
 		}
 	}
 }
@@ -171,7 +171,7 @@ func TestLargestPacket(t *testing.T) {
 	t.Parallel()
 	for _, f := range framings {
 		for _, c := range []Compression{CompressionNone, CompressionZstd, CompressionLZ4Fast} {
-			t.Run(fmt.Sprintf("%v %v", f.value, c), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v %v", f.Value, c), func(t *testing.T) {
 				t.Parallel()
 				broker := startBroker(t, 1)
 				p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) {
@@ -195,7 +195,7 @@ func TestLargestPacketInLeastBuffer(t *testing.T) {
 	t.Parallel()
 	for _, f := range framings {
 		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast} {
-			t.Run(fmt.Sprintf("%v %v", f.value, c), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v %v", f.Value, c), func(t *testing.T) {
 				t.Parallel()
 				address, port := reserveAddress(t)
 				p := startPublisher(t, []string{address}, func(cfg *Config) {

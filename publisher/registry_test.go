@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/internal/testca"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
@@ -151,7 +149,7 @@ func TestSchemaOfEachTopic(t *testing.T) {
 			t.Fatalf("topic %s has the schemas %v, want one", topic, ids)
 		}
 		got := consumeTopic(t, broker.ListenAddrs(), topic, int(count))
-		got.unframe(t, framing{value: ValueConfluent, schema: ids[0]})
+		got.unframe(t, withSchema(ids[0]))
 		checkFlows(t, got, count)
 	}
 	if s := p.Stats(); s.SchemasMissing != 0 {
@@ -332,7 +330,7 @@ func awaitDelivery(t *testing.T, p *Publisher, broker *kfake.Cluster, n uint64) 
 	closeWithin(t, p, 10*time.Second)
 	wantDelivered(t, p, n)
 	got := consume(t, broker.ListenAddrs(), int(n))
-	got.unframe(t, framing{value: ValueConfluent, schema: 1})
+	got.unframe(t, withSchema(1))
 	checkFlows(t, got, n)
 }
 
@@ -461,7 +459,7 @@ func TestCloseWithoutRegistry(t *testing.T) {
 // Exporters that move to a new partition keep their schema.
 func TestConfluentMoved(t *testing.T) {
 	t.Parallel()
-	f := framing{value: ValueConfluent, schema: 7}
+	f := withSchema(7)
 	broker := startBroker(t, 2)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { f.configure(t, c) })
 	n := publish(t, p, 0, 160, 30)
@@ -517,20 +515,5 @@ func TestRegistryMistakes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want one about %q", name, err, tt.want)
 		}
-	}
-}
-
-// A message is read by what its registered text describes.
-func TestConfluentGolden(t *testing.T) {
-	t.Parallel()
-	e := packetEncoder{framing: framing{value: ValueConfluent, schema: 300}}
-	e.reset(goldenPacket())
-	want := append([]byte{0, 0, 0, 1, 44, 0}, bytesOf(t, goldenValue)...)
-	got := e.appendValue(nil, 0)
-	if !bytes.Equal(got, want) {
-		t.Errorf("got\n%x, want\n%x", got, want)
-	}
-	if err := proto.Unmarshal(got[6:], new(flowv1.FlowRecord)); err != nil {
-		t.Error(err)
 	}
 }

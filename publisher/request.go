@@ -26,13 +26,13 @@ type request struct {
 // item is one partition's batch in a request.
 type item struct {
 	partition *partition
-	batch     *batch
+	batch     *pending
 }
 
 // add puts a batch into r. It returns false when the budget has no room for
 // one more copy.
-func (r *request) add(b *budget, p *partition, content *batch) bool {
-	n := int64(len(content.buf))
+func (r *request) add(b *budget, p *partition, content *pending) bool {
+	n := int64(len(content.Bytes()))
 	if !b.startCopy(n) {
 		return false
 	}
@@ -67,7 +67,7 @@ func (p *Publisher) produce(ctx context.Context, b *broker, items []item) []outc
 	defer cancel()
 	sets := make([]*recordSet, len(items))
 	for i := range items {
-		sets[i] = &recordSet{batch: items[i].batch.buf}
+		sets[i] = &recordSet{batch: items[i].batch.Bytes()}
 	}
 	began := time.Now()
 	response, err := p.cluster.roundTrip(ctx, &rawproduce.Request{

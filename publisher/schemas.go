@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 // schemas gets the id of each topic's schema from the registry. Until a topic has
@@ -35,10 +37,10 @@ func (t *topic) framed() bool {
 }
 
 // framing is what the topic's values are made of.
-func (t *topic) framing() framing {
-	f := framing{value: t.pub.cfg.Value}
+func (t *topic) framing() batch.Framing {
+	f := batch.Framing{Value: t.pub.cfg.Value}
 	if s := t.schema.Load(); s != nil {
-		f.schema = s.id
+		f.Schema = s.id
 	}
 	return f
 }

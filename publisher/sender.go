@@ -197,7 +197,7 @@ func (s *sender) place(ctx context.Context, now time.Time, p *partition, linger 
 		return
 	}
 	r := shared[leader]
-	if alone || (r != nil && r.size+len(b.buf) > maxRequestBytes) {
+	if alone || (r != nil && r.size+len(b.Bytes()) > maxRequestBytes) {
 		r = nil
 	}
 	if r == nil {

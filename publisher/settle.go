@@ -23,14 +23,14 @@ const (
 )
 
 // prepare makes b, whose partition is busy with it, ready for an attempt.
-func (p *Publisher) prepare(ctx context.Context, part *partition, b *batch) error {
-	if !b.sealed {
+func (p *Publisher) prepare(ctx context.Context, part *partition, b *pending) error {
+	if !b.Sealed() {
 		p.seal(part, b)
 	}
 	if b.stamped {
 		return nil
 	}
-	for len(b.buf) > part.mostWire() && b.records > 1 {
+	for len(b.Bytes()) > part.mostWire() && b.Records() > 1 {
 		if err := p.divide(part, b); err != nil {
 			return err
 		}
@@ -39,32 +39,32 @@ func (p *Publisher) prepare(ctx context.Context, part *partition, b *batch) erro
 }
 
 // seal compresses b, which belongs to the caller.
-func (p *Publisher) seal(part *partition, b *batch) {
+func (p *Publisher) seal(part *partition, b *pending) {
 	s := <-p.sealers
-	s.seal(&part.account, b)
+	s.Seal(charged{p.budget, &part.account}, &b.Batch)
 	p.sealers <- s
 	part.mu.Lock()
 	defer part.mu.Unlock()
-	part.ratio += (float64(len(b.buf))/float64(b.raw) - part.ratio) / 4
+	part.ratio += (float64(len(b.Bytes()))/float64(b.Size()) - part.ratio) / 4
 }
 
 // divide puts two batches in the place of b, which the partition is busy with.
-func (p *Publisher) divide(part *partition, b *batch) error {
+func (p *Publisher) divide(part *partition, b *pending) error {
 	s := <-p.sealers
-	second, err := s.split(&part.account, b)
+	second, err := s.Split(charged{p.budget, &part.account}, &b.Batch)
 	p.sealers <- s
 	if err != nil {
 		return &kindError{failureMemory, err}
 	}
 	part.mu.Lock()
 	defer part.mu.Unlock()
-	part.queue = slices.Insert(part.queue, 1, second)
+	part.queue = slices.Insert(part.queue, 1, b.half(second))
 	return nil
 }
 
 // identify stamps b with the partition's next sequence numbers, if brokers are
 // to recognise it.
-func (p *partition) identify(ctx context.Context, b *batch) error {
+func (p *partition) identify(ctx context.Context, b *pending) error {
 	if p.renew || p.producer.generation == 0 {
 		known := 0
 		if p.renew {
@@ -74,7 +74,7 @@ func (p *partition) identify(ctx context.Context, b *batch) error {
 		if errors.Is(err, errNotIdempotent) {
 			// Nothing is forgotten: once there are ids again, the next batch, or the
 			// next attempt with this one, needs a newer one than the last.
-			stampBatch(b.buf, noProducer.id, noProducer.epoch, -1)
+			b.Stamp(noProducer.id, noProducer.epoch, -1)
 			return nil
 		}
 		if err != nil {
@@ -87,7 +87,7 @@ func (p *partition) identify(ctx context.Context, b *batch) error {
 }
 
 // settle acts on what became of an attempt to deliver b.
-func (p *Publisher) settle(part *partition, b *batch, o outcome) {
+func (p *Publisher) settle(part *partition, b *pending, o outcome) {
 	if o.verdict == delivered {
 		part.delivered(b)
 	} else {
@@ -96,8 +96,8 @@ func (p *Publisher) settle(part *partition, b *batch, o outcome) {
 		if o.moved {
 			p.cluster.refreshSoon()
 		}
-		if o.verdict == tooLarge && b.records > 1 {
-			part.topic.lowerMessageLimit(len(b.buf) / 2)
+		if o.verdict == tooLarge && b.Records() > 1 {
+			part.topic.lowerMessageLimit(len(b.Bytes()) / 2)
 		}
 		part.failed(b, o)
 	}
@@ -106,25 +106,25 @@ func (p *Publisher) settle(part *partition, b *batch, o outcome) {
 }
 
 // delivered accounts for a batch that Kafka has.
-func (p *partition) delivered(b *batch) {
+func (p *partition) delivered(b *pending) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if b.stamped {
-		p.sequence = nextSequence(p.sequence, b.records)
+		p.sequence = nextSequence(p.sequence, b.Records())
 	}
 	p.failures, p.after = 0, time.Time{}
 	if b.unanswered && time.Since(b.opened) >= producerMemory {
 		p.doubt(b) // brokers that have forgotten the producer say nothing, and store it again
 	}
-	p.counts.delivered += uint64(b.records)
+	p.counts.delivered += uint64(b.Records())
 	p.counts.batches++
-	p.counts.raw += uint64(b.raw)
-	p.counts.wire += uint64(len(b.buf))
+	p.counts.raw += uint64(b.Size())
+	p.counts.wire += uint64(len(b.Bytes()))
 	p.finish(b)
 }
 
 // failed decides what to do with a batch that Kafka does not have, or may not.
-func (p *partition) failed(b *batch, o outcome) {
+func (p *partition) failed(b *pending, o outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !o.definite {
@@ -135,7 +135,7 @@ func (p *partition) failed(b *batch, o outcome) {
 	}
 	switch o.verdict {
 	case tooLarge:
-		if b.records == 1 {
+		if b.Records() == 1 {
 			p.drop(b, DropTooLarge)
 			return
 		}
@@ -154,7 +154,7 @@ func (p *partition) failed(b *batch, o outcome) {
 
 // reduce has b split before the next attempt. Its sequence numbers go to the
 // halves, unless they may be in Kafka.
-func (p *partition) reduce(b *batch) {
+func (p *partition) reduce(b *pending) {
 	if b.unanswered {
 		p.disown(b)
 	}
@@ -163,7 +163,7 @@ func (p *partition) reduce(b *batch) {
 
 // disown takes b's identity away, for a new producer id to be asked for. If the
 // records may be in Kafka under the old one, the brokers cannot tell.
-func (p *partition) disown(b *batch) {
+func (p *partition) disown(b *pending) {
 	if !b.stamped {
 		return
 	}
@@ -175,34 +175,33 @@ func (p *partition) disown(b *batch) {
 }
 
 // doubt counts b's records as possibly duplicated, once.
-func (p *partition) doubt(b *batch) {
+func (p *partition) doubt(b *pending) {
 	if !b.doubted {
 		b.doubted = true
-		p.counts.duplicated += uint64(b.records)
+		p.counts.duplicated += uint64(b.Records())
 	}
 }
 
 // drop gives b up. If an attempt went unanswered the records may be in Kafka
 // whatever the reason is, and their sequence numbers must never be used for
 // others.
-func (p *partition) drop(b *batch, reason DropReason) {
+func (p *partition) drop(b *pending, reason DropReason) {
 	if b.unanswered {
 		reason = DropUnconfirmed
 	}
-	p.counts.dropped[reason] += uint64(b.records)
+	p.counts.dropped[reason] += uint64(b.Records())
 	p.renew = p.renew || (b.stamped && b.unanswered)
 	p.finish(b)
 }
 
 // finish ends a batch's life.
-func (p *partition) finish(b *batch) {
+func (p *partition) finish(b *pending) {
 	p.busy = false
-	p.queue = slices.DeleteFunc(p.queue, func(other *batch) bool { return other == b })
-	n := uint64(b.records)
+	p.queue = slices.DeleteFunc(p.queue, func(other *pending) bool { return other == b })
+	n := uint64(b.Records())
 	p.counts.buffered -= n
 	p.settled += n
-	p.pub.budget.give(&p.account, b.buf)
-	b.buf = nil
+	p.pub.budget.give(&p.account, b.Take())
 	p.marks = slices.DeleteFunc(p.marks, func(m mark) bool {
 		reached := m.settled <= p.settled
 		if reached {
@@ -214,7 +213,7 @@ func (p *partition) finish(b *batch) {
 
 // postpone lets the next attempt wait, longer after each failure, and makes b
 // smaller in the meantime.
-func (p *partition) postpone(b *batch, slow bool) {
+func (p *partition) postpone(b *pending, slow bool) {
 	p.busy = false
 	wait := slowBackoff
 	if !slow {
@@ -223,7 +222,7 @@ func (p *partition) postpone(b *batch, slow bool) {
 	wait = wait/2 + rand.N(wait/2+1)
 	p.failures++
 	p.after = time.Now().Add(wait)
-	if !b.sealed {
+	if !b.Sealed() {
 		p.sealLater(b)
 	}
 	p.pub.sender.delay(p, p.after)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/s2"
+
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 const (
@@ -62,19 +64,19 @@ func newStage(b *budget, most int64) *stage {
 
 // append keeps all records of the packet in e, or drops and counts them. It
 // returns false, and has done nothing, when the stage has ended.
-func (s *stage) append(hash uint32, e *packetEncoder) (done bool, err error) {
+func (s *stage) append(hash uint32, e *batch.Encoder) (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended.Load() {
 		return false, nil
 	}
-	n := len(e.packet.Records)
+	n := e.Records()
 	s.counts.decoded += uint64(n)
 	if s.closed {
 		s.counts.dropped[DropShutdown] += uint64(n)
 		return true, ErrClosed
 	}
-	c := s.room(stagedHeader + maxKeySize + n*(4+e.framing.value.maxRecordSize()))
+	c := s.room(stagedHeader + len(e.Key()) + e.MaxMessagesSize(0, n))
 	if c == nil {
 		s.counts.dropped[DropBufferFull] += uint64(n)
 		return true, ErrBufferFull
@@ -85,19 +87,15 @@ func (s *stage) append(hash uint32, e *packetEncoder) (done bool, err error) {
 }
 
 // appendStaged appends a packet as chunk describes it.
-func appendStaged(b []byte, hash uint32, e *packetEncoder) []byte {
+func appendStaged(b []byte, hash uint32, e *batch.Encoder) []byte {
 	start := len(b)
 	b = append(b, 0, 0, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, hash)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.timestamp))
-	b = binary.BigEndian.AppendUint16(b, uint16(len(e.packet.Records)))
-	b = append(b, byte(len(e.key())))
-	b = append(b, e.key()...)
-	for i := range e.packet.Records {
-		at := len(b)
-		b = e.appendMessage(append(b, 0, 0, 0, 0), i)
-		binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
-	}
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Timestamp()))
+	b = binary.BigEndian.AppendUint16(b, uint16(e.Records()))
+	b = append(b, byte(len(e.Key())))
+	b = append(b, e.Key()...)
+	b = e.AppendMessages(b, 0, e.Records())
 	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
 	return b
 }
@@ -178,11 +176,8 @@ func (s *stage) discard() {
 
 // staged is a packet read back from a chunk.
 type staged struct {
-	hash      uint32
-	timestamp int64
-	records   int
-	key       []byte
-	messages  []byte
+	batch.Staged
+	hash uint32
 }
 
 // nextStaged reads the first packet of b and returns what follows it.
@@ -193,11 +188,13 @@ func nextStaged(b []byte) (staged, []byte) {
 	key := stagedHeader - 4
 	end := key + int(b[key-1])
 	return staged{
-		hash:      binary.BigEndian.Uint32(b),
-		timestamp: int64(binary.BigEndian.Uint64(b[4:])),
-		records:   int(binary.BigEndian.Uint16(b[12:])),
-		key:       b[key:end],
-		messages:  b[end:],
+		hash: binary.BigEndian.Uint32(b),
+		Staged: batch.Staged{
+			Timestamp: int64(binary.BigEndian.Uint64(b[4:])),
+			Records:   int(binary.BigEndian.Uint16(b[12:])),
+			Key:       b[key:end],
+			Messages:  b[end:],
+		},
 	}, rest
 }
 
@@ -256,8 +253,8 @@ func (t *topic) move(s *stage, packet staged) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts.buffered -= uint64(packet.records)
-	s.counts.dropped[DropBufferFull] += uint64(packet.records)
+	s.counts.buffered -= uint64(packet.Records)
+	s.counts.dropped[DropBufferFull] += uint64(packet.Records)
 	return true
 }
 
@@ -271,7 +268,7 @@ func (t *topic) tryMove(s *stage, part *partition, packet staged) (moved, hopele
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts.buffered -= uint64(packet.records)
+	s.counts.buffered -= uint64(packet.Records)
 	return true, false
 }
 
@@ -295,13 +292,13 @@ func (p *Publisher) awaitRoom(ctx context.Context) bool {
 func (p *partition) appendStaged(packet staged) (hopeless, done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	size := packet.records*(maxFramingSize+len(packet.key)+maxLeadSize) + len(packet.messages)
+	size := packet.MaxSize()
 	b := p.room(size)
 	if b == nil {
-		return p.failures > 0 && p.pub.budget.full(&p.account, batchHeaderSize+size), false
+		return p.failures > 0 && p.pub.budget.full(&p.account, batch.HeaderSize+size), false
 	}
-	before := b.size()
-	b.appendStaged(packet, p.framing)
-	p.appended(b, packet.records, before)
+	before := b.Size()
+	b.AppendStaged(packet.Staged, p.framing)
+	p.appended(b, packet.Records, before)
 	return false, true
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 // topic owns everything of one Kafka topic: where its records go, what the
@@ -69,16 +70,12 @@ func newTopic(p *Publisher, name string, most int64) *topic {
 
 // publish queues a packet, or drops and counts it.
 func (t *topic) publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error {
-	var e packetEncoder
-	if t.pub.cfg.Value == ValueJSON {
-		var constants [maxJSONConstantsSize]byte
-		e.json = &constants
-	}
+	var e batch.Encoder
 	for {
 		l := t.layout.Load()
-		e.framing = l.framing
-		e.reset(from, received, pkt)
-		hash := l.partitioner.hash(e.key())
+		e.Framing = l.framing
+		e.Reset(from, received, pkt)
+		hash := l.partitioner.hash(e.Key())
 		var done bool
 		var err error
 		if s := l.stage(hash); s != nil {

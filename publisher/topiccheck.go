@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 // topicCheckInterval is how often a topic's settings are looked at.
@@ -183,7 +185,7 @@ func (f *topicFacts) warnings(acks Acks, batchBytes int) []topicWarning {
 		{
 			kind: warnMessageSize, stands: f.maxMessageBytes > 0 && f.maxMessageBytes < batchBytes,
 			risk: "max.message.bytes is " + strconv.Itoa(f.maxMessageBytes) + ", so batches are small and cost more",
-			cure: fmt.Sprintf("set max.message.bytes=%d", MaxBatchBytes+batchHeaderSize),
+			cure: fmt.Sprintf("set max.message.bytes=%d", MaxBatchBytes+batch.HeaderSize),
 		},
 	}
 }

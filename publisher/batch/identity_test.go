@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"encoding/hex"
@@ -30,8 +30,8 @@ func published(t *testing.T, datagram string, received decoder.UnixNano) *flowv1
 	if err := netflow5.Decode(b, &p); err != nil {
 		t.Fatal(err)
 	}
-	var e packetEncoder
-	e.reset(netip.MustParseAddrPort("192.0.2.1:2055"), received, &p)
+	var e Encoder
+	e.Reset(netip.MustParseAddrPort("192.0.2.1:2055"), received, &p)
 	m := new(flowv1.FlowRecord)
 	if err := proto.Unmarshal(e.appendMessage(nil, 0), m); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/flowtest"
 )
 
 // strictLZ4 reads a frame of one block by the letter of lz4_Frame_format.md and
@@ -120,11 +121,11 @@ func TestLZ4BlockGolden(t *testing.T) {
 		00000000      no more blocks`)
 	from, received, p := goldenPacket()
 	p.Records = append(p.Records, p.Records[0])
-	var e packetEncoder
-	e.reset(from, received, p)
+	var e Encoder
+	e.Reset(from, received, p)
 	var z lz4Block
 	b := z.begin(make([]byte, 0, lz4Room(2*maxRecordSize)))
-	b = z.appendPacket(b, &e, 100, 3)
+	b = z.appendPacket(b, &e, 0, e.Records(), 100, 3)
 	if got := z.finish(b, 0); !bytes.Equal(got, want) {
 		t.Errorf("got\n%x, want\n%x", got, want)
 	}
@@ -154,25 +155,29 @@ type lz4Packet struct {
 }
 
 // fillBatches appends packets to a batch written in LZ4, and to a plain one.
-func fillBatches(t *testing.T, f framing, packets []lz4Packet) (fast, plain *batch) {
+func fillBatches(t *testing.T, f Framing, packets []lz4Packet) (fast, plain *Batch) {
 	t.Helper()
 	records := 0
 	for _, p := range packets {
 		records += len(p.packet.Records)
 	}
-	room := batchHeaderSize + records*f.value.maxRecordSize()
-	plain = &batch{buf: make([]byte, batchHeaderSize, room)}
-	fast = &batch{lz4: new(lz4Block)}
-	fast.buf = fast.lz4.begin(make([]byte, batchHeaderSize, fast.capacity(room)))
+	room := HeaderSize + records*f.Value.maxRecordSize()
+	plain = &Batch{buf: make([]byte, HeaderSize, room)}
+	fast = &Batch{lz4: new(lz4Block)}
+	fast.buf = fast.lz4.begin(make([]byte, HeaderSize, fast.Room(room)))
 	for i, p := range packets {
-		e := packetEncoder{framing: f}
-		e.reset(p.from, testReceived(uint64(i)), p.packet)
-		for _, b := range []*batch{fast, plain} {
-			if p.staged {
-				packet, _ := nextStaged(appendStaged(nil, 0, &e))
-				b.appendStaged(packet, f)
-			} else {
-				b.appendPacket(&e)
+		e := Encoder{Framing: f}
+		e.Reset(p.from, flowtest.Received(uint64(i)), p.packet)
+		for _, b := range []*Batch{fast, plain} {
+			n := e.Records()
+			switch {
+			case p.staged:
+				b.AppendStaged(Staged{e.Timestamp(), e.Key(), n, e.AppendMessages(nil, 0, n)}, f)
+			case i%3 == 2: // in pieces
+				b.Append(&e, 0, n/3)
+				b.Append(&e, n/3, n)
+			default:
+				b.Append(&e, 0, n)
 			}
 		}
 	}
@@ -180,25 +185,25 @@ func fillBatches(t *testing.T, f framing, packets []lz4Packet) (fast, plain *bat
 }
 
 // checkBatches completes both and compares what is in them.
-func checkBatches(t *testing.T, fast, plain *batch) {
+func checkBatches(t *testing.T, fast, plain *Batch) {
 	t.Helper()
 	start := &fast.buf[0]
-	if fast.size() != plain.size() || fast.records != plain.records || fast.base != plain.base || fast.latest != plain.latest {
-		t.Errorf("sizes %d and %d; %d and %d records; times %d to %d and %d to %d", fast.size(), plain.size(),
+	if fast.Size() != plain.Size() || fast.records != plain.records || fast.base != plain.base || fast.latest != plain.latest {
+		t.Errorf("sizes %d and %d; %d and %d records; times %d to %d and %d to %d", fast.Size(), plain.Size(),
 			fast.records, plain.records, fast.base, fast.latest, plain.base, plain.latest)
 	}
-	frame := fast.lz4.finish(fast.buf, batchHeaderSize)
+	frame := fast.lz4.finish(fast.buf, HeaderSize)
 	if &frame[0] != start {
-		t.Errorf("%d bytes of %d did not fit into %d", len(frame), plain.size(), cap(fast.buf))
+		t.Errorf("%d bytes of %d did not fit into %d", len(frame), plain.Size(), cap(fast.buf))
 	}
-	checkLZ4Frame(t, frame[batchHeaderSize:], plain.buf[batchHeaderSize:])
+	checkLZ4Frame(t, frame[HeaderSize:], plain.buf[HeaderSize:])
 }
 
 // lz4Packets returns packets of different exporters with so many records each.
 func lz4Packets(records ...int) []lz4Packet {
 	packets := make([]lz4Packet, len(records))
 	for i, n := range records {
-		packets[i] = lz4Packet{from: testExporter(uint64(i)), packet: testPacket(uint64(i), n)}
+		packets[i] = lz4Packet{from: flowtest.Exporter(uint64(i)), packet: flowtest.Packet(uint64(i), n)}
 	}
 	return packets
 }
@@ -229,7 +234,7 @@ func TestLZ4FastDiffersNot(t *testing.T) {
 		"routers'":           lz4Packets(30, 30, 30, 30, 30, 7, 1, 2, 30),
 		"largest datagram":   lz4Packets(30, 1364, 30, 1364),
 		"one run of 400 KiB": lz4Packets(many...),
-		"largest values":     {{testExporter(1), largest, false}},
+		"largest values":     {{flowtest.Exporter(1), largest, false}},
 		"staged":             lz4Changed(func(_ int, p *lz4Packet) { p.staged = true }),
 		"some staged":        lz4Changed(func(i int, p *lz4Packet) { p.staged = i%2 == 0 }),
 		"IPv6": lz4Changed(func(i int, p *lz4Packet) {
@@ -269,7 +274,7 @@ func TestLZ4FastDiffersNot(t *testing.T) {
 	}
 	for name, packets := range tests {
 		for _, f := range framings {
-			t.Run(f.value.String()+" "+name, func(t *testing.T) {
+			t.Run(f.Value.String()+" "+name, func(t *testing.T) {
 				t.Parallel()
 				fast, plain := fillBatches(t, f, packets)
 				checkBatches(t, fast, plain)
@@ -281,17 +286,17 @@ func TestLZ4FastDiffersNot(t *testing.T) {
 // TestLZ4FastDeltas does the same for all sizes of timestamp and offset.
 func TestLZ4FastDeltas(t *testing.T) {
 	t.Parallel()
-	var e packetEncoder
-	e.reset(testExporter(1), testTime, testPacket(1, 3))
+	var e Encoder
+	e.Reset(flowtest.Exporter(1), flowtest.Time, flowtest.Packet(1, 3))
 	for _, v := range borders() {
 		for _, timestamp := range []int64{int64(v), -int64(v), int64(v >> 1)} {
 			for _, offset := range []int{0, 62, 1<<13 - 2, 1<<20 - 2, 1 << 20} {
 				var plain []byte
 				for i := range 3 {
-					plain = appendFramed(plain, e.key(), e.appendValue(nil, i), timestamp, offset+i)
+					plain = appendFramed(plain, e.Key(), e.appendValue(nil, i), timestamp, offset+i)
 				}
 				var z lz4Block
-				b := z.appendPacket(z.begin(make([]byte, 0, lz4Room(3*maxRecordSize))), &e, timestamp, offset)
+				b := z.appendPacket(z.begin(make([]byte, 0, lz4Room(3*maxRecordSize))), &e, 0, e.Records(), timestamp, offset)
 				if got, err := strictLZ4(z.finish(b, 0)); err != nil || !bytes.Equal(got, plain) {
 					t.Fatalf("deltas %d and %d: got\n%x, %v; want\n%x", timestamp, offset, got, err, plain)
 				}
@@ -353,8 +358,8 @@ func TestLZ4FastShrinks(t *testing.T) {
 	for _, f := range framings {
 		fast, plain := fillBatches(t, f, lz4Packets(30, 30, 30, 30, 30, 30, 30, 30, 30, 30))
 		leads := fast.records * f.leadSize() // stay as they are
-		if frame := fast.lz4.finish(fast.buf, batchHeaderSize); (len(frame)-leads)*100 > (plain.size()-leads)*65 {
-			t.Errorf("%v: %d bytes of %d, want 65 %% at most, besides %d of leads", f.value, len(frame), plain.size(), leads)
+		if frame := fast.lz4.finish(fast.buf, HeaderSize); (len(frame)-leads)*100 > (plain.Size()-leads)*65 {
+			t.Errorf("%v: %d bytes of %d, want 65 %% at most, besides %d of leads", f.Value, len(frame), plain.Size(), leads)
 		}
 	}
 }
@@ -388,16 +393,15 @@ func TestLZ4FastSeal(t *testing.T) {
 		records []int
 		codec   byte
 	}{{[]int{30, 30, 30}, 3}, {[]int{1364}, 3}, {[]int{1}, 0}, {[]int{1, 1, 1}, 0}} {
-		fast, plain := fillBatches(t, framing{}, lz4Packets(tt.records...))
-		b := newBudget(16<<20, 1)
-		var a account
-		fast.buf = append(b.take(&a, 900<<10), fast.buf...)
-		fast.raw = fast.size()
-		s := newSealer(CompressionLZ4Fast, b)
-		s.seal(&a, fast)
-		if !fast.sealed || fast.buf[22] != tt.codec || len(fast.buf) > plain.size() || cap(fast.buf) > 256<<10 || a.held != int64(cap(fast.buf)) {
+		fast, plain := fillBatches(t, Framing{}, lz4Packets(tt.records...))
+		var m testMemory
+		fast.Move(m.take(900 << 10))
+		fast.Shut()
+		s := NewSealer(CompressionLZ4Fast)
+		s.Seal(&m, fast)
+		if !fast.sealed || fast.buf[22] != tt.codec || len(fast.buf) > plain.Size() || cap(fast.buf) > 256<<10 || m.held != cap(fast.buf) {
 			t.Errorf("%v: sealed %v, codec %d, %d bytes of %d, holds %d, charged %d", tt.records,
-				fast.sealed, fast.buf[22], len(fast.buf), plain.size(), cap(fast.buf), a.held)
+				fast.sealed, fast.buf[22], len(fast.buf), plain.Size(), cap(fast.buf), m.held)
 		}
 		completeBatch(plain.buf, plain.header(CompressionNone))
 		want := readBatch(t, plain.buf)
@@ -405,7 +409,7 @@ func TestLZ4FastSeal(t *testing.T) {
 		if fast.records == 1 {
 			continue
 		}
-		second, err := s.split(&a, fast)
+		second, err := s.Split(&m, fast)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -428,9 +432,9 @@ func TestLZ4FastAllocations(t *testing.T) {
 		var z lz4Block
 		b := z.begin(buf)
 		for i, p := range packets {
-			var e packetEncoder
-			e.reset(p.from, testTime, p.packet)
-			b = z.appendPacket(b, &e, 5, i*30)
+			var e Encoder
+			e.Reset(p.from, flowtest.Time, p.packet)
+			b = z.appendPacket(b, &e, 0, e.Records(), 5, i*30)
 		}
 		z.finish(b, 0)
 	})
@@ -457,7 +461,7 @@ func FuzzLZ4Fast(f *testing.F) {
 		for i := 0; i < 8 && len(source) > 0; i++ {
 			p := lz4Packet{netip.AddrPortFrom(source.address(), uint16(source.uint(2))), source.packet(), staged>>i&1 != 0}
 			if source.uint(1)%2 == 0 { // as routers send them
-				p.packet.Records = append(p.packet.Records, testPacket(uint64(i), int(source.uint(1)%20)).Records...)
+				p.packet.Records = append(p.packet.Records, flowtest.Packet(uint64(i), int(source.uint(1)%20)).Records...)
 			}
 			packets = append(packets, p)
 		}

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"encoding/binary"
@@ -38,7 +38,7 @@ func (v Value) String() string {
 
 // MarshalText is String; a form that is not known is an error.
 func (v Value) MarshalText() ([]byte, error) {
-	if err := v.validate(); err != nil {
+	if err := v.Validate(); err != nil {
 		return nil, err
 	}
 	return []byte(v.String()), nil
@@ -55,7 +55,8 @@ func (v *Value) UnmarshalText(text []byte) error {
 	return fmt.Errorf("publisher: value %q is not known: %s", text, valueRule)
 }
 
-func (v Value) validate() error {
+// Validate returns an error if v is not known.
+func (v Value) Validate() error {
 	if int(v) >= len(valueNames) {
 		return fmt.Errorf("publisher: value %d is not known: %s", uint8(v), valueRule)
 	}
@@ -91,16 +92,16 @@ func (v Value) maxRecordSize() int {
 	return maxRecordSize
 }
 
-// framing is what a value is made of: a message, and what leads to it.
-type framing struct {
-	value Value
-	// schema is the id for ValueConfluent.
-	schema uint32
+// Framing is what a value is made of: a message, and what leads to it.
+type Framing struct {
+	Value Value
+	// Schema is the id for ValueConfluent.
+	Schema uint32
 }
 
 // leadSize is the room that a packet's template has for the lead.
-func (f framing) leadSize() int {
-	switch f.value {
+func (f Framing) leadSize() int {
+	switch f.Value {
 	case ValueProtobufDelimited:
 		return delimiterSize
 	case ValueConfluent:
@@ -112,16 +113,16 @@ func (f framing) leadSize() int {
 
 // putLead writes what is known of a lead before its message to b, which has its
 // leadSize.
-func (f framing) putLead(b []byte) {
-	if f.value == ValueConfluent {
+func (f Framing) putLead(b []byte) {
+	if f.Value == ValueConfluent {
 		b[0], b[confluentSize-1] = 0, 0
-		binary.BigEndian.PutUint32(b[1:], f.schema)
+		binary.BigEndian.PutUint32(b[1:], f.Schema)
 	}
 }
 
 // lead is how many bytes of a value come before its message.
-func (f framing) lead(value []byte) int {
-	if f.value != ValueProtobufDelimited {
+func (f Framing) lead(value []byte) int {
+	if f.Value != ValueProtobufDelimited {
 		return f.leadSize()
 	}
 	_, n := binary.Uvarint(value)
@@ -129,7 +130,7 @@ func (f framing) lead(value []byte) int {
 }
 
 // frame returns the value of a message. It may use scratch, or be message.
-func (f framing) frame(scratch, message []byte) []byte {
+func (f Framing) frame(scratch, message []byte) []byte {
 	size := f.leadSize()
 	if size == 0 {
 		return message
@@ -141,8 +142,8 @@ func (f framing) frame(scratch, message []byte) []byte {
 
 // finish completes a value that begins at start and ends b, in which the lead has
 // leadSize bytes. It may become shorter.
-func (f framing) finish(b []byte, start int) []byte {
-	if f.value != ValueProtobufDelimited {
+func (f Framing) finish(b []byte, start int) []byte {
+	if f.Value != ValueProtobufDelimited {
 		return b
 	}
 	message := b[start+delimiterSize:]

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/flowtest"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -93,8 +94,8 @@ func bytesOf(t *testing.T, golden string) []byte {
 
 func TestAppendValueGolden(t *testing.T) {
 	t.Parallel()
-	var e packetEncoder
-	e.reset(goldenPacket())
+	var e Encoder
+	e.Reset(goldenPacket())
 	if got, want := e.appendValue(nil, 0), bytesOf(t, goldenValue); !bytes.Equal(got, want) {
 		t.Errorf("got\n%x, want\n%x", got, want)
 	}
@@ -112,8 +113,8 @@ func TestAppendRecordGolden(t *testing.T) {
 		3139322e302e322e31
 		9802          value length 140`+goldenValue+`
 		00            no headers`)
-	var e packetEncoder
-	e.reset(goldenPacket())
+	var e Encoder
+	e.Reset(goldenPacket())
 	for name, short := range map[string]bool{"common": true, "general": false} {
 		e.short = short
 		got := e.appendRecord(append(make([]byte, 0, 6+maxRecordSize), "before"...), 0, 100, 3)
@@ -142,9 +143,9 @@ func TestKey(t *testing.T) {
 		"none": {netip.Addr{}, "", nil},
 	}
 	for name, tt := range tests {
-		var e packetEncoder
-		e.reset(netip.AddrPortFrom(tt.from, 1), testTime, testPacket(1, 1))
-		if got := string(e.key()); got != tt.key {
+		var e Encoder
+		e.Reset(netip.AddrPortFrom(tt.from, 1), flowtest.Time, flowtest.Packet(1, 1))
+		if got := string(e.Key()); got != tt.key {
 			t.Errorf("%s: key is %q, want %q", name, got, tt.key)
 		}
 		var m flowv1.FlowRecord
@@ -156,8 +157,8 @@ func TestKey(t *testing.T) {
 
 func TestResetTimestamp(t *testing.T) {
 	t.Parallel()
-	var e packetEncoder
-	e.reset(testExporter(1), 1_767_225_600_123_999_999, testPacket(1, 1))
+	var e Encoder
+	e.Reset(flowtest.Exporter(1), 1_767_225_600_123_999_999, flowtest.Packet(1, 1))
 	if want := int64(1_767_225_600_123); e.timestamp != want {
 		t.Errorf("timestamp is %d ms, want %d", e.timestamp, want)
 	}
@@ -196,14 +197,14 @@ func TestMaxRecordSize(t *testing.T) {
 	t.Parallel()
 	for _, f := range framings {
 		spared := 2*3 + maxLeadSize - f.leadSize()
-		if f.value == ValueJSON {
+		if f.Value == ValueJSON {
 			spared = 24 + 2*6
 		}
-		e := packetEncoder{framing: f}
-		e.reset(largestPacket())
-		most := f.value.maxRecordSize()
+		e := Encoder{Framing: f}
+		e.Reset(largestPacket())
+		most := f.Value.maxRecordSize()
 		if got := len(e.appendRecord(make([]byte, 0, most), 1999, math.MinInt64, math.MaxInt32)); got != most-spared {
-			t.Errorf("%v: largest record has %d bytes, want %d", f.value, got, most-spared)
+			t.Errorf("%v: largest record has %d bytes, want %d", f.Value, got, most-spared)
 		}
 	}
 }
@@ -212,30 +213,29 @@ func TestMaxRecordSize(t *testing.T) {
 // and it touches nothing beyond.
 func TestAppendRecordRoom(t *testing.T) {
 	t.Parallel()
-	for name, packet := range map[string]*decoder.ExportPacket{"common": testPacket(1, 30), "empty": {Records: make([]decoder.Record, 1)}} {
+	for name, packet := range map[string]*decoder.ExportPacket{"common": flowtest.Packet(1, 30), "empty": {Records: make([]decoder.Record, 1)}} {
 		for _, f := range framings {
-			room := f.value.maxRecordSize()
+			room := f.Value.maxRecordSize()
 			buf := bytes.Repeat([]byte{0xee}, room+16)
-			e := packetEncoder{framing: f}
-			e.reset(testExporter(1), testTime, packet)
+			e := Encoder{Framing: f}
+			e.Reset(flowtest.Exporter(1), flowtest.Time, packet)
 			got := e.appendRecord(buf[:0:room], len(packet.Records)-1, 1, 1)
 			if &got[0] != &buf[0] || !bytes.Equal(buf[room:], bytes.Repeat([]byte{0xee}, 16)) {
-				t.Errorf("%v, %s: the record was moved, or bytes behind its room written", f.value, name)
+				t.Errorf("%v, %s: the record was moved, or bytes behind its room written", f.Value, name)
 			}
 		}
 	}
 }
 
 func TestEncodeAllocations(t *testing.T) {
-	common := testPacket(1, 30)
+	common := flowtest.Packet(1, 30)
 	from, received, general := largestPacket()
 	for _, f := range framings {
-		buf := make([]byte, 0, len(general.Records)*f.value.maxRecordSize())
-		constants := new([maxJSONConstantsSize]byte)
+		buf := make([]byte, 0, len(general.Records)*f.Value.maxRecordSize())
 		n := testing.AllocsPerRun(10, func() {
 			for _, p := range []*decoder.ExportPacket{common, general} {
-				e := packetEncoder{framing: f, json: constants}
-				e.reset(from, received, p)
+				e := Encoder{Framing: f}
+				e.Reset(from, received, p)
 				b := buf
 				for i := range p.Records {
 					b = e.appendRecord(b, i, 1, i)
@@ -243,7 +243,7 @@ func TestEncodeAllocations(t *testing.T) {
 			}
 		})
 		if n > 0 {
-			t.Errorf("%v: encoding allocates %v times", f.value, n)
+			t.Errorf("%v: encoding allocates %v times", f.Value, n)
 		}
 	}
 }
@@ -315,7 +315,7 @@ func TestAppendRecordPaths(t *testing.T) {
 		},
 	}
 	exporters := []netip.AddrPort{
-		testExporter(1), {}, netip.MustParseAddrPort("[2001:db8::1]:65535"),
+		flowtest.Exporter(1), {}, netip.MustParseAddrPort("[2001:db8::1]:65535"),
 		netip.MustParseAddrPort("[2001:db8:1111:2222:3333:4444:5555:6666]:65535"),
 	}
 	for name, set := range fields {
@@ -323,17 +323,17 @@ func TestAppendRecordPaths(t *testing.T) {
 			t.Parallel()
 			for i, v := range borders() {
 				for _, from := range exporters {
-					received := testTime * decoder.UnixNano(i%2)
-					p := testPacket(uint64(i), 2)
+					received := flowtest.Time * decoder.UnixNano(i%2)
+					p := flowtest.Packet(uint64(i), 2)
 					set(p, &p.Records[1], v)
 					for _, f := range framings {
-						e := packetEncoder{framing: f}
-						e.reset(from, received, p)
+						e := Encoder{Framing: f}
+						e.Reset(from, received, p)
 						value := e.appendValue(nil, 1)
-						checkValue(t, f, value, testMessage(from, received, p, 1))
-						want := appendFramed(nil, e.key(), value, 5, 5)
-						if got := e.appendRecord(make([]byte, 0, f.value.maxRecordSize()), 1, 5, 5); !bytes.Equal(got, want) {
-							t.Fatalf("%v, %#x from %v: got\n%x, want\n%x", f.value, v, from, got, want)
+						checkValue(t, f, value, flowtest.Message(from, received, p, 1))
+						want := appendFramed(nil, e.Key(), value, 5, 5)
+						if got := e.appendRecord(make([]byte, 0, f.Value.maxRecordSize()), 1, 5, 5); !bytes.Equal(got, want) {
+							t.Fatalf("%v, %#x from %v: got\n%x, want\n%x", f.Value, v, from, got, want)
 						}
 					}
 				}
@@ -357,13 +357,13 @@ func borderAddress(v uint64) netip.Addr {
 // TestAppendRecordDeltas does the same for timestamp and offset.
 func TestAppendRecordDeltas(t *testing.T) {
 	t.Parallel()
-	var e packetEncoder
-	e.reset(testExporter(1), testTime, testPacket(1, 30))
+	var e Encoder
+	e.Reset(flowtest.Exporter(1), flowtest.Time, flowtest.Packet(1, 30))
 	e.packet.Records[29].SourceAddress = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 	for _, v := range borders() {
 		for _, timestamp := range []int64{int64(v), -int64(v), int64(v >> 1)} {
 			for _, offset := range []int{0, 1, 63, 64, 1<<13 - 1, 1 << 13, 1<<20 - 1, 1 << 20, math.MaxInt32} {
-				want := appendFramed(nil, e.key(), e.appendValue(nil, 29), timestamp, offset)
+				want := appendFramed(nil, e.Key(), e.appendValue(nil, 29), timestamp, offset)
 				got := e.appendRecord(make([]byte, 0, maxRecordSize), 29, timestamp, offset)
 				if !bytes.Equal(got, want) {
 					t.Fatalf("deltas %d and %d: got\n%x, want\n%x", timestamp, offset, got, want)

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"bytes"
@@ -9,54 +9,19 @@ import (
 	"google.golang.org/protobuf/encoding/protodelim"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/flowpub/flowpub/internal/flowtest"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
 // framings are of every form of values.
-var framings = []framing{{value: ValueProtobuf}, {value: ValueProtobufDelimited}, {value: ValueJSON}, {value: ValueConfluent, schema: 0x01020304}}
-
-// configure sets what a publisher needs for values of that form.
-func (f framing) configure(t *testing.T, cfg *Config) {
-	t.Helper()
-	cfg.Value = f.value
-	if f.value == ValueConfluent {
-		r := startRegistry(t)
-		r.next = f.schema
-		cfg.Registry = &RegistryConfig{URL: r.server.URL}
-	}
-}
-
-// readValue reads a value as its consumers do.
-func readValue(f framing, value []byte) (*flowv1.FlowRecord, error) {
-	m := new(flowv1.FlowRecord)
-	switch f.value {
-	case ValueProtobuf:
-		return m, proto.Unmarshal(value, m)
-	case ValueJSON:
-		return readJSON(value)
-	case ValueConfluent:
-		want := append([]byte{0}, byte(f.schema>>24), byte(f.schema>>16), byte(f.schema>>8), byte(f.schema), 0)
-		message, ok := bytes.CutPrefix(value, want)
-		if !ok {
-			return nil, fmt.Errorf("it does not begin with %x", want)
-		}
-		return m, proto.Unmarshal(message, m)
-	default: // below
-	}
-	r := bytes.NewReader(value)
-	err := protodelim.UnmarshalFrom(r, m)
-	if err == nil && r.Len() > 0 {
-		err = fmt.Errorf("%d bytes follow the message", r.Len())
-	}
-	return m, err
-}
+var framings = []Framing{{Value: ValueProtobuf}, {Value: ValueProtobufDelimited}, {Value: ValueJSON}, {Value: ValueConfluent, Schema: 0x01020304}}
 
 // writeValue makes a value as generated code does.
-func writeValue(t *testing.T, f framing, m *flowv1.FlowRecord) []byte {
+func writeValue(t *testing.T, f Framing, m *flowv1.FlowRecord) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	var err error
-	if f.value == ValueProtobufDelimited {
+	if f.Value == ValueProtobufDelimited {
 		_, err = protodelim.MarshalTo(&b, m)
 	} else {
 		var message []byte
@@ -72,32 +37,32 @@ func writeValue(t *testing.T, f framing, m *flowv1.FlowRecord) []byte {
 
 // checkValue fails the test unless a value is what a consumer reads as want and,
 // in protobuf, as long as generated code would have made it.
-func checkValue(t *testing.T, f framing, value []byte, want *flowv1.FlowRecord) {
+func checkValue(t *testing.T, f Framing, value []byte, want *flowv1.FlowRecord) {
 	t.Helper()
-	got, err := readValue(f, value)
+	got, err := flowtest.Read(f.Value.String(), f.Schema, value)
 	if err != nil {
-		t.Fatalf("%v: %v in %x", f.value, err, value)
+		t.Fatalf("%v: %v in %x", f.Value, err, value)
 	}
 	if !proto.Equal(got, want) {
-		t.Fatalf("%v: got\n%v, want\n%v", f.value, got, want)
+		t.Fatalf("%v: got\n%v, want\n%v", f.Value, got, want)
 	}
-	if f.value == ValueJSON {
+	if f.Value == ValueJSON {
 		return
 	}
 	if size := len(writeValue(t, f, want)); len(value) != size {
-		t.Fatalf("%v: value has %d bytes, generated code writes %d", f.value, len(value), size)
+		t.Fatalf("%v: value has %d bytes, generated code writes %d", f.Value, len(value), size)
 	}
 }
 
 // checkFraming fails the test unless a value made of its message alone, as it is
 // for what comes from a stage, is the same.
-func checkFraming(t *testing.T, f framing, value, message []byte) {
+func checkFraming(t *testing.T, f Framing, value, message []byte) {
 	t.Helper()
 	if got := f.frame(make([]byte, 3), message); !bytes.Equal(got, value) {
-		t.Fatalf("%v: framed the message is\n%x, want\n%x", f.value, got, value)
+		t.Fatalf("%v: framed the message is\n%x, want\n%x", f.Value, got, value)
 	}
 	if got := value[f.lead(value):]; !bytes.Equal(got, message) {
-		t.Fatalf("%v: behind its lead the value is\n%x, want\n%x", f.value, got, message)
+		t.Fatalf("%v: behind its lead the value is\n%x, want\n%x", f.Value, got, message)
 	}
 }
 
@@ -135,12 +100,27 @@ func TestDelimitedGolden(t *testing.T) {
 			7e            message length 126`+constants+"7801\nf001"+least+"\n"+ports+"\n"+addresses+`
 			00            no headers`),
 	}
-	e := packetEncoder{framing: framing{value: ValueProtobufDelimited}}
-	e.reset(from, received, p)
+	e := Encoder{Framing: Framing{Value: ValueProtobufDelimited}}
+	e.Reset(from, received, p)
 	for i := range want {
 		if got := e.appendRecord(make([]byte, 0, maxRecordSize), i, 0, i); !bytes.Equal(got, want[i]) {
 			t.Errorf("record %d: got\n%x, want\n%x", i, got, want[i])
 		}
+	}
+}
+
+// A message is read by what its registered text describes.
+func TestConfluentGolden(t *testing.T) {
+	t.Parallel()
+	e := Encoder{Framing: Framing{Value: ValueConfluent, Schema: 300}}
+	e.Reset(goldenPacket())
+	want := append([]byte{0, 0, 0, 1, 44, 0}, bytesOf(t, goldenValue)...)
+	got := e.appendValue(nil, 0)
+	if !bytes.Equal(got, want) {
+		t.Errorf("got\n%x, want\n%x", got, want)
+	}
+	if err := proto.Unmarshal(got[6:], new(flowv1.FlowRecord)); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -164,9 +144,7 @@ func TestValueText(t *testing.T) {
 	if _, err := unknown.MarshalText(); err == nil || unknown.String() != fmt.Sprintf("Value(%d)", len(valueNames)) {
 		t.Errorf("unknown value: %v, %v", unknown, err)
 	}
-	c := DefaultConfig()
-	c.Brokers, c.Value = []string{"a:9092"}, unknown
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "is not known: use protobuf") {
-		t.Errorf("configured: %v", err)
+	if err := unknown.Validate(); err == nil || !strings.Contains(err.Error(), "is not known: use protobuf") {
+		t.Errorf("validated: %v", err)
 	}
 }

@@ -1,43 +1,57 @@
-package publisher
+package batch
 
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/flowpub/flowpub/internal/flowtest"
 )
 
-// testBatchOf returns an open batch of one packet, charged to a.
-func testBatchOf(t *testing.T, b *budget, a *account, records int) *batch {
-	t.Helper()
-	var e packetEncoder
-	e.reset(testExporter(1), testTime, testPacket(1, records))
-	buf := b.take(a, batchHeaderSize+records*maxRecordSize)
-	if buf == nil {
-		t.Fatal("no room")
+// testMemory counts what a batch holds.
+type testMemory struct{ held int }
+
+func (m *testMemory) take(n int) []byte {
+	m.held += m.Capacity(n)
+	return make([]byte, 0, m.Capacity(n))
+}
+
+func (m *testMemory) Exchange(buf []byte, n int) []byte {
+	if m.Capacity(n) >= cap(buf) {
+		return buf[:0]
 	}
-	open := &batch{buf: buf[:batchHeaderSize], base: e.timestamp, latest: e.timestamp}
-	for i := range records {
-		open.buf = e.appendRecord(open.buf, i, 0, i)
-		open.records++
-	}
-	open.raw = len(open.buf)
-	return open
+	m.Give(buf)
+	return m.take(n)
+}
+
+func (*testMemory) Capacity(n int) int   { return (n + 64<<10 - 1) &^ (64<<10 - 1) }
+func (*testMemory) Release([]byte)       {}
+func (m *testMemory) Force(n int) []byte { return m.take(n) }
+func (m *testMemory) Give(buf []byte)    { m.held -= cap(buf) }
+
+// testBatchOf returns a shut batch of one packet in memory of m.
+func testBatchOf(m *testMemory, c Compression, records int) *Batch {
+	var e Encoder
+	e.Reset(flowtest.Exporter(1), flowtest.Time, flowtest.Packet(1, records))
+	b := Open(m.take(Room(c, e.MaxSize(0, records))), c)
+	b.Append(&e, 0, records)
+	b.Shut()
+	return &b
 }
 
 // A sealed batch costs what its compressed form needs, and no more.
 func TestSealShrinks(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Compression{CompressionNone, CompressionGzip, CompressionSnappy, CompressionLZ4, CompressionZstd} {
-		b := newBudget(16<<20, 1)
-		var a account
-		s := newSealer(c, b)
-		open := testBatchOf(t, b, &a, 1000)
-		before := a.held
-		s.seal(&a, open)
-		if !open.sealed || a.held != int64(cap(open.buf)) {
-			t.Errorf("%v: sealed %v, charged %d, holds %d", c, open.sealed, a.held, cap(open.buf))
+		var m testMemory
+		s := NewSealer(c)
+		open := testBatchOf(&m, c, 1000)
+		before := m.held
+		s.Seal(&m, open)
+		if !open.sealed || m.held != cap(open.buf) {
+			t.Errorf("%v: sealed %v, charged %d, holds %d", c, open.sealed, m.held, cap(open.buf))
 		}
-		if c != CompressionNone && a.held >= before {
-			t.Errorf("%v: %d bytes charged before, %d after", c, before, a.held)
+		if c != CompressionNone && m.held >= before {
+			t.Errorf("%v: %d bytes charged before, %d after", c, before, m.held)
 		}
 		if got := len(readBatch(t, open.buf)); got != 1000 {
 			t.Errorf("%v: %d records come out, want 1000", c, got)
@@ -48,15 +62,14 @@ func TestSealShrinks(t *testing.T) {
 // What compression would make larger is sent as it is.
 func TestSealIncompressible(t *testing.T) {
 	t.Parallel()
-	b := newBudget(16<<20, 1)
-	var a account
+	var m testMemory
 	noise := rand.NewChaCha8([32]byte{1})
-	buf := b.take(&a, 20000)[:batchHeaderSize]
+	buf := m.take(20000)[:HeaderSize]
 	value := make([]byte, 15000)
 	noise.Read(value)
 	buf = appendFramed(buf, []byte("192.0.2.1"), value, 0, 0)
-	open := &batch{buf: buf, records: 1, raw: len(buf)}
-	newSealer(CompressionLZ4, b).seal(&a, open)
+	open := &Batch{buf: buf, records: 1, raw: len(buf)}
+	NewSealer(CompressionLZ4).Seal(&m, open)
 	if codec := open.buf[batchAttributes+1] & 7; codec != 0 || len(open.buf) != open.raw {
 		t.Errorf("codec %d, %d bytes of %d", codec, len(open.buf), open.raw)
 	}
@@ -66,22 +79,17 @@ func TestSealIncompressible(t *testing.T) {
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Compression{CompressionNone, CompressionZstd} {
-		b := newBudget(16<<20, 1)
-		var a account
-		s := newSealer(c, b)
-		first := testBatchOf(t, b, &a, 101)
-		s.seal(&a, first)
+		var m testMemory
+		s := NewSealer(c)
+		first := testBatchOf(&m, c, 101)
+		s.Seal(&m, first)
 		want := readBatch(t, first.buf)
-		first.unanswered, first.doubted, first.stamped = true, true, true
-		second, err := s.split(&a, first)
+		second, err := s.Split(&m, first)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if first.records != 50 || second.records != 51 || !first.sealed || !second.sealed {
 			t.Errorf("%v: %d and %d records, sealed %v and %v", c, first.records, second.records, first.sealed, second.sealed)
-		}
-		if !second.unanswered || !second.doubted || second.stamped || !first.unanswered || first.stamped {
-			t.Errorf("%v: the halves are %+v and %+v", c, first, second)
 		}
 		got := append(readBatch(t, first.buf), readBatch(t, second.buf)...)
 		if len(got) != len(want) {
@@ -92,8 +100,8 @@ func TestSplit(t *testing.T) {
 				t.Fatalf("%v: record %d differs", c, i)
 			}
 		}
-		if a.held != int64(cap(first.buf)+cap(second.buf)) {
-			t.Errorf("%v: charged %d, hold %d and %d", c, a.held, cap(first.buf), cap(second.buf))
+		if m.held != cap(first.buf)+cap(second.buf) {
+			t.Errorf("%v: charged %d, hold %d and %d", c, m.held, cap(first.buf), cap(second.buf))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"encoding/binary"
@@ -40,7 +40,9 @@ import (
 //	varint  key length, key
 //	varint  value length, value
 //	varint  header count, 0
-const batchHeaderSize = 61
+
+// HeaderSize is the size of what precedes the records of a batch.
+const HeaderSize = 61
 
 const (
 	batchLengthOffset = 8
@@ -67,10 +69,10 @@ type batchHeader struct {
 }
 
 // putBatchHeader writes the header of the batch b, whose records follow
-// batchHeaderSize bytes left for it. Identity and checksum are stampBatch's, so
+// HeaderSize bytes left for it. Identity and checksum are stampBatch's, so
 // that the checksum is computed once.
 func putBatchHeader(b []byte, h batchHeader) {
-	w := b[:batchHeaderSize:batchHeaderSize]
+	w := b[:HeaderSize:HeaderSize]
 	binary.BigEndian.PutUint64(w[0:], 0)
 	binary.BigEndian.PutUint32(w[batchLengthOffset:], uint32(len(b)-batchLengthOffset-4))
 	binary.BigEndian.PutUint32(w[12:], 0xffffffff)

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"encoding/binary"
@@ -110,14 +110,17 @@ func (z *lz4Block) begin(b []byte) []byte {
 	return b[:z.run+lz4HeadSize]
 }
 
-// appendPacket appends the records of the packet in e, the first of which is at
-// offsetDelta in the batch. There must be room for
-// Value.maxRecordSize bytes each.
-func (z *lz4Block) appendPacket(b []byte, e *packetEncoder, timestampDelta int64, offsetDelta int) []byte {
+// appendPacket appends the records from..to-1 of the packet in e, the first of
+// which is at offsetDelta in the batch. There must be room for e.MaxSize of them.
+func (z *lz4Block) appendPacket(b []byte, e *Encoder, from, to int, timestampDelta int64, offsetDelta int) []byte {
+	if from == to {
+		return b
+	}
+	b = z.appendUncommon(b, e, from, 0, timestampDelta, offsetDelta)
 	var j lz4Joint
 	j.reset(e)
-	for i := range e.packet.Records {
-		b = z.appendRecord(b, e, &j, i, timestampDelta, offsetDelta+i)
+	for i := from + 1; i < to; i++ {
+		b = z.appendRecord(b, e, &j, i, timestampDelta, offsetDelta+i-from)
 	}
 	return b
 }
@@ -138,8 +141,8 @@ type lz4Joint struct {
 }
 
 // reset prepares j for the packet in e.
-func (j *lz4Joint) reset(e *packetEncoder) {
-	key, constants := 1+len(e.key()), e.constants()
+func (j *lz4Joint) reset(e *Encoder) {
+	key, constants := 1+len(e.Key()), e.constants()
 	j.usable = e.short && key >= lz4MinMatch
 	if !j.usable {
 		return
@@ -155,13 +158,13 @@ func (j *lz4Joint) reset(e *packetEncoder) {
 	j.size = uint8(len(b)) + lz4HeadSize
 }
 
-// appendRecord appends the packet's record at index; what is common without a
-// branch, as packetEncoder.appendRecord does it.
-func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index int, timestampDelta int64, offsetDelta int) []byte {
+// appendRecord appends the packet's record at index, which follows another of the
+// packet; what is common without a branch, as Encoder.appendRecord does it.
+func (z *lz4Block) appendRecord(b []byte, e *Encoder, j *lz4Joint, index int, timestampDelta int64, offsetDelta int) []byte {
 	r := &e.packet.Records[index]
 	timestamp := zigzag(timestampDelta)
-	if index == 0 || !j.usable || z.gap != int(j.match-j.gap) || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
-		return z.appendUncommon(b, e, index, timestampDelta, offsetDelta)
+	if !j.usable || z.gap != int(j.match-j.gap) || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
+		return z.appendUncommon(b, e, index, e.constants(), timestampDelta, offsetDelta)
 	}
 	n := len(b)
 	w := (*[windowSize]byte)(b[n : n+windowSize])
@@ -171,7 +174,7 @@ func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index i
 	i = putVarint(w, i, zigzag(int64(offsetDelta)))
 	more := n + int(i) - z.run - lz4HeadSize - lz4MaxHalf // literals than the token holds
 	if uint(more) > 254 {
-		return z.appendUncommon(b, e, index, timestampDelta, offsetDelta)
+		return z.appendUncommon(b, e, index, e.constants(), timestampDelta, offsetDelta)
 	}
 	b[z.run] = j.token
 	b[z.run+1] = byte(more)
@@ -185,7 +188,7 @@ func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index i
 	w[end] = 0
 	length := e.size + end - fields // of template and fields
 	if e.delimited && !putDelimiter(w, i+j.gap+2, length-e.messageStart) {
-		return z.appendUncommon(b, e, index, timestampDelta, offsetDelta)
+		return z.appendUncommon(b, e, index, e.constants(), timestampDelta, offsetDelta)
 	}
 	putLength(w, i+j.gap, length-e.valueStart)
 	putLength(w, 0, i+length-1)
@@ -196,19 +199,16 @@ func (z *lz4Block) appendRecord(b []byte, e *packetEncoder, j *lz4Joint, index i
 	return b[:n+int(end)+1]
 }
 
-// appendUncommon appends any record of a packet.
-func (z *lz4Block) appendUncommon(b []byte, e *packetEncoder, index int, timestampDelta int64, offsetDelta int) []byte {
-	constants := 0
-	if index > 0 {
-		constants = e.constants()
-	}
-	if e.framing.value == ValueJSON {
+// appendUncommon appends any record of a packet. Its message begins with as many
+// bytes of the last record's as repeated says.
+func (z *lz4Block) appendUncommon(b []byte, e *Encoder, index, repeated int, timestampDelta int64, offsetDelta int) []byte {
+	if e.Framing.Value == ValueJSON {
 		var value [maxJSONSize]byte
-		return z.appendFramed(b, e.key(), e.appendValue(value[:0], index), 0, constants, timestampDelta, offsetDelta)
+		return z.appendFramed(b, e.Key(), e.appendValue(value[:0], index), 0, repeated, timestampDelta, offsetDelta)
 	}
 	var scratch [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
 	value := e.appendValue(scratch[:0], index)
-	return z.appendFramed(b, e.key(), value, e.framing.lead(value), constants, timestampDelta, offsetDelta)
+	return z.appendFramed(b, e.Key(), value, e.Framing.lead(value), repeated, timestampDelta, offsetDelta)
 }
 
 // appendFramed appends the Kafka record of a key and a value, in which a message

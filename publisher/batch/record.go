@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"encoding/binary"
@@ -19,13 +19,13 @@ const (
 	maxRecordSize = maxFramingSize + maxKeySize + maxLeadSize + maxConstantsSize + maxFieldsSize
 )
 
-// packetEncoder encodes the records of one packet. What is equal on all of
-// them is encoded once, by reset. The zero value is of no use before that. It
+// Encoder encodes the records of one packet. What is equal on all of
+// them is encoded once, by Reset. The zero value is of no use before that. It
 // may live on the stack and never allocates; it keeps the packet until the next
-// reset.
-type packetEncoder struct {
-	// framing is set before the first reset.
-	framing framing
+// Reset.
+type Encoder struct {
+	// Framing is set before Reset.
+	Framing Framing
 	packet  *decoder.ExportPacket
 	// timestamp is the receive time in Unix milliseconds, what Kafka's record
 	// timestamp should be.
@@ -41,50 +41,62 @@ type packetEncoder struct {
 	short bool
 	// delimited: the lead is the message's length.
 	delimited bool
-	// json[:jsonSize] is in place of the template's constants, with ValueJSON. Who
-	// wants to save an allocation sets it before the first reset.
-	json     *[maxJSONConstantsSize]byte
+	// json[:jsonSize] is in place of the template's constants, with ValueJSON.
+	json     [maxJSONConstantsSize]byte
 	jsonSize int
 }
 
-// reset prepares e for the records of p, received from an exporter at a time.
-func (e *packetEncoder) reset(from netip.AddrPort, received decoder.UnixNano, p *decoder.ExportPacket) {
+// Reset prepares e for the records of p, received from an exporter at a time.
+func (e *Encoder) Reset(from netip.AddrPort, received decoder.UnixNano, p *decoder.ExportPacket) {
 	from = netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port())
 	e.packet = p
 	e.timestamp = int64(received / 1e6)
 	key := from.Addr().AppendTo(e.template[1:1])
 	e.template[0] = byte(len(key) << 1)
 	e.valueStart = uint8(1 + len(key) + 2)
-	e.messageStart = e.valueStart + uint8(e.framing.leadSize())
-	e.delimited = e.framing.value == ValueProtobufDelimited
-	if e.framing.value == ValueJSON {
-		if e.json == nil {
-			e.json = new([maxJSONConstantsSize]byte)
-		}
+	e.messageStart = e.valueStart + uint8(e.Framing.leadSize())
+	e.delimited = e.Framing.Value == ValueProtobufDelimited
+	if e.Framing.Value == ValueJSON {
 		e.jsonSize = len(appendJSONConstants(e.json[:0], from, received, p))
 		e.size, e.short = e.messageStart, false
 		return
 	}
-	e.framing.putLead(e.template[e.valueStart:e.messageStart])
+	e.Framing.putLead(e.template[e.valueStart:e.messageStart])
 	b := appendConstants(e.template[:e.messageStart], from, received, p)
 	e.size = uint8(len(b))
 	e.short = e.size <= maxTemplateSize && e.size-e.valueStart >= minTwoByteVarint-minCommonSize
 }
 
-// key is the exporter's address as text. It is valid until the next reset.
-func (e *packetEncoder) key() []byte { return e.template[1 : e.valueStart-2] }
+// Key is the exporter's address as text. It is valid until the next Reset.
+func (e *Encoder) Key() []byte { return e.template[1 : e.valueStart-2] }
+
+// Records is the number of the packet's records.
+func (e *Encoder) Records() int { return len(e.packet.Records) }
+
+// Timestamp is Kafka's of the records, in Unix milliseconds.
+func (e *Encoder) Timestamp() int64 { return e.timestamp }
+
+// MaxSize bounds what the records from..to-1 take in a batch.
+func (e *Encoder) MaxSize(from, to int) int {
+	return (to - from) * e.Framing.Value.maxRecordSize()
+}
+
+// MaxMessagesSize bounds what AppendMessages appends for them.
+func (e *Encoder) MaxMessagesSize(from, to int) int {
+	return (to-from)*4 + e.MaxSize(from, to)
+}
 
 // constants is how many bytes the messages of all records begin with.
-func (e *packetEncoder) constants() int {
-	if e.framing.value == ValueJSON {
+func (e *Encoder) constants() int {
+	if e.Framing.Value == ValueJSON {
 		return e.jsonSize
 	}
 	return int(e.size - e.messageStart)
 }
 
 // appendMessage appends the flow.v1.FlowRecord of the packet's record at index.
-func (e *packetEncoder) appendMessage(b []byte, index int) []byte {
-	if e.framing.value == ValueJSON {
+func (e *Encoder) appendMessage(b []byte, index int) []byte {
+	if e.Framing.Value == ValueJSON {
 		return appendJSONFields(append(b, e.json[:e.jsonSize]...), e.packet, index)
 	}
 	b = append(b, e.template[e.messageStart:e.size]...)
@@ -92,17 +104,17 @@ func (e *packetEncoder) appendMessage(b []byte, index int) []byte {
 }
 
 // appendValue appends the same as the value of a Kafka record.
-func (e *packetEncoder) appendValue(b []byte, index int) []byte {
+func (e *Encoder) appendValue(b []byte, index int) []byte {
 	start := len(b)
 	b = append(b, e.template[e.valueStart:e.messageStart]...)
-	return e.framing.finish(e.appendMessage(b, index), start)
+	return e.Framing.finish(e.appendMessage(b, index), start)
 }
 
 // appendRecord appends the Kafka record of the packet's record at index, with
 // its timestamp in milliseconds and its offset given as differences to those of
 // the batch. There must be room for Value.maxRecordSize bytes behind len(b); bytes
 // up to there may be overwritten.
-func (e *packetEncoder) appendRecord(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
+func (e *Encoder) appendRecord(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
 	r := &e.packet.Records[index]
 	timestamp := zigzag(timestampDelta)
 	if !e.short || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
@@ -127,13 +139,13 @@ func (e *packetEncoder) appendRecord(b []byte, index int, timestampDelta int64, 
 }
 
 // appendUncommon does the same for any record.
-func (e *packetEncoder) appendUncommon(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
-	if e.framing.value == ValueJSON {
+func (e *Encoder) appendUncommon(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
+	if e.Framing.Value == ValueJSON {
 		var value [maxJSONSize]byte
-		return appendFramed(b, e.key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
+		return appendFramed(b, e.Key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
 	}
 	var value [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
-	return appendFramed(b, e.key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
+	return appendFramed(b, e.Key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
 }
 
 // zigzag maps signed numbers to unsigned ones, small to small.

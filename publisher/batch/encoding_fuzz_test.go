@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/flowtest"
 )
 
 // fuzzSource turns the fuzzer's bytes into numbers; after their end come zeroes.
@@ -84,15 +85,15 @@ func FuzzEncode(f *testing.F) {
 		received := decoder.UnixNano(source.uint(8))
 		p := source.packet()
 		for _, f := range framings {
-			e := packetEncoder{framing: f}
-			e.reset(from, received, p)
+			e := Encoder{Framing: f}
+			e.Reset(from, received, p)
 			for i := range p.Records {
 				value := e.appendValue(nil, i)
-				checkValue(t, f, value, testMessage(from, received, p, i))
-				want := appendFramed(nil, e.key(), value, timestampDelta, int(offsetDelta))
-				got := e.appendRecord(make([]byte, 0, f.value.maxRecordSize()), i, timestampDelta, int(offsetDelta))
+				checkValue(t, f, value, flowtest.Message(from, received, p, i))
+				want := appendFramed(nil, e.Key(), value, timestampDelta, int(offsetDelta))
+				got := e.appendRecord(make([]byte, 0, f.Value.maxRecordSize()), i, timestampDelta, int(offsetDelta))
 				if !bytes.Equal(got, want) {
-					t.Fatalf("%v: record %d is\n%x, want\n%x", f.value, i, got, want)
+					t.Fatalf("%v: record %d is\n%x, want\n%x", f.Value, i, got, want)
 				}
 				checkFraming(t, f, value, e.appendMessage(nil, i))
 			}
@@ -123,7 +124,7 @@ func FuzzRecordBatch(f *testing.F) {
 			want = append(want, readRecord{int64(len(want)), h.baseTimestamp + delta, string(key), string(value)})
 		}
 		h.records, h.compression = len(want), c
-		batch, err := compressors[c].compress(make([]byte, batchHeaderSize), body)
+		batch, err := compressors[c].compress(make([]byte, HeaderSize), body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +136,7 @@ func FuzzRecordBatch(f *testing.F) {
 			}
 			compareRecords(t, "whole", got, want)
 		}
-		again, err := decompress(c, nil, batch[batchHeaderSize:])
+		again, err := decompress(c, nil, batch[HeaderSize:])
 		if err != nil || !bytes.Equal(again, body) {
 			t.Fatalf("%v: %d bytes became %d, %v", c, len(body), len(again), err)
 		}

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import "testing"
 
@@ -6,7 +6,7 @@ import "testing"
 // says, in whatever order they come.
 func TestAdmit(t *testing.T) {
 	t.Parallel()
-	var b batch
+	var b Batch
 	for _, tt := range []struct{ timestamp, delta, latest int64 }{{500, 0, 500}, {900, 400, 900}, {300, -200, 900}} {
 		delta := b.admit(tt.timestamp)
 		b.records++

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ const (
 	snappyBlockSize = 64 << 10
 
 	// maxDecompressedSize bounds what decompress returns. No batch comes near.
-	maxDecompressedSize = 16 * MaxBatchBytes
+	maxDecompressedSize = 16 * MaxBytes
 )
 
 // lz4Header begins an LZ4 frame (format version 1.5.1): magic number, flags

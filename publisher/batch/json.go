@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"net/netip"

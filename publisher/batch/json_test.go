@@ -1,76 +1,13 @@
-package publisher
+package batch
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"net/netip"
-	"strings"
 	"testing"
-	"time"
-
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/flowpub/flowpub/decoder"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
-
-// readJSON reads a value in JSON: what differs from proto3's own JSON is changed
-// into that, by the message's descriptor, and generated code reads the rest.
-func readJSON(value []byte) (*flowv1.FlowRecord, error) {
-	var object map[string]any
-	numbers := json.NewDecoder(bytes.NewReader(value))
-	numbers.UseNumber()
-	if err := numbers.Decode(&object); err != nil || numbers.More() {
-		return nil, fmt.Errorf("no object: %w", err)
-	}
-	m := new(flowv1.FlowRecord)
-	fields := m.ProtoReflect().Descriptor().Fields()
-	if len(object) != fields.Len() {
-		return nil, fmt.Errorf("%d members, want %d", len(object), fields.Len())
-	}
-	for i := range fields.Len() {
-		if err := toProto3(object, fields.Get(i)); err != nil {
-			return nil, err
-		}
-	}
-	standard, err := json.Marshal(object)
-	if err != nil {
-		return nil, err
-	}
-	return m, protojson.Unmarshal(standard, m)
-}
-
-// toProto3 changes the member for a field, if it is an address or a time.
-func toProto3(object map[string]any, field protoreflect.FieldDescriptor) error {
-	name := field.JSONName()
-	if field.Kind() == protoreflect.Fixed64Kind {
-		ours := strings.TrimSuffix(name, "Ns")
-		object[name] = object[ours]
-		delete(object, ours)
-	}
-	text, isText := object[name].(string)
-	if !isText {
-		return nil
-	}
-	switch field.Kind() {
-	case protoreflect.BytesKind:
-		address, err := netip.ParseAddr(text)
-		object[name] = address.AsSlice()
-		return err
-	case protoreflect.Fixed64Kind:
-		when, err := time.Parse("2006-01-02T15:04:05.000000000Z", text)
-		object[name] = uint64(when.Unix())*1e9 + uint64(when.Nanosecond())
-		return err
-	case protoreflect.EnumKind:
-		return nil
-	default:
-		return errors.New(name + " is no number: " + text)
-	}
-}
 
 // goldenJSON is goldenPacket's record by hand.
 const goldenJSON = `{"format":"EXPORT_FORMAT_NETFLOW_V5","exporterAddress":"192.0.2.1","exporterPort":2055,` +
@@ -85,8 +22,8 @@ const goldenJSON = `{"format":"EXPORT_FORMAT_NETFLOW_V5","exporterAddress":"192.
 
 func TestJSONGolden(t *testing.T) {
 	t.Parallel()
-	e := packetEncoder{framing: framing{value: ValueJSON}}
-	e.reset(goldenPacket())
+	e := Encoder{Framing: Framing{Value: ValueJSON}}
+	e.Reset(goldenPacket())
 	if got := string(e.appendValue(nil, 0)); got != goldenJSON {
 		t.Errorf("got\n%s, want\n%s", got, goldenJSON)
 	}
@@ -95,8 +32,8 @@ func TestJSONGolden(t *testing.T) {
 // What a record does not have is null, and the object is whole all the same.
 func TestJSONUnset(t *testing.T) {
 	t.Parallel()
-	e := packetEncoder{framing: framing{value: ValueJSON}}
-	e.reset(netip.AddrPort{}, 0, &decoder.ExportPacket{Records: make([]decoder.Record, 1)})
+	e := Encoder{Framing: Framing{Value: ValueJSON}}
+	e.Reset(netip.AddrPort{}, 0, &decoder.ExportPacket{Records: make([]decoder.Record, 1)})
 	want := `{"format":"EXPORT_FORMAT_UNSPECIFIED","exporterAddress":null,"exporterPort":0,` +
 		`"engineType":0,"engineId":0,"samplingMode":0,"samplingInterval":0,"receiveTime":null,"exportTime":null,` +
 		`"systemUptimeMs":0,"flowSequence":0,"recordCount":1,"headerCount":0,` +
@@ -148,8 +85,8 @@ func TestJSONFormats(t *testing.T) {
 // where the bound has 27, and an index and a count of 2000 take 4 where it has 10.
 func TestMaxJSONSize(t *testing.T) {
 	t.Parallel()
-	e := packetEncoder{framing: framing{value: ValueJSON}}
-	e.reset(largestPacket())
+	e := Encoder{Framing: Framing{Value: ValueJSON}}
+	e.Reset(largestPacket())
 	if got, want := e.jsonSize, maxJSONConstantsSize-24-6; got != want {
 		t.Errorf("the largest constants have %d bytes, want %d", got, want)
 	}

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/internal/flowtest"
 )
 
 // goldenBatch is a batch of two records by hand, after the table in Kafka's
@@ -88,7 +90,7 @@ func TestBitwiseCRC32C(t *testing.T) {
 
 func TestPutBatchHeaderGolden(t *testing.T) {
 	t.Parallel()
-	b := bytes.Repeat([]byte{0xee}, batchHeaderSize)
+	b := bytes.Repeat([]byte{0xee}, HeaderSize)
 	b = appendFramed(b, []byte("k"), []byte("v"), 0, 0)
 	b = appendFramed(b, nil, nil, 100, 1)
 	completeBatch(b, goldenHeader())
@@ -102,7 +104,7 @@ func TestPutBatchHeaderCodec(t *testing.T) {
 	for i, c := range codecs {
 		h := goldenHeader()
 		h.compression = c
-		b := make([]byte, batchHeaderSize+1)
+		b := make([]byte, HeaderSize+1)
 		putBatchHeader(b, h)
 		if got := binary.BigEndian.Uint16(b[21:]); int(got) != i {
 			t.Errorf("%v: attributes are %#x, want %#x", c, got, i)
@@ -138,17 +140,17 @@ func testBatch(t *testing.T, c Compression) (batch []byte, want []readRecord) {
 	t.Helper()
 	body := make([]byte, 0, 100*maxRecordSize)
 	for seed := range uint64(3) {
-		var e packetEncoder
-		e.reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
+		var e Encoder
+		e.Reset(flowtest.Exporter(seed), flowtest.Received(seed), flowtest.Packet(seed, 30))
 		for i := range 30 {
 			n := len(want)
 			body = e.appendRecord(body, i, int64(seed)*10, n)
-			want = append(want, readRecord{int64(n), 1_767_225_600_000 + int64(seed)*10, string(e.key()), string(e.appendValue(nil, i))})
+			want = append(want, readRecord{int64(n), 1_767_225_600_000 + int64(seed)*10, string(e.Key()), string(e.appendValue(nil, i))})
 		}
 	}
 	h := goldenHeader()
 	h.records, h.compression = len(want), c
-	batch, err := newCompressor(c).compress(make([]byte, batchHeaderSize), body)
+	batch, err := newCompressor(c).compress(make([]byte, HeaderSize), body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +263,7 @@ func TestAppendRenumbered(t *testing.T) {
 	batch, want := testBatch(t, CompressionNone)
 	for _, span := range [][2]int{{0, 45}, {45, 90}, {0, 90}, {89, 90}, {7, 8}} {
 		from, to := span[0], span[1]
-		part, err := appendRenumbered(make([]byte, batchHeaderSize), batch[batchHeaderSize:], from, to)
+		part, err := appendRenumbered(make([]byte, HeaderSize), batch[HeaderSize:], from, to)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -282,7 +284,7 @@ func TestAppendRenumbered(t *testing.T) {
 
 func TestAppendRenumberedErrors(t *testing.T) {
 	t.Parallel()
-	two := goldenBatchBytes(t)[batchHeaderSize:]
+	two := goldenBatchBytes(t)[HeaderSize:]
 	tests := map[string]struct {
 		body []byte
 		to   int
@@ -304,7 +306,7 @@ func TestAppendRenumberedErrors(t *testing.T) {
 
 func TestSplitRecord(t *testing.T) {
 	t.Parallel()
-	first, rest, err := nextRecord(goldenBatchBytes(t)[batchHeaderSize:])
+	first, rest, err := nextRecord(goldenBatchBytes(t)[HeaderSize:])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package publisher
+package batch
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/netflow5"
+	"github.com/flowpub/flowpub/internal/flowtest"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -18,7 +19,7 @@ const benchRecords = 30
 func benchPackets(n int) []*decoder.ExportPacket {
 	packets := make([]*decoder.ExportPacket, n)
 	for i := range packets {
-		packets[i] = testPacket(uint64(i), benchRecords)
+		packets[i] = flowtest.Packet(uint64(i), benchRecords)
 	}
 	return packets
 }
@@ -44,8 +45,7 @@ func BenchmarkEncode(b *testing.B) {
 		perRecord(b, benchRecords)
 	})
 	for _, f := range framings[1:] {
-		b.Run(f.value.String(), func(b *testing.B) {
-			constants := new([maxJSONConstantsSize]byte)
+		b.Run(f.Value.String(), func(b *testing.B) {
 			buf := make([]byte, 0, 512<<10)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
@@ -53,8 +53,8 @@ func BenchmarkEncode(b *testing.B) {
 					buf = buf[:0]
 				}
 				p := packets[i%len(packets)]
-				e := packetEncoder{framing: f, json: constants}
-				e.reset(testExporter(uint64(i)), testReceived(uint64(i)), p)
+				e := Encoder{Framing: f}
+				e.Reset(flowtest.Exporter(uint64(i)), flowtest.Received(uint64(i)), p)
 				for j := range p.Records {
 					buf = e.appendRecord(buf, j, int64(i*10%100), j)
 				}
@@ -70,8 +70,8 @@ func BenchmarkEncode(b *testing.B) {
 				buf = buf[:0]
 			}
 			p := packets[i%len(packets)]
-			var e packetEncoder
-			e.reset(testExporter(uint64(i)), testReceived(uint64(i)), p)
+			var e Encoder
+			e.Reset(flowtest.Exporter(uint64(i)), flowtest.Received(uint64(i)), p)
 			e.short = false
 			for j := range p.Records {
 				buf = e.appendRecord(buf, j, 7, j)
@@ -84,7 +84,7 @@ func BenchmarkEncode(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			p := packets[i%len(packets)]
 			for j := range p.Records {
-				if _, err := proto.Marshal(testMessage(testExporter(uint64(i)), testReceived(uint64(i)), p, j)); err != nil {
+				if _, err := proto.Marshal(flowtest.Message(flowtest.Exporter(uint64(i)), flowtest.Received(uint64(i)), p, j)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -98,7 +98,7 @@ func BenchmarkEncode(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			p := packets[i%len(packets)]
 			for j := range p.Records {
-				fillTestMessage(&m, testExporter(uint64(i)), testReceived(uint64(i)), p, j)
+				flowtest.Fill(&m, flowtest.Exporter(uint64(i)), flowtest.Received(uint64(i)), p, j)
 				var err error
 				if buf, err = (proto.MarshalOptions{}).MarshalAppend(buf[:0], &m); err != nil {
 					b.Fatal(err)
@@ -115,7 +115,7 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkDecodeEncodeFrame(b *testing.B) {
 	datagrams := make([][]byte, 8192)
 	for i := range datagrams {
-		datagram, err := netflow5.Append(nil, testPacket(uint64(i), benchRecords))
+		datagram, err := netflow5.Append(nil, flowtest.Packet(uint64(i), benchRecords))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -124,40 +124,30 @@ func BenchmarkDecodeEncodeFrame(b *testing.B) {
 	for _, c := range []Compression{CompressionNone, CompressionLZ4Fast} {
 		b.Run(c.String(), func(b *testing.B) {
 			buf := make([]byte, 0, 512<<10)
-			open := benchBatch(c, buf)
+			open := Open(buf, c)
 			wire := 0.0
 			var p decoder.ExportPacket
-			var e packetEncoder
+			var e Encoder
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				if err := netflow5.Decode(datagrams[i%len(datagrams)], &p); err != nil {
 					b.Fatal(err)
 				}
-				if cap(buf) < open.capacity(benchRecords*maxRecordSize) {
+				if !open.Has(open.Room(benchRecords * maxRecordSize)) {
 					if open.lz4 != nil {
-						open.buf = open.lz4.finish(open.buf, batchHeaderSize)
+						open.buf = open.lz4.finish(open.buf, HeaderSize)
 					}
 					completeBatch(open.buf, open.header(c.codec()))
 					wire = float64(len(open.buf)) / float64(open.records)
-					open = benchBatch(c, buf)
+					open = Open(buf, c)
 				}
-				e.reset(testExporter(uint64(i)), testReceived(uint64(i)), &p)
-				open.appendPacket(&e)
+				e.Reset(flowtest.Exporter(uint64(i)), flowtest.Received(uint64(i)), &p)
+				open.Append(&e, 0, benchRecords)
 			}
 			perRecord(b, benchRecords)
 			b.ReportMetric(wire, "B/record")
 		})
 	}
-}
-
-// benchBatch returns an open batch in buf.
-func benchBatch(c Compression, buf []byte) *batch {
-	open := &batch{buf: buf[:batchHeaderSize]}
-	if c == CompressionLZ4Fast {
-		open.lz4 = new(lz4Block)
-		open.buf = open.lz4.begin(open.buf)
-	}
-	return open
 }
 
 // benchBodies returns the uncompressed bodies of record batches, all different
@@ -168,7 +158,7 @@ func benchBodies(size int) (bodies [][]byte, records int) {
 		var body []byte
 		for len(body) < size {
 			body = slices.Grow(body, benchRecords*maxRecordSize)
-			body = appendTestRecords(body, seed, testPacket(seed, benchRecords))
+			body = appendTestRecords(body, seed, flowtest.Packet(seed, benchRecords))
 			records += benchRecords
 			seed++
 		}
@@ -210,24 +200,22 @@ func BenchmarkValues(b *testing.B) {
 	packets := benchPackets(4096)
 	for _, f := range framings {
 		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast, CompressionLZ4, CompressionZstd} {
-			b.Run(fmt.Sprintf("%v/%v", f.value, c), func(b *testing.B) {
-				account := new(account)
-				budget := newBudget(16<<20, 1)
-				s := newSealer(c, budget)
-				constants := new([maxJSONConstantsSize]byte)
+			b.Run(fmt.Sprintf("%v/%v", f.Value, c), func(b *testing.B) {
+				var m testMemory
+				s := NewSealer(c)
+				buf := make([]byte, 0, 1<<20)
 				records, wire := 0, 0
 				for i := 0; b.Loop(); {
-					open := benchBatch(c, budget.take(account, 1<<20))
-					for open.size() < 480<<10 {
-						e := packetEncoder{framing: f, json: constants}
-						e.reset(testExporter(uint64(i)), testReceived(uint64(i)), packets[i%len(packets)])
-						open.appendPacket(&e)
+					open := Open(buf, c)
+					for open.Size() < 480<<10 {
+						e := Encoder{Framing: f}
+						e.Reset(flowtest.Exporter(uint64(i)), flowtest.Received(uint64(i)), packets[i%len(packets)])
+						open.Append(&e, 0, benchRecords)
 						i++
 					}
-					open.raw = open.size()
-					s.seal(account, open)
+					open.Shut()
+					s.Seal(&m, &open)
 					records, wire = records+open.records, wire+len(open.buf)
-					budget.give(account, open.buf)
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(records), "ns/record")
 				b.ReportMetric(float64(wire)/float64(records), "B/record")
@@ -240,7 +228,7 @@ func BenchmarkValues(b *testing.B) {
 func BenchmarkSeal(b *testing.B) {
 	bodies, records := benchBodies(512 << 10)
 	for i, body := range bodies {
-		bodies[i] = append(make([]byte, batchHeaderSize), body...)
+		bodies[i] = append(make([]byte, HeaderSize), body...)
 	}
 	b.ReportAllocs()
 	for b.Loop() {

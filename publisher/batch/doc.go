@@ -1,0 +1,18 @@
+// Package batch turns the flow records of export packets into record batches as
+// Kafka stores and sends them. Encoding and appending allocate nothing, and what
+// comes out is a pure function of what went in.
+//
+// The files, in the path of a record:
+//
+//   - value.go: what a Kafka message's value is made of
+//   - record.go: [Encoder], from a packet to Kafka records
+//   - fields.go: the fields of a message, whatever they hold
+//   - window.go: the same without a branch, for what most records hold
+//   - json.go: the same in JSON
+//   - staged.go: [Staged], messages that wait for their partition
+//   - batch.go: [Batch], which takes records
+//   - lz4fast.go: the same in LZ4, written while they are appended
+//   - format.go: the layout of batches and records
+//   - compression.go, codec.go: the codecs
+//   - sealer.go: [Sealer], which compresses and completes batches, or splits them
+package batch
