@@ -11,10 +11,13 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory --warn-undefined-variables
 
 BUF_VERSION := v1.75.0
 GOLANGCI_LINT_VERSION := v2.15.0
+GOTESTSUM_VERSION := v1.13.0
 
 # More flags for `go test`, and for the program that `make run` starts.
 TESTFLAGS ?=
 RUNFLAGS ?=
+# Which target `make test-report` runs.
+OF ?= test
 # How long `make fuzz` spends on a target, and on how many at the same time.
 FUZZTIME ?= 60s
 FUZZJOBS ?= 2
@@ -50,6 +53,7 @@ PROMETHEUSRULE := deploy/kubernetes/components/monitoring/prometheusrule.yaml
 
 BUF := .bin/buf-$(BUF_VERSION)/buf
 GOLANGCI_LINT := .bin/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+GOTESTSUM := .bin/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 
 # The race detector needs a C compiler; Go turns cgo off when there is none.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -72,6 +76,14 @@ test: ## Test everything that needs no other service
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
 	go test $(RACE) $(TESTFLAGS) -tags portable ./listener
 	go test $(TESTFLAGS) -count 1 -timeout 15m $(LOADED)
+
+# A skipped test proves nothing: here it counts as failed. OF is the target that tests.
+.PHONY: test-report
+test-report: $(GOTESTSUM) ## Run the tests of target OF, briefly reported, and refuse skipped ones
+	@log=$$(mktemp); trap 'rm "$$log"' EXIT; \
+		$(GOTESTSUM) --format pkgname-and-test-fails --hide-summary skipped --jsonfile "$$log" \
+			--ignore-non-json-output-lines --raw-command -- $(MAKE) -s $(OF) TESTFLAGS=-json; \
+		! grep '"Action":"skip".*"Test":' "$$log" || { echo 'these tests were skipped; CI needs them all' >&2; exit 1; }
 
 .PHONY: test-kafka
 test-kafka: ## Test with a real Apache Kafka (Java, Maven, kcat, lz4; or KAFKA_BROKERS)
@@ -155,6 +167,9 @@ $(BUF):
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+$(GOTESTSUM):
+	GOBIN=$(CURDIR)/$(@D) go install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
 
 # The package, unpacked but not installed: it would start a server.
 $(PROMTOOL):
