@@ -2,10 +2,12 @@ package flowtest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -57,9 +59,6 @@ func readJSON(value []byte) (*flowv1.FlowRecord, error) {
 	}
 	m := new(flowv1.FlowRecord)
 	fields := m.ProtoReflect().Descriptor().Fields()
-	if len(object) != fields.Len() {
-		return nil, fmt.Errorf("%d members, want %d", len(object), fields.Len())
-	}
 	for i := range fields.Len() {
 		if err := toProto3(object, fields.Get(i)); err != nil {
 			return nil, err
@@ -72,30 +71,57 @@ func readJSON(value []byte) (*flowv1.FlowRecord, error) {
 	return m, protojson.Unmarshal(standard, m)
 }
 
+// lastCommon is the number of the last field that every object has.
+const lastCommon = 35
+
 // toProto3 changes the member for a field, if it is an address or a time.
 func toProto3(object map[string]any, field protoreflect.FieldDescriptor) error {
-	name := field.JSONName()
+	ours, name := field.JSONName(), field.JSONName()
 	if field.Kind() == protoreflect.Fixed64Kind {
-		ours := strings.TrimSuffix(name, "Ns")
-		object[name] = object[ours]
-		delete(object, ours)
+		ours = strings.TrimSuffix(name, "Ns")
 	}
-	text, isText := object[name].(string)
+	value, present := object[ours]
+	switch {
+	case !present && field.Number() <= lastCommon:
+		return fmt.Errorf("no member %s", ours)
+	case !present:
+		return nil
+	}
+	delete(object, ours)
+	object[name] = value
+	text, isText := value.(string)
 	if !isText {
 		return nil
 	}
 	switch field.Kind() {
 	case protoreflect.BytesKind:
-		address, err := netip.ParseAddr(text)
-		object[name] = address.AsSlice()
+		octets, err := readBytes(string(field.Name()), text)
+		object[name] = octets
 		return err
 	case protoreflect.Fixed64Kind:
 		when, err := time.Parse("2006-01-02T15:04:05.000000000Z", text)
 		object[name] = uint64(when.Unix())*1e9 + uint64(when.Nanosecond())
 		return err
-	case protoreflect.EnumKind:
+	case protoreflect.EnumKind, protoreflect.StringKind:
 		return nil
 	default:
 		return errors.New(name + " is no number: " + text)
+	}
+}
+
+// readBytes reads the text of a field of bytes by what its name says it holds.
+func readBytes(name, text string) ([]byte, error) {
+	switch {
+	case strings.HasSuffix(name, "_mac"):
+		mac, err := net.ParseMAC(text)
+		if err == nil && (len(mac) != 6 || mac.String() != text) {
+			err = fmt.Errorf("%s is not six bytes as aa:bb:cc:dd:ee:ff", text)
+		}
+		return mac, err
+	case strings.HasSuffix(name, "_address"), strings.HasSuffix(name, "next_hop"):
+		address, err := netip.ParseAddr(text)
+		return address.AsSlice(), err
+	default:
+		return base64.StdEncoding.DecodeString(text)
 	}
 }

@@ -1,8 +1,11 @@
 package tail
 
 import (
+	"encoding/json"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
@@ -13,16 +16,18 @@ type field struct {
 	// name is that of the record's field in proto3 JSON. Times lose the suffix
 	// Ns, since they are no numbers here.
 	name string
-	// append appends the value as text, nothing when the record has none. It
-	// contains no character that JSON or CSV would have to escape.
+	// append appends the value as text, nothing when the record has none.
 	append func(b []byte, f *flow) []byte
-	// quoted tells that the value is a string in JSON, not a number.
+	// quoted tells that the value is a string in JSON. Else its text is JSON.
 	quoted bool
+	// optional tells that JSON has no such member when there is no value.
+	optional bool
 }
 
 // fields are all fields of a record, and durationSeconds, protocolName,
-// tcpFlagLetters and bitsPerSecond, which follow from them.
-var fields = []field{
+// tcpFlagLetters and bitsPerSecond, which follow from them: first those that every
+// format carries, then the others by number.
+var fields = withOthers([]field{
 	timeField("startTime", (*flowv1.FlowRecord).GetStartTimeNs),
 	timeField("endTime", (*flowv1.FlowRecord).GetEndTimeNs),
 	decimalField("durationSeconds", -1, (*flow).duration),
@@ -62,6 +67,18 @@ var fields = []field{
 	numberField("lastUptimeMs", (*flowv1.FlowRecord).GetLastUptimeMs),
 	textField("format", func(b []byte, f *flow) []byte { return append(b, f.record.GetFormat().String()...) }),
 	numberField("anomalies", (*flowv1.FlowRecord).GetAnomalies),
+})
+
+// withOthers returns first and, behind it, the fields of a record that it lacks.
+func withOthers(first []field) []field {
+	all := slices.Clone(first)
+	for i := range described.Len() {
+		d := described.Get(i)
+		if !slices.ContainsFunc(first, func(f field) bool { return f.name == nameOf(d) }) {
+			all = append(all, describedField(d))
+		}
+	}
+	return all
 }
 
 // textField is a string that is never empty.
@@ -106,31 +123,37 @@ func addressField(name string, address func(*flow) netip.Addr) field {
 }
 
 // appendJSON appends f as a line with a JSON object. What the record does not
-// have is null.
+// have is null, or left out.
 func appendJSON(b []byte, f *flow) []byte {
 	separator := byte('{')
 	for _, field := range fields {
+		member := len(b)
 		b = append(b, separator, '"')
-		separator = ','
 		b = append(b, field.name...)
 		b = append(b, '"', ':')
+		value := len(b)
 		b = appendJSONValue(b, field, f)
+		if field.optional && string(b[value:]) == "null" {
+			b = b[:member]
+			continue
+		}
+		separator = ','
 	}
 	return append(b, '}', '\n')
 }
 
 func appendJSONValue(b []byte, field field, f *flow) []byte {
 	begin := len(b)
-	if field.quoted {
-		b = append(b, '"')
-	}
-	valueBegin := len(b)
 	b = field.append(b, f)
 	switch {
-	case len(b) == valueBegin:
-		return append(b[:begin], "null"...)
+	case len(b) == begin:
+		return append(b, "null"...)
 	case field.quoted:
-		return append(b, '"')
+		text, err := json.Marshal(string(b[begin:]))
+		if err != nil {
+			return append(b[:begin], "null"...)
+		}
+		return append(b[:begin], text...)
 	default:
 		return b
 	}
@@ -155,7 +178,12 @@ func appendCSV(b []byte, f *flow) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
+		begin := len(b)
 		b = field.append(b, f)
+		if text := string(b[begin:]); strings.ContainsAny(text, ",\"\r\n") || strings.HasPrefix(text, " ") {
+			b = append(b[:begin], '"')
+			b = append(append(b, strings.ReplaceAll(text, `"`, `""`)...), '"')
+		}
 	}
 	return append(b, '\n')
 }

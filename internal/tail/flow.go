@@ -32,22 +32,13 @@ func (f *flow) decode(form Value, value []byte) error {
 	if len(f.record.GetExporterAddress()) == 0 {
 		return errors.New("tail: not a flow record: it names no exporter")
 	}
-	for _, address := range []struct {
-		name  string
-		bytes []byte
-		addr  *netip.Addr
-	}{
-		{"exporter_address", f.record.GetExporterAddress(), &f.exporter},
-		{"source_address", f.record.GetSourceAddress(), &f.source},
-		{"destination_address", f.record.GetDestinationAddress(), &f.destination},
-		{"next_hop", f.record.GetNextHop(), &f.nextHop},
-	} {
-		addr, ok := netip.AddrFromSlice(address.bytes)
-		if !ok && len(address.bytes) > 0 {
-			return fmt.Errorf("tail: not a flow record: %s has %d bytes", address.name, len(address.bytes))
-		}
-		*address.addr = addr
+	if err := sizesAreRight(&f.record); err != nil {
+		return err
 	}
+	f.exporter, _ = netip.AddrFromSlice(f.record.GetExporterAddress())
+	f.source, _ = netip.AddrFromSlice(f.record.GetSourceAddress())
+	f.destination, _ = netip.AddrFromSlice(f.record.GetDestinationAddress())
+	f.nextHop, _ = netip.AddrFromSlice(f.record.GetNextHop())
 	return nil
 }
 

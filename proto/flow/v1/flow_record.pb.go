@@ -30,6 +30,186 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// SamplingSource is where a sampling interval was found, most specific first.
+type SamplingSource int32
+
+const (
+	// In NetFlow v5's header, or nowhere.
+	SamplingSource_SAMPLING_SOURCE_UNSPECIFIED SamplingSource = 0
+	// In the record itself.
+	SamplingSource_SAMPLING_SOURCE_RECORD SamplingSource = 1
+	// In an options record about the sampler or selector that the record names.
+	SamplingSource_SAMPLING_SOURCE_SAMPLER SamplingSource = 2
+	// In an options record about the record's template.
+	SamplingSource_SAMPLING_SOURCE_TEMPLATE SamplingSource = 3
+	// In an options record about the record's observation domain.
+	SamplingSource_SAMPLING_SOURCE_DOMAIN SamplingSource = 4
+	// In an options record about the whole exporter.
+	SamplingSource_SAMPLING_SOURCE_EXPORTER SamplingSource = 5
+	// In the sFlow sample.
+	SamplingSource_SAMPLING_SOURCE_SFLOW_SAMPLE SamplingSource = 6
+)
+
+// Enum value maps for SamplingSource.
+var (
+	SamplingSource_name = map[int32]string{
+		0: "SAMPLING_SOURCE_UNSPECIFIED",
+		1: "SAMPLING_SOURCE_RECORD",
+		2: "SAMPLING_SOURCE_SAMPLER",
+		3: "SAMPLING_SOURCE_TEMPLATE",
+		4: "SAMPLING_SOURCE_DOMAIN",
+		5: "SAMPLING_SOURCE_EXPORTER",
+		6: "SAMPLING_SOURCE_SFLOW_SAMPLE",
+	}
+	SamplingSource_value = map[string]int32{
+		"SAMPLING_SOURCE_UNSPECIFIED":  0,
+		"SAMPLING_SOURCE_RECORD":       1,
+		"SAMPLING_SOURCE_SAMPLER":      2,
+		"SAMPLING_SOURCE_TEMPLATE":     3,
+		"SAMPLING_SOURCE_DOMAIN":       4,
+		"SAMPLING_SOURCE_EXPORTER":     5,
+		"SAMPLING_SOURCE_SFLOW_SAMPLE": 6,
+	}
+)
+
+func (x SamplingSource) Enum() *SamplingSource {
+	p := new(SamplingSource)
+	*p = x
+	return p
+}
+
+func (x SamplingSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SamplingSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_flow_v1_flow_record_proto_enumTypes[0].Descriptor()
+}
+
+func (SamplingSource) Type() protoreflect.EnumType {
+	return &file_flow_v1_flow_record_proto_enumTypes[0]
+}
+
+func (x SamplingSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SamplingSource.Descriptor instead.
+func (SamplingSource) EnumDescriptor() ([]byte, []int) {
+	return file_flow_v1_flow_record_proto_rawDescGZIP(), []int{0}
+}
+
+// FlowDirection is where at the exporter a flow was observed.
+type FlowDirection int32
+
+const (
+	// Not carried.
+	FlowDirection_FLOW_DIRECTION_UNSPECIFIED FlowDirection = 0
+	// Where it came in.
+	FlowDirection_FLOW_DIRECTION_INGRESS FlowDirection = 1
+	// Where it left.
+	FlowDirection_FLOW_DIRECTION_EGRESS FlowDirection = 2
+	// The exporter sent a value that its element does not have.
+	FlowDirection_FLOW_DIRECTION_OTHER FlowDirection = 3
+)
+
+// Enum value maps for FlowDirection.
+var (
+	FlowDirection_name = map[int32]string{
+		0: "FLOW_DIRECTION_UNSPECIFIED",
+		1: "FLOW_DIRECTION_INGRESS",
+		2: "FLOW_DIRECTION_EGRESS",
+		3: "FLOW_DIRECTION_OTHER",
+	}
+	FlowDirection_value = map[string]int32{
+		"FLOW_DIRECTION_UNSPECIFIED": 0,
+		"FLOW_DIRECTION_INGRESS":     1,
+		"FLOW_DIRECTION_EGRESS":      2,
+		"FLOW_DIRECTION_OTHER":       3,
+	}
+)
+
+func (x FlowDirection) Enum() *FlowDirection {
+	p := new(FlowDirection)
+	*p = x
+	return p
+}
+
+func (x FlowDirection) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FlowDirection) Descriptor() protoreflect.EnumDescriptor {
+	return file_flow_v1_flow_record_proto_enumTypes[1].Descriptor()
+}
+
+func (FlowDirection) Type() protoreflect.EnumType {
+	return &file_flow_v1_flow_record_proto_enumTypes[1]
+}
+
+func (x FlowDirection) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FlowDirection.Descriptor instead.
+func (FlowDirection) EnumDescriptor() ([]byte, []int) {
+	return file_flow_v1_flow_record_proto_rawDescGZIP(), []int{1}
+}
+
+// CounterKind is what the counters of a record count.
+type CounterKind int32
+
+const (
+	// What came since the flow's last record: elements 1 and 2, NetFlow v5, sFlow.
+	CounterKind_COUNTER_KIND_UNSPECIFIED CounterKind = 0
+	// All of the flow until now: elements 85 and 86. Of a flow's records the last has
+	// the sum.
+	CounterKind_COUNTER_KIND_TOTAL CounterKind = 1
+	// What a firewall tells with firewall_event: elements 231 and 298.
+	CounterKind_COUNTER_KIND_EVENT CounterKind = 2
+)
+
+// Enum value maps for CounterKind.
+var (
+	CounterKind_name = map[int32]string{
+		0: "COUNTER_KIND_UNSPECIFIED",
+		1: "COUNTER_KIND_TOTAL",
+		2: "COUNTER_KIND_EVENT",
+	}
+	CounterKind_value = map[string]int32{
+		"COUNTER_KIND_UNSPECIFIED": 0,
+		"COUNTER_KIND_TOTAL":       1,
+		"COUNTER_KIND_EVENT":       2,
+	}
+)
+
+func (x CounterKind) Enum() *CounterKind {
+	p := new(CounterKind)
+	*p = x
+	return p
+}
+
+func (x CounterKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CounterKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_flow_v1_flow_record_proto_enumTypes[2].Descriptor()
+}
+
+func (CounterKind) Type() protoreflect.EnumType {
+	return &file_flow_v1_flow_record_proto_enumTypes[2]
+}
+
+func (x CounterKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CounterKind.Descriptor instead.
+func (CounterKind) EnumDescriptor() ([]byte, []int) {
+	return file_flow_v1_flow_record_proto_rawDescGZIP(), []int{2}
+}
+
 // ExportFormat is the protocol of an export packet. The numbers are those the
 // protocols give themselves in their headers; that of sFlow, which is 5 as well, has
 // 100 added to it.
@@ -77,11 +257,11 @@ func (x ExportFormat) String() string {
 }
 
 func (ExportFormat) Descriptor() protoreflect.EnumDescriptor {
-	return file_flow_v1_flow_record_proto_enumTypes[0].Descriptor()
+	return file_flow_v1_flow_record_proto_enumTypes[3].Descriptor()
 }
 
 func (ExportFormat) Type() protoreflect.EnumType {
-	return &file_flow_v1_flow_record_proto_enumTypes[0]
+	return &file_flow_v1_flow_record_proto_enumTypes[3]
 }
 
 func (x ExportFormat) Number() protoreflect.EnumNumber {
@@ -90,7 +270,7 @@ func (x ExportFormat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExportFormat.Descriptor instead.
 func (ExportFormat) EnumDescriptor() ([]byte, []int) {
-	return file_flow_v1_flow_record_proto_rawDescGZIP(), []int{0}
+	return file_flow_v1_flow_record_proto_rawDescGZIP(), []int{3}
 }
 
 // Anomaly names the bits of FlowRecord.anomalies, a set: several may be
@@ -201,11 +381,11 @@ func (x Anomaly) String() string {
 }
 
 func (Anomaly) Descriptor() protoreflect.EnumDescriptor {
-	return file_flow_v1_flow_record_proto_enumTypes[1].Descriptor()
+	return file_flow_v1_flow_record_proto_enumTypes[4].Descriptor()
 }
 
 func (Anomaly) Type() protoreflect.EnumType {
-	return &file_flow_v1_flow_record_proto_enumTypes[1]
+	return &file_flow_v1_flow_record_proto_enumTypes[4]
 }
 
 func (x Anomaly) Number() protoreflect.EnumNumber {
@@ -214,7 +394,7 @@ func (x Anomaly) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Anomaly.Descriptor instead.
 func (Anomaly) EnumDescriptor() ([]byte, []int) {
-	return file_flow_v1_flow_record_proto_rawDescGZIP(), []int{1}
+	return file_flow_v1_flow_record_proto_rawDescGZIP(), []int{4}
 }
 
 // FlowRecord is one flow record of an export packet, together with what the
@@ -230,15 +410,20 @@ func (Anomaly) EnumDescriptor() ([]byte, []int) {
 // Copies that the network makes, when it duplicates a datagram, are equal in all
 // fields but receive_time_ns. To remove copies, compare all fields but that one.
 //
-// These eight fields alone identify a record only if its exporter counts, so that
+// These fields alone identify a record only if its exporter counts, so that
 // flow_sequence or system_uptime_ms differs from packet to packet:
 // exporter_address, exporter_port, engine_type, engine_id, export_time_ns,
-// system_uptime_ms, flow_sequence, record_index. An exporter that
+// system_uptime_ms, flow_sequence, record_index; and, other than in NetFlow v5,
+// observation_domain_id. An exporter that
 // leaves its sequence at zero and sends two packets in one millisecond gives
 // different flows equal identities. A packet sent to two collectors, or from two
 // ports, gives one flow two identities: exporter_port differs.
 //
 // Times are nanoseconds since 1970-01-01 00:00:00 UTC, without leap seconds.
+//
+// Fields 36 to 96, and 100, are never set in NetFlow v5. Where comments name elements, they are
+// numbers of IANA's registry of IPFIX information elements, and NetFlow v9's field
+// types of the same number. Of an element that a record has twice, the first counts.
 type FlowRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Source address of the flow's packets, in network byte order: 4 bytes for
@@ -259,11 +444,14 @@ type FlowRecord struct {
 	// Zero: as exported (IPv6 hop-by-hop options, or unknown to the exporter).
 	Protocol uint32 `protobuf:"varint,5,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	// Packets in the flow, as exported, never scaled. To estimate the original,
-	// multiply by sampling_interval if above 1; 0 and 1 do not say that the
-	// exporter does not sample. NetFlow v5 ends at 2^32 - 1. Zero: as exported.
+	// multiply by the greatest of sampling_override, sampling_interval and 1; 0
+	// and 1 do not say that the exporter does not sample. counter_kind says what is
+	// counted. NetFlow v5 ends at 2^32 - 1. Elements 2, 86, 298. Zero: as exported,
+	// or not carried.
 	Packets uint64 `protobuf:"varint,6,opt,name=packets,proto3" json:"packets,omitempty"`
 	// Layer 3 octets in the packets of the flow, as exported, never scaled: see
-	// packets. NetFlow v5 ends at 2^32 - 1. Zero: as exported.
+	// packets. In sFlow the IP length of the sampled packet. NetFlow v5 ends at
+	// 2^32 - 1. Elements 1, 85, 231. Zero: as exported, or not carried.
 	Octets uint64 `protobuf:"varint,7,opt,name=octets,proto3" json:"octets,omitempty"`
 	// When the flow's first packet was switched: Unix time in nanoseconds, by the
 	// exporter's clock, with the resolution of its uptime counter (1 ms).
@@ -280,9 +468,9 @@ type FlowRecord struct {
 	// SNMP ifIndex of the interface that the packets left by; 0 to 65535 in
 	// NetFlow v5. Zero: unknown, dropped, or meant for the exporter itself.
 	OutputInterface uint32 `protobuf:"varint,11,opt,name=output_interface,json=outputInterface,proto3" json:"output_interface,omitempty"`
-	// OR of the TCP flags of all packets in the flow, 0 to 255, in the order of
-	// the TCP header: 1 is FIN, 2 SYN, 4 RST, 8 PSH, 16 ACK, 32 URG, 64 ECE,
-	// 128 CWR. Zero: not TCP, no flag seen, or not recorded by the exporter.
+	// OR of the TCP flags of all packets in the flow, 0 to 65535, in NetFlow v5 0 to
+	// 255, in the order of the TCP header: 1 is FIN, 2 SYN, 4 RST, 8 PSH, 16 ACK,
+	// 32 URG, 64 ECE, 128 CWR, 256 AE; above are the header's other bits. Zero: not TCP, no flag seen, or not recorded by the exporter.
 	TcpFlags uint32 `protobuf:"varint,12,opt,name=tcp_flags,json=tcpFlags,proto3" json:"tcp_flags,omitempty"`
 	// IP type of service, 0 to 255: DSCP in the upper six bits, ECN in the lower
 	// two. Zero: best effort, or not recorded by the exporter.
@@ -307,7 +495,9 @@ type FlowRecord struct {
 	// Zero: unset, the exporter has no clock.
 	ExportTimeNs uint64 `protobuf:"fixed64,18,opt,name=export_time_ns,json=exportTimeNs,proto3" json:"export_time_ns,omitempty"`
 	// The header's flow sequence, modulo 2^32, as exported: by the specification
-	// the flows that this engine exported before the packet. It is the same on
+	// the flows that this engine exported before the packet, in NetFlow v9 its
+	// packets, in IPFIX the domain's data records, in sFlow the agent's datagrams.
+	// It is the same on
 	// all records of a packet and makes a pair with record_index, never a sum:
 	// some exporters count packets, some leave it zero.
 	// Zero: the first packet since a restart, or not kept by the exporter.
@@ -324,9 +514,10 @@ type FlowRecord struct {
 	// Top two bits of the header's sampling field, 0 to 3, as exported. Zero does
 	// not mean unsampled: some routers leave it zero beside an interval above 1.
 	SamplingMode uint32 `protobuf:"varint,23,opt,name=sampling_mode,json=samplingMode,proto3" json:"sampling_mode,omitempty"`
-	// Low 14 bits of the header's sampling field, 0 to 16383, as exported: one
-	// packet in so many is counted. Zero and one do not say that the exporter
-	// does not sample; many sample without saying so.
+	// One packet in so many is counted, as exported. In NetFlow v5 the low 14 bits
+	// of the header's sampling field, 0 to 16383; else where sampling_source says.
+	// Zero and one do not say that the exporter does not sample; many sample
+	// without saying so.
 	SamplingInterval uint32 `protobuf:"varint,24,opt,name=sampling_interval,json=samplingInterval,proto3" json:"sampling_interval,omitempty"`
 	// The exporter's uptime clock when it sent the packet: milliseconds since it
 	// booted, modulo 2^32 (49.7 days), as exported. Zero: as exported.
@@ -361,7 +552,209 @@ type FlowRecord struct {
 	// Number of records that the packet's header announces, as exported. When it
 	// differs from record_count, anomalies says why. Zero: as exported, by
 	// formats that do not say.
-	HeaderCount   uint32 `protobuf:"varint,35,opt,name=header_count,json=headerCount,proto3" json:"header_count,omitempty"`
+	HeaderCount uint32 `protobuf:"varint,35,opt,name=header_count,json=headerCount,proto3" json:"header_count,omitempty"`
+	// What of the exporter observed the flow, 0 to 2^32 - 1: NetFlow v9's source
+	// ID, IPFIX's observation domain, sFlow's sub-agent. Templates, samplers and
+	// sequences are a domain's own. Zero: as exported.
+	ObservationDomainId uint32 `protobuf:"varint,36,opt,name=observation_domain_id,json=observationDomainId,proto3" json:"observation_domain_id,omitempty"`
+	// Template that described the record, 256 to 65535: it tells apart the kinds
+	// of records that an exporter sends. Zero: a format without templates.
+	TemplateId uint32 `protobuf:"varint,37,opt,name=template_id,json=templateId,proto3" json:"template_id,omitempty"`
+	// Where sampling_interval was found. Zero: in NetFlow v5's header, or nowhere.
+	SamplingSource SamplingSource `protobuf:"varint,38,opt,name=sampling_source,json=samplingSource,proto3,enum=flow.v1.SamplingSource" json:"sampling_source,omitempty"`
+	// Sampler or selector that chose the packets, as exported: elements 48 and
+	// 302. Zero: as exported, or not carried.
+	SamplerId uint64 `protobuf:"varint,39,opt,name=sampler_id,json=samplerId,proto3" json:"sampler_id,omitempty"`
+	// How packets are chosen, as exported: elements 35 and 49 (1 deterministic, 2
+	// random), or 304 (1 systematic count-based, 3 random n of N, and others of
+	// its registry). Zero: not carried.
+	SamplingAlgorithm uint32 `protobuf:"varint,40,opt,name=sampling_algorithm,json=samplingAlgorithm,proto3" json:"sampling_algorithm,omitempty"`
+	// Consecutive packets that are sampled at a time, set when above 1: element
+	// 305, or 309, the size of the sample. sampling_interval has it taken into
+	// account. Zero: one, or not carried.
+	SamplingPacketInterval uint32 `protobuf:"varint,41,opt,name=sampling_packet_interval,json=samplingPacketInterval,proto3" json:"sampling_packet_interval,omitempty"`
+	// Packets left out between two such runs: element 306, or what 310, the
+	// population, leaves of it. Only with sampling_packet_interval. Zero: none, or
+	// not carried.
+	SamplingPacketSpace uint32 `protobuf:"varint,42,opt,name=sampling_packet_space,json=samplingPacketSpace,proto3" json:"sampling_packet_space,omitempty"`
+	// Where at the exporter the flow was observed: element 61. Zero: not carried.
+	FlowDirection FlowDirection `protobuf:"varint,43,opt,name=flow_direction,json=flowDirection,proto3,enum=flow.v1.FlowDirection" json:"flow_direction,omitempty"`
+	// Why the flow was exported, as exported: element 136. 1 is idle time-out, 2
+	// active time-out, 3 end of flow, 4 forced, 5 lack of resources. Zero: not
+	// carried.
+	FlowEndReason uint32 `protobuf:"varint,44,opt,name=flow_end_reason,json=flowEndReason,proto3" json:"flow_end_reason,omitempty"`
+	// What became of the packets, 0 to 255, as exported: element 89 (of 4 bytes,
+	// the lowest). The top two bits are 0 unknown, 1 forwarded, 2 dropped, 3
+	// consumed; the others the reason. In sFlow 128 for a dropped packet. Zero:
+	// unknown, or not carried.
+	ForwardingStatus uint32 `protobuf:"varint,45,opt,name=forwarding_status,json=forwardingStatus,proto3" json:"forwarding_status,omitempty"`
+	// Packets behind the exporter, as exported: element 24. By some exporters
+	// (Meraki) those of the other direction. Never added to packets. Zero: as
+	// exported, or not carried.
+	PostPackets uint64 `protobuf:"varint,46,opt,name=post_packets,json=postPackets,proto3" json:"post_packets,omitempty"`
+	// Layer 3 octets behind the exporter, as exported: element 23. See
+	// post_packets. Zero: as exported, or not carried.
+	PostOctets uint64 `protobuf:"varint,47,opt,name=post_octets,json=postOctets,proto3" json:"post_octets,omitempty"`
+	// Packets of the flow's other direction, where one record has both: element 2
+	// or 86 with enterprise number 29305 (RFC 5103), or 299. Zero: as exported, or
+	// not carried.
+	ReversePackets uint64 `protobuf:"varint,48,opt,name=reverse_packets,json=reversePackets,proto3" json:"reverse_packets,omitempty"`
+	// Layer 3 octets of the flow's other direction: element 1 or 85 with
+	// enterprise number 29305, or 232. Zero: as exported, or not carried.
+	ReverseOctets uint64 `protobuf:"varint,49,opt,name=reverse_octets,json=reverseOctets,proto3" json:"reverse_octets,omitempty"`
+	// What packets and octets count. Zero: what came since the flow's last record,
+	// so that they can be summed.
+	CounterKind CounterKind `protobuf:"varint,50,opt,name=counter_kind,json=counterKind,proto3,enum=flow.v1.CounterKind" json:"counter_kind,omitempty"`
+	// Least IPv4 time to live or IPv6 hop limit in the flow, 0 to 255: elements
+	// 52, 192. Zero: as exported, or not carried.
+	MinimumTtl uint32 `protobuf:"varint,51,opt,name=minimum_ttl,json=minimumTtl,proto3" json:"minimum_ttl,omitempty"`
+	// Greatest, as minimum_ttl: element 53. Zero: as exported, or not carried.
+	MaximumTtl uint32 `protobuf:"varint,52,opt,name=maximum_ttl,json=maximumTtl,proto3" json:"maximum_ttl,omitempty"`
+	// EtherType, 0 to 65535: element 256, or the sampled frame's. 2048 is IPv4,
+	// 34525 IPv6. Zero: not carried.
+	EthernetType uint32 `protobuf:"varint,53,opt,name=ethernet_type,json=ethernetType,proto3" json:"ethernet_type,omitempty"`
+	// Source MAC address as the exporter received it, 6 bytes: element 56, or the
+	// sampled frame's. All bytes zero: as exported. Empty: not carried.
+	SourceMac []byte `protobuf:"bytes,54,opt,name=source_mac,json=sourceMac,proto3" json:"source_mac,omitempty"`
+	// Destination MAC address as the exporter received it, 6 bytes: element 80, or
+	// the sampled frame's. All bytes zero: as exported. Empty: not carried.
+	DestinationMac []byte `protobuf:"bytes,55,opt,name=destination_mac,json=destinationMac,proto3" json:"destination_mac,omitempty"`
+	// Source MAC address behind the exporter, 6 bytes: element 81. All bytes zero:
+	// as exported. Empty: not carried.
+	PostSourceMac []byte `protobuf:"bytes,56,opt,name=post_source_mac,json=postSourceMac,proto3" json:"post_source_mac,omitempty"`
+	// Destination MAC address behind the exporter, 6 bytes: element 57. All bytes
+	// zero: as exported. Empty: not carried.
+	PostDestinationMac []byte `protobuf:"bytes,57,opt,name=post_destination_mac,json=postDestinationMac,proto3" json:"post_destination_mac,omitempty"`
+	// VLAN in which the packets came in, 0 to 4095; of two tags the outer:
+	// elements 58, 243, or sFlow's switch data. Zero: untagged, or not carried.
+	VlanId uint32 `protobuf:"varint,58,opt,name=vlan_id,json=vlanId,proto3" json:"vlan_id,omitempty"`
+	// VLAN in which the packets left, 0 to 4095: elements 59, 254, or sFlow's
+	// switch data. Zero: untagged, or not carried.
+	PostVlanId uint32 `protobuf:"varint,59,opt,name=post_vlan_id,json=postVlanId,proto3" json:"post_vlan_id,omitempty"`
+	// Of two VLAN tags the inner, 0 to 4095: element 245, or the sampled frame's.
+	// Zero: none, or not carried.
+	CustomerVlanId uint32 `protobuf:"varint,60,opt,name=customer_vlan_id,json=customerVlanId,proto3" json:"customer_vlan_id,omitempty"`
+	// ICMP type * 256 + code, 0 to 65535: elements 32, 139, 176 to 179. Zero: echo
+	// reply, or not carried.
+	IcmpTypeCode uint32 `protobuf:"varint,61,opt,name=icmp_type_code,json=icmpTypeCode,proto3" json:"icmp_type_code,omitempty"`
+	// Identification of IP fragments, 0 to 2^32 - 1: element 54. Zero: as
+	// exported, or not carried.
+	FragmentIdentification uint32 `protobuf:"varint,62,opt,name=fragment_identification,json=fragmentIdentification,proto3" json:"fragment_identification,omitempty"`
+	// Offset of the IP fragment in units of 8 octets, 0 to 8191: element 88. Zero:
+	// the first or no fragment, or not carried.
+	FragmentOffset uint32 `protobuf:"varint,63,opt,name=fragment_offset,json=fragmentOffset,proto3" json:"fragment_offset,omitempty"`
+	// Flags of the IP fragment, as exported: element 197. Zero: as exported, or
+	// not carried.
+	FragmentFlags uint32 `protobuf:"varint,64,opt,name=fragment_flags,json=fragmentFlags,proto3" json:"fragment_flags,omitempty"`
+	// IPv6 flow label, 0 to 2^20 - 1: element 31. Zero: as exported, or not
+	// carried.
+	Ipv6FlowLabel uint32 `protobuf:"varint,65,opt,name=ipv6_flow_label,json=ipv6FlowLabel,proto3" json:"ipv6_flow_label,omitempty"`
+	// BGP's next hop to the destination: as next_hop; elements 18, 63, or sFlow's
+	// gateway data. All bytes zero: none, or unknown. Empty: not carried.
+	BgpNextHop []byte `protobuf:"bytes,66,opt,name=bgp_next_hop,json=bgpNextHop,proto3" json:"bgp_next_hop,omitempty"`
+	// Autonomous system next to the exporter's on the way to the destination:
+	// element 128. Zero: unknown, or not carried.
+	BgpNextAdjacentAs uint32 `protobuf:"varint,67,opt,name=bgp_next_adjacent_as,json=bgpNextAdjacentAs,proto3" json:"bgp_next_adjacent_as,omitempty"`
+	// Autonomous system next to the exporter's on the way from the source: element
+	// 129. Zero: unknown, or not carried.
+	BgpPreviousAdjacentAs uint32 `protobuf:"varint,68,opt,name=bgp_previous_adjacent_as,json=bgpPreviousAdjacentAs,proto3" json:"bgp_previous_adjacent_as,omitempty"`
+	// Autonomous systems on the way to the destination, nearest first, at most
+	// 255: sFlow's gateway data. Empty: none, or not carried.
+	BgpAsPath []uint32 `protobuf:"varint,69,rep,packed,name=bgp_as_path,json=bgpAsPath,proto3" json:"bgp_as_path,omitempty"`
+	// BGP communities of the route to the destination, at most 255, each
+	// autonomous system * 65536 + value: element 483, or sFlow's gateway data.
+	// Empty: none, or not carried.
+	BgpCommunities []uint32 `protobuf:"varint,70,rep,packed,name=bgp_communities,json=bgpCommunities,proto3" json:"bgp_communities,omitempty"`
+	// VRF in which the packets came in, 0 to 2^32 - 1: element 234. Zero: as
+	// exported (on many routers the global table), or not carried.
+	IngressVrfId uint32 `protobuf:"varint,71,opt,name=ingress_vrf_id,json=ingressVrfId,proto3" json:"ingress_vrf_id,omitempty"`
+	// VRF in which the packets left: element 235, as ingress_vrf_id. Zero: as
+	// exported, or not carried.
+	EgressVrfId uint32 `protobuf:"varint,72,opt,name=egress_vrf_id,json=egressVrfId,proto3" json:"egress_vrf_id,omitempty"`
+	// SNMP ifIndex of the physical interface that the packets came in by, where
+	// input_interface is a logical one: element 252. Zero: unknown, or not
+	// carried.
+	IngressPhysicalInterface uint32 `protobuf:"varint,73,opt,name=ingress_physical_interface,json=ingressPhysicalInterface,proto3" json:"ingress_physical_interface,omitempty"`
+	// SNMP ifIndex of the physical interface that the packets left by: element
+	// 253. Zero: unknown, or not carried.
+	EgressPhysicalInterface uint32 `protobuf:"varint,74,opt,name=egress_physical_interface,json=egressPhysicalInterface,proto3" json:"egress_physical_interface,omitempty"`
+	// MPLS labels, 0 to 2^20 - 1 each, top of the stack first, at most 10:
+	// elements 70 to 79, or the sampled frame's. Empty: none, or not carried.
+	MplsLabels []uint32 `protobuf:"varint,75,rep,packed,name=mpls_labels,json=mplsLabels,proto3" json:"mpls_labels,omitempty"`
+	// Address to which the top MPLS label belongs: as next_hop; elements 47, 140.
+	// All bytes zero: unknown. Empty: not carried.
+	MplsTopLabelAddress []byte `protobuf:"bytes,76,opt,name=mpls_top_label_address,json=mplsTopLabelAddress,proto3" json:"mpls_top_label_address,omitempty"`
+	// Source address behind address translation: as source_address; elements 225,
+	// 281. All bytes zero: as exported. Empty: not carried.
+	PostNatSourceAddress []byte `protobuf:"bytes,77,opt,name=post_nat_source_address,json=postNatSourceAddress,proto3" json:"post_nat_source_address,omitempty"`
+	// Destination address behind address translation: as source_address; elements
+	// 226, 282. All bytes zero: as exported. Empty: not carried.
+	PostNatDestinationAddress []byte `protobuf:"bytes,78,opt,name=post_nat_destination_address,json=postNatDestinationAddress,proto3" json:"post_nat_destination_address,omitempty"`
+	// Source port behind address translation, 0 to 65535: element 227. Zero: as
+	// exported, or not carried.
+	PostNaptSourcePort uint32 `protobuf:"varint,79,opt,name=post_napt_source_port,json=postNaptSourcePort,proto3" json:"post_napt_source_port,omitempty"`
+	// Destination port behind address translation, 0 to 65535: element 228. Zero:
+	// as exported, or not carried.
+	PostNaptDestinationPort uint32 `protobuf:"varint,80,opt,name=post_napt_destination_port,json=postNaptDestinationPort,proto3" json:"post_napt_destination_port,omitempty"`
+	// Event of address translation, as exported: element 230 and its registry. 1
+	// and 2 are the older create and delete, 4 NAT44 session create, 5 its delete.
+	// Zero: not carried.
+	NatEvent uint32 `protobuf:"varint,81,opt,name=nat_event,json=natEvent,proto3" json:"nat_event,omitempty"`
+	// Event of a firewall, as exported: element 233. 1 flow created, 2 deleted, 3
+	// denied, 4 alert, 5 update. Of Cisco ASA sum events 5 only: event 2 repeats
+	// the totals. Zero: not carried.
+	FirewallEvent uint32 `protobuf:"varint,82,opt,name=firewall_event,json=firewallEvent,proto3" json:"firewall_event,omitempty"`
+	// Cisco ASA's reason for firewall_event, as exported: NetFlow v9's field type
+	// 33002. Zero: not carried.
+	FirewallExtendedEvent uint32 `protobuf:"varint,83,opt,name=firewall_extended_event,json=firewallExtendedEvent,proto3" json:"firewall_extended_event,omitempty"`
+	// The exporter's number for the flow, as exported: element 148. Zero: as
+	// exported, or not carried.
+	FlowId uint64 `protobuf:"varint,84,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
+	// When an event was observed: Unix time in nanoseconds, by the exporter's
+	// clock: elements 322 to 325. Events have this, and often neither start nor
+	// end. Zero: not carried.
+	ObservationTimeNs uint64 `protobuf:"fixed64,85,opt,name=observation_time_ns,json=observationTimeNs,proto3" json:"observation_time_ns,omitempty"`
+	// Application that the exporter recognised, as exported, at most 64 bytes:
+	// element 95, one byte of engine and a selector. Empty: not carried.
+	ApplicationId []byte `protobuf:"bytes,86,opt,name=application_id,json=applicationId,proto3" json:"application_id,omitempty"`
+	// Observation point of the exporter, as exported: element 138. Zero: as
+	// exported, or not carried.
+	ObservationPointId uint64 `protobuf:"varint,87,opt,name=observation_point_id,json=observationPointId,proto3" json:"observation_point_id,omitempty"`
+	// IP type of service behind the exporter, 0 to 255, as tos: element 55. Zero:
+	// best effort, or not carried.
+	PostTos uint32 `protobuf:"varint,88,opt,name=post_tos,json=postTos,proto3" json:"post_tos,omitempty"`
+	// Layer 2 segment, such as a VXLAN network: element 351, as exported. Its top
+	// byte tells the kind, 1 is VXLAN; the lower three the number. Zero: as
+	// exported, or not carried.
+	Layer2SegmentId uint64 `protobuf:"varint,89,opt,name=layer2_segment_id,json=layer2SegmentId,proto3" json:"layer2_segment_id,omitempty"`
+	// Packets of the flow that the exporter dropped since its last record: element
+	// 133. Zero: none, or not carried.
+	DroppedPackets uint64 `protobuf:"varint,90,opt,name=dropped_packets,json=droppedPackets,proto3" json:"dropped_packets,omitempty"`
+	// Layer 3 octets of the flow that the exporter dropped since its last record:
+	// element 132. Zero: none, or not carried.
+	DroppedOctets uint64 `protobuf:"varint,91,opt,name=dropped_octets,json=droppedOctets,proto3" json:"dropped_octets,omitempty"`
+	// Address by which the exporter names itself, 4 bytes for IPv4, 16 for IPv6:
+	// sFlow's agent, elements 130 and 131. exporter_address is where the datagram
+	// came from. Empty: not carried.
+	AgentAddress []byte `protobuf:"bytes,92,opt,name=agent_address,json=agentAddress,proto3" json:"agent_address,omitempty"`
+	// sFlow's sequence of the data source's samples, modulo 2^32, as exported.
+	// Zero: as exported, or not sFlow.
+	SampleSequence uint32 `protobuf:"varint,93,opt,name=sample_sequence,json=sampleSequence,proto3" json:"sample_sequence,omitempty"`
+	// sFlow's data source, as exported: the type in the top 8 bits (0 is an
+	// ifIndex), its index in the others. Zero: as exported, or not sFlow.
+	SourceId uint32 `protobuf:"varint,94,opt,name=source_id,json=sourceId,proto3" json:"source_id,omitempty"`
+	// Octets of the sampled frame on layer 2: element 312, or sFlow's frame
+	// length. Zero: not carried.
+	FrameOctets uint32 `protobuf:"varint,96,opt,name=frame_octets,json=frameOctets,proto3" json:"frame_octets,omitempty"`
+	// Sampling interval that whoever runs flowpub set for the exporter, which does
+	// not say it itself. Zero: none was set.
+	SamplingOverride uint32 `protobuf:"varint,97,opt,name=sampling_override,json=samplingOverride,proto3" json:"sampling_override,omitempty"`
+	// Name that whoever runs flowpub gave the exporter, at most 63 bytes. Empty:
+	// none was given.
+	ExporterName string `protobuf:"bytes,98,opt,name=exporter_name,json=exporterName,proto3" json:"exporter_name,omitempty"`
+	// Elements that whoever runs flowpub asked for by number, as exported: at most
+	// 32, of 512 bytes together. Empty: none asked for, or not carried.
+	Elements      []*Element `protobuf:"bytes,100,rep,name=elements,proto3" json:"elements,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -641,12 +1034,518 @@ func (x *FlowRecord) GetHeaderCount() uint32 {
 	return 0
 }
 
+func (x *FlowRecord) GetObservationDomainId() uint32 {
+	if x != nil {
+		return x.ObservationDomainId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetTemplateId() uint32 {
+	if x != nil {
+		return x.TemplateId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetSamplingSource() SamplingSource {
+	if x != nil {
+		return x.SamplingSource
+	}
+	return SamplingSource_SAMPLING_SOURCE_UNSPECIFIED
+}
+
+func (x *FlowRecord) GetSamplerId() uint64 {
+	if x != nil {
+		return x.SamplerId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetSamplingAlgorithm() uint32 {
+	if x != nil {
+		return x.SamplingAlgorithm
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetSamplingPacketInterval() uint32 {
+	if x != nil {
+		return x.SamplingPacketInterval
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetSamplingPacketSpace() uint32 {
+	if x != nil {
+		return x.SamplingPacketSpace
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetFlowDirection() FlowDirection {
+	if x != nil {
+		return x.FlowDirection
+	}
+	return FlowDirection_FLOW_DIRECTION_UNSPECIFIED
+}
+
+func (x *FlowRecord) GetFlowEndReason() uint32 {
+	if x != nil {
+		return x.FlowEndReason
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetForwardingStatus() uint32 {
+	if x != nil {
+		return x.ForwardingStatus
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetPostPackets() uint64 {
+	if x != nil {
+		return x.PostPackets
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetPostOctets() uint64 {
+	if x != nil {
+		return x.PostOctets
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetReversePackets() uint64 {
+	if x != nil {
+		return x.ReversePackets
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetReverseOctets() uint64 {
+	if x != nil {
+		return x.ReverseOctets
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetCounterKind() CounterKind {
+	if x != nil {
+		return x.CounterKind
+	}
+	return CounterKind_COUNTER_KIND_UNSPECIFIED
+}
+
+func (x *FlowRecord) GetMinimumTtl() uint32 {
+	if x != nil {
+		return x.MinimumTtl
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetMaximumTtl() uint32 {
+	if x != nil {
+		return x.MaximumTtl
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetEthernetType() uint32 {
+	if x != nil {
+		return x.EthernetType
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetSourceMac() []byte {
+	if x != nil {
+		return x.SourceMac
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetDestinationMac() []byte {
+	if x != nil {
+		return x.DestinationMac
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetPostSourceMac() []byte {
+	if x != nil {
+		return x.PostSourceMac
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetPostDestinationMac() []byte {
+	if x != nil {
+		return x.PostDestinationMac
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetVlanId() uint32 {
+	if x != nil {
+		return x.VlanId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetPostVlanId() uint32 {
+	if x != nil {
+		return x.PostVlanId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetCustomerVlanId() uint32 {
+	if x != nil {
+		return x.CustomerVlanId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetIcmpTypeCode() uint32 {
+	if x != nil {
+		return x.IcmpTypeCode
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetFragmentIdentification() uint32 {
+	if x != nil {
+		return x.FragmentIdentification
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetFragmentOffset() uint32 {
+	if x != nil {
+		return x.FragmentOffset
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetFragmentFlags() uint32 {
+	if x != nil {
+		return x.FragmentFlags
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetIpv6FlowLabel() uint32 {
+	if x != nil {
+		return x.Ipv6FlowLabel
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetBgpNextHop() []byte {
+	if x != nil {
+		return x.BgpNextHop
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetBgpNextAdjacentAs() uint32 {
+	if x != nil {
+		return x.BgpNextAdjacentAs
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetBgpPreviousAdjacentAs() uint32 {
+	if x != nil {
+		return x.BgpPreviousAdjacentAs
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetBgpAsPath() []uint32 {
+	if x != nil {
+		return x.BgpAsPath
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetBgpCommunities() []uint32 {
+	if x != nil {
+		return x.BgpCommunities
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetIngressVrfId() uint32 {
+	if x != nil {
+		return x.IngressVrfId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetEgressVrfId() uint32 {
+	if x != nil {
+		return x.EgressVrfId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetIngressPhysicalInterface() uint32 {
+	if x != nil {
+		return x.IngressPhysicalInterface
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetEgressPhysicalInterface() uint32 {
+	if x != nil {
+		return x.EgressPhysicalInterface
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetMplsLabels() []uint32 {
+	if x != nil {
+		return x.MplsLabels
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetMplsTopLabelAddress() []byte {
+	if x != nil {
+		return x.MplsTopLabelAddress
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetPostNatSourceAddress() []byte {
+	if x != nil {
+		return x.PostNatSourceAddress
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetPostNatDestinationAddress() []byte {
+	if x != nil {
+		return x.PostNatDestinationAddress
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetPostNaptSourcePort() uint32 {
+	if x != nil {
+		return x.PostNaptSourcePort
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetPostNaptDestinationPort() uint32 {
+	if x != nil {
+		return x.PostNaptDestinationPort
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetNatEvent() uint32 {
+	if x != nil {
+		return x.NatEvent
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetFirewallEvent() uint32 {
+	if x != nil {
+		return x.FirewallEvent
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetFirewallExtendedEvent() uint32 {
+	if x != nil {
+		return x.FirewallExtendedEvent
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetFlowId() uint64 {
+	if x != nil {
+		return x.FlowId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetObservationTimeNs() uint64 {
+	if x != nil {
+		return x.ObservationTimeNs
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetApplicationId() []byte {
+	if x != nil {
+		return x.ApplicationId
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetObservationPointId() uint64 {
+	if x != nil {
+		return x.ObservationPointId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetPostTos() uint32 {
+	if x != nil {
+		return x.PostTos
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetLayer2SegmentId() uint64 {
+	if x != nil {
+		return x.Layer2SegmentId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetDroppedPackets() uint64 {
+	if x != nil {
+		return x.DroppedPackets
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetDroppedOctets() uint64 {
+	if x != nil {
+		return x.DroppedOctets
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetAgentAddress() []byte {
+	if x != nil {
+		return x.AgentAddress
+	}
+	return nil
+}
+
+func (x *FlowRecord) GetSampleSequence() uint32 {
+	if x != nil {
+		return x.SampleSequence
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetSourceId() uint32 {
+	if x != nil {
+		return x.SourceId
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetFrameOctets() uint32 {
+	if x != nil {
+		return x.FrameOctets
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetSamplingOverride() uint32 {
+	if x != nil {
+		return x.SamplingOverride
+	}
+	return 0
+}
+
+func (x *FlowRecord) GetExporterName() string {
+	if x != nil {
+		return x.ExporterName
+	}
+	return ""
+}
+
+func (x *FlowRecord) GetElements() []*Element {
+	if x != nil {
+		return x.Elements
+	}
+	return nil
+}
+
+// Element is an information element as it was exported.
+type Element struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Private enterprise number. Zero: an element of IANA's registry.
+	Enterprise uint32 `protobuf:"varint,1,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	// Number of the element, 0 to 65535; below 32768 in IPFIX. In NetFlow v9 the field
+	// type.
+	Id uint32 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	// Its bytes as exported, without the length of those that have one. Empty: of
+	// length zero.
+	Value         []byte `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Element) Reset() {
+	*x = Element{}
+	mi := &file_flow_v1_flow_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Element) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Element) ProtoMessage() {}
+
+func (x *Element) ProtoReflect() protoreflect.Message {
+	mi := &file_flow_v1_flow_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Element.ProtoReflect.Descriptor instead.
+func (*Element) Descriptor() ([]byte, []int) {
+	return file_flow_v1_flow_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Element) GetEnterprise() uint32 {
+	if x != nil {
+		return x.Enterprise
+	}
+	return 0
+}
+
+func (x *Element) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Element) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 var File_flow_v1_flow_record_proto protoreflect.FileDescriptor
 
 const file_flow_v1_flow_record_proto_rawDesc = "" +
 	"\n" +
-	"\x19flow/v1/flow_record.proto\x12\aflow.v1\"\x93\n" +
-	"\n" +
+	"\x19flow/v1/flow_record.proto\x12\aflow.v1\"\xa6\x1f\n" +
 	"\n" +
 	"FlowRecord\x12%\n" +
 	"\x0esource_address\x18\x01 \x01(\fR\rsourceAddress\x12/\n" +
@@ -686,7 +1585,102 @@ const file_flow_v1_flow_record_proto_rawDesc = "" +
 	"\x0edestination_as\x18  \x01(\rR\rdestinationAs\x120\n" +
 	"\x14source_prefix_length\x18! \x01(\rR\x12sourcePrefixLength\x12:\n" +
 	"\x19destination_prefix_length\x18\" \x01(\rR\x17destinationPrefixLength\x12!\n" +
-	"\fheader_count\x18# \x01(\rR\vheaderCount*\x9e\x01\n" +
+	"\fheader_count\x18# \x01(\rR\vheaderCount\x122\n" +
+	"\x15observation_domain_id\x18$ \x01(\rR\x13observationDomainId\x12\x1f\n" +
+	"\vtemplate_id\x18% \x01(\rR\n" +
+	"templateId\x12@\n" +
+	"\x0fsampling_source\x18& \x01(\x0e2\x17.flow.v1.SamplingSourceR\x0esamplingSource\x12\x1d\n" +
+	"\n" +
+	"sampler_id\x18' \x01(\x04R\tsamplerId\x12-\n" +
+	"\x12sampling_algorithm\x18( \x01(\rR\x11samplingAlgorithm\x128\n" +
+	"\x18sampling_packet_interval\x18) \x01(\rR\x16samplingPacketInterval\x122\n" +
+	"\x15sampling_packet_space\x18* \x01(\rR\x13samplingPacketSpace\x12=\n" +
+	"\x0eflow_direction\x18+ \x01(\x0e2\x16.flow.v1.FlowDirectionR\rflowDirection\x12&\n" +
+	"\x0fflow_end_reason\x18, \x01(\rR\rflowEndReason\x12+\n" +
+	"\x11forwarding_status\x18- \x01(\rR\x10forwardingStatus\x12!\n" +
+	"\fpost_packets\x18. \x01(\x04R\vpostPackets\x12\x1f\n" +
+	"\vpost_octets\x18/ \x01(\x04R\n" +
+	"postOctets\x12'\n" +
+	"\x0freverse_packets\x180 \x01(\x04R\x0ereversePackets\x12%\n" +
+	"\x0ereverse_octets\x181 \x01(\x04R\rreverseOctets\x127\n" +
+	"\fcounter_kind\x182 \x01(\x0e2\x14.flow.v1.CounterKindR\vcounterKind\x12\x1f\n" +
+	"\vminimum_ttl\x183 \x01(\rR\n" +
+	"minimumTtl\x12\x1f\n" +
+	"\vmaximum_ttl\x184 \x01(\rR\n" +
+	"maximumTtl\x12#\n" +
+	"\rethernet_type\x185 \x01(\rR\fethernetType\x12\x1d\n" +
+	"\n" +
+	"source_mac\x186 \x01(\fR\tsourceMac\x12'\n" +
+	"\x0fdestination_mac\x187 \x01(\fR\x0edestinationMac\x12&\n" +
+	"\x0fpost_source_mac\x188 \x01(\fR\rpostSourceMac\x120\n" +
+	"\x14post_destination_mac\x189 \x01(\fR\x12postDestinationMac\x12\x17\n" +
+	"\avlan_id\x18: \x01(\rR\x06vlanId\x12 \n" +
+	"\fpost_vlan_id\x18; \x01(\rR\n" +
+	"postVlanId\x12(\n" +
+	"\x10customer_vlan_id\x18< \x01(\rR\x0ecustomerVlanId\x12$\n" +
+	"\x0eicmp_type_code\x18= \x01(\rR\ficmpTypeCode\x127\n" +
+	"\x17fragment_identification\x18> \x01(\rR\x16fragmentIdentification\x12'\n" +
+	"\x0ffragment_offset\x18? \x01(\rR\x0efragmentOffset\x12%\n" +
+	"\x0efragment_flags\x18@ \x01(\rR\rfragmentFlags\x12&\n" +
+	"\x0fipv6_flow_label\x18A \x01(\rR\ripv6FlowLabel\x12 \n" +
+	"\fbgp_next_hop\x18B \x01(\fR\n" +
+	"bgpNextHop\x12/\n" +
+	"\x14bgp_next_adjacent_as\x18C \x01(\rR\x11bgpNextAdjacentAs\x127\n" +
+	"\x18bgp_previous_adjacent_as\x18D \x01(\rR\x15bgpPreviousAdjacentAs\x12\x1e\n" +
+	"\vbgp_as_path\x18E \x03(\rR\tbgpAsPath\x12'\n" +
+	"\x0fbgp_communities\x18F \x03(\rR\x0ebgpCommunities\x12$\n" +
+	"\x0eingress_vrf_id\x18G \x01(\rR\fingressVrfId\x12\"\n" +
+	"\regress_vrf_id\x18H \x01(\rR\vegressVrfId\x12<\n" +
+	"\x1aingress_physical_interface\x18I \x01(\rR\x18ingressPhysicalInterface\x12:\n" +
+	"\x19egress_physical_interface\x18J \x01(\rR\x17egressPhysicalInterface\x12\x1f\n" +
+	"\vmpls_labels\x18K \x03(\rR\n" +
+	"mplsLabels\x123\n" +
+	"\x16mpls_top_label_address\x18L \x01(\fR\x13mplsTopLabelAddress\x125\n" +
+	"\x17post_nat_source_address\x18M \x01(\fR\x14postNatSourceAddress\x12?\n" +
+	"\x1cpost_nat_destination_address\x18N \x01(\fR\x19postNatDestinationAddress\x121\n" +
+	"\x15post_napt_source_port\x18O \x01(\rR\x12postNaptSourcePort\x12;\n" +
+	"\x1apost_napt_destination_port\x18P \x01(\rR\x17postNaptDestinationPort\x12\x1b\n" +
+	"\tnat_event\x18Q \x01(\rR\bnatEvent\x12%\n" +
+	"\x0efirewall_event\x18R \x01(\rR\rfirewallEvent\x126\n" +
+	"\x17firewall_extended_event\x18S \x01(\rR\x15firewallExtendedEvent\x12\x17\n" +
+	"\aflow_id\x18T \x01(\x04R\x06flowId\x12.\n" +
+	"\x13observation_time_ns\x18U \x01(\x06R\x11observationTimeNs\x12%\n" +
+	"\x0eapplication_id\x18V \x01(\fR\rapplicationId\x120\n" +
+	"\x14observation_point_id\x18W \x01(\x04R\x12observationPointId\x12\x19\n" +
+	"\bpost_tos\x18X \x01(\rR\apostTos\x12*\n" +
+	"\x11layer2_segment_id\x18Y \x01(\x04R\x0flayer2SegmentId\x12'\n" +
+	"\x0fdropped_packets\x18Z \x01(\x04R\x0edroppedPackets\x12%\n" +
+	"\x0edropped_octets\x18[ \x01(\x04R\rdroppedOctets\x12#\n" +
+	"\ragent_address\x18\\ \x01(\fR\fagentAddress\x12'\n" +
+	"\x0fsample_sequence\x18] \x01(\rR\x0esampleSequence\x12\x1b\n" +
+	"\tsource_id\x18^ \x01(\rR\bsourceId\x12!\n" +
+	"\fframe_octets\x18` \x01(\rR\vframeOctets\x12+\n" +
+	"\x11sampling_override\x18a \x01(\rR\x10samplingOverride\x12#\n" +
+	"\rexporter_name\x18b \x01(\tR\fexporterName\x12,\n" +
+	"\belements\x18d \x03(\v2\x10.flow.v1.ElementR\belements\"O\n" +
+	"\aElement\x12\x1e\n" +
+	"\n" +
+	"enterprise\x18\x01 \x01(\rR\n" +
+	"enterprise\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\rR\x02id\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\fR\x05value*\xe4\x01\n" +
+	"\x0eSamplingSource\x12\x1f\n" +
+	"\x1bSAMPLING_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16SAMPLING_SOURCE_RECORD\x10\x01\x12\x1b\n" +
+	"\x17SAMPLING_SOURCE_SAMPLER\x10\x02\x12\x1c\n" +
+	"\x18SAMPLING_SOURCE_TEMPLATE\x10\x03\x12\x1a\n" +
+	"\x16SAMPLING_SOURCE_DOMAIN\x10\x04\x12\x1c\n" +
+	"\x18SAMPLING_SOURCE_EXPORTER\x10\x05\x12 \n" +
+	"\x1cSAMPLING_SOURCE_SFLOW_SAMPLE\x10\x06*\x80\x01\n" +
+	"\rFlowDirection\x12\x1e\n" +
+	"\x1aFLOW_DIRECTION_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16FLOW_DIRECTION_INGRESS\x10\x01\x12\x19\n" +
+	"\x15FLOW_DIRECTION_EGRESS\x10\x02\x12\x18\n" +
+	"\x14FLOW_DIRECTION_OTHER\x10\x03*[\n" +
+	"\vCounterKind\x12\x1c\n" +
+	"\x18COUNTER_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12COUNTER_KIND_TOTAL\x10\x01\x12\x16\n" +
+	"\x12COUNTER_KIND_EVENT\x10\x02*\x9e\x01\n" +
 	"\fExportFormat\x12\x1d\n" +
 	"\x19EXPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18EXPORT_FORMAT_NETFLOW_V5\x10\x05\x12\x1c\n" +
@@ -711,7 +1705,8 @@ const file_flow_v1_flow_record_proto_rawDesc = "" +
 	"\x13ANOMALY_FIELD_WIDTH\x10\x80 \x12\x1e\n" +
 	"\x19ANOMALY_DUPLICATE_ELEMENT\x10\x80@\x12 \n" +
 	"\x1aANOMALY_VALUE_OUT_OF_RANGE\x10\x80\x80\x01\x12\x1e\n" +
-	"\x18ANOMALY_TRUNCATED_HEADER\x10\x80\x80\x02B1Z/github.com/flowpub/flowpub/proto/flow/v1;flowv1b\x06proto3"
+	"\x18ANOMALY_TRUNCATED_HEADER\x10\x80\x80\x02BN\n" +
+	"\x19io.github.flowpub.flow.v1P\x01Z/github.com/flowpub/flowpub/proto/flow/v1;flowv1b\x06proto3"
 
 var (
 	file_flow_v1_flow_record_proto_rawDescOnce sync.Once
@@ -725,20 +1720,28 @@ func file_flow_v1_flow_record_proto_rawDescGZIP() []byte {
 	return file_flow_v1_flow_record_proto_rawDescData
 }
 
-var file_flow_v1_flow_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_flow_v1_flow_record_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_flow_v1_flow_record_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_flow_v1_flow_record_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_flow_v1_flow_record_proto_goTypes = []any{
-	(ExportFormat)(0),  // 0: flow.v1.ExportFormat
-	(Anomaly)(0),       // 1: flow.v1.Anomaly
-	(*FlowRecord)(nil), // 2: flow.v1.FlowRecord
+	(SamplingSource)(0), // 0: flow.v1.SamplingSource
+	(FlowDirection)(0),  // 1: flow.v1.FlowDirection
+	(CounterKind)(0),    // 2: flow.v1.CounterKind
+	(ExportFormat)(0),   // 3: flow.v1.ExportFormat
+	(Anomaly)(0),        // 4: flow.v1.Anomaly
+	(*FlowRecord)(nil),  // 5: flow.v1.FlowRecord
+	(*Element)(nil),     // 6: flow.v1.Element
 }
 var file_flow_v1_flow_record_proto_depIdxs = []int32{
-	0, // 0: flow.v1.FlowRecord.format:type_name -> flow.v1.ExportFormat
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	3, // 0: flow.v1.FlowRecord.format:type_name -> flow.v1.ExportFormat
+	0, // 1: flow.v1.FlowRecord.sampling_source:type_name -> flow.v1.SamplingSource
+	1, // 2: flow.v1.FlowRecord.flow_direction:type_name -> flow.v1.FlowDirection
+	2, // 3: flow.v1.FlowRecord.counter_kind:type_name -> flow.v1.CounterKind
+	6, // 4: flow.v1.FlowRecord.elements:type_name -> flow.v1.Element
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_flow_v1_flow_record_proto_init() }
@@ -751,8 +1754,8 @@ func file_flow_v1_flow_record_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_flow_v1_flow_record_proto_rawDesc), len(file_flow_v1_flow_record_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   1,
+			NumEnums:      5,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

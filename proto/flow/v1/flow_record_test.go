@@ -52,6 +52,69 @@ func TestFlowRecordContract(t *testing.T) {
 		"33 source_prefix_length uint32",
 		"34 destination_prefix_length uint32",
 		"35 header_count uint32",
+		"36 observation_domain_id uint32",
+		"37 template_id uint32",
+		"38 sampling_source enum",
+		"39 sampler_id uint64",
+		"40 sampling_algorithm uint32",
+		"41 sampling_packet_interval uint32",
+		"42 sampling_packet_space uint32",
+		"43 flow_direction enum",
+		"44 flow_end_reason uint32",
+		"45 forwarding_status uint32",
+		"46 post_packets uint64",
+		"47 post_octets uint64",
+		"48 reverse_packets uint64",
+		"49 reverse_octets uint64",
+		"50 counter_kind enum",
+		"51 minimum_ttl uint32",
+		"52 maximum_ttl uint32",
+		"53 ethernet_type uint32",
+		"54 source_mac bytes",
+		"55 destination_mac bytes",
+		"56 post_source_mac bytes",
+		"57 post_destination_mac bytes",
+		"58 vlan_id uint32",
+		"59 post_vlan_id uint32",
+		"60 customer_vlan_id uint32",
+		"61 icmp_type_code uint32",
+		"62 fragment_identification uint32",
+		"63 fragment_offset uint32",
+		"64 fragment_flags uint32",
+		"65 ipv6_flow_label uint32",
+		"66 bgp_next_hop bytes",
+		"67 bgp_next_adjacent_as uint32",
+		"68 bgp_previous_adjacent_as uint32",
+		"69 bgp_as_path repeated uint32",
+		"70 bgp_communities repeated uint32",
+		"71 ingress_vrf_id uint32",
+		"72 egress_vrf_id uint32",
+		"73 ingress_physical_interface uint32",
+		"74 egress_physical_interface uint32",
+		"75 mpls_labels repeated uint32",
+		"76 mpls_top_label_address bytes",
+		"77 post_nat_source_address bytes",
+		"78 post_nat_destination_address bytes",
+		"79 post_napt_source_port uint32",
+		"80 post_napt_destination_port uint32",
+		"81 nat_event uint32",
+		"82 firewall_event uint32",
+		"83 firewall_extended_event uint32",
+		"84 flow_id uint64",
+		"85 observation_time_ns fixed64",
+		"86 application_id bytes",
+		"87 observation_point_id uint64",
+		"88 post_tos uint32",
+		"89 layer2_segment_id uint64",
+		"90 dropped_packets uint64",
+		"91 dropped_octets uint64",
+		"92 agent_address bytes",
+		"93 sample_sequence uint32",
+		"94 source_id uint32",
+		"96 frame_octets uint32",
+		"97 sampling_override uint32",
+		"98 exporter_name string",
+		"100 elements repeated message",
 	}
 	message := new(flowv1.FlowRecord).ProtoReflect().Descriptor()
 	if got := message.FullName(); got != "flow.v1.FlowRecord" {
@@ -61,14 +124,48 @@ func TestFlowRecordContract(t *testing.T) {
 	got := make([]string, fields.Len())
 	for i := range got {
 		field := fields.Get(i)
-		got[i] = fmt.Sprintf("%d %s %s", field.Number(), field.Name(), field.Kind())
-		if field.Cardinality() != protoreflect.Optional || field.HasPresence() {
-			t.Errorf("%s is %v, want a plain single value", field.Name(), field.Cardinality())
+		repeated := ""
+		if field.Cardinality() == protoreflect.Repeated {
+			repeated = "repeated "
+		}
+		got[i] = fmt.Sprintf("%d %s %s%s", field.Number(), field.Name(), repeated, field.Kind())
+		if field.Cardinality() == protoreflect.Required || field.HasPresence() {
+			t.Errorf("%s is %v, want a plain value", field.Name(), field.Cardinality())
 		}
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("fields\n%q, want\n%q", got, want)
 	}
+	// A registry knows a message type by its place in the file.
+	if first := message.ParentFile().Messages().Get(0).Name(); first != "FlowRecord" {
+		t.Errorf("the first message is %s, want FlowRecord", first)
+	}
+}
+
+func TestElementContract(t *testing.T) {
+	t.Parallel()
+	fields := new(flowv1.Element).ProtoReflect().Descriptor().Fields()
+	var got []string
+	for i := range fields.Len() {
+		got = append(got, fmt.Sprintf("%d %s %s", fields.Get(i).Number(), fields.Get(i).Name(), fields.Get(i).Kind()))
+	}
+	if want := []string{"1 enterprise uint32", "2 id uint32", "3 value bytes"}; !slices.Equal(got, want) {
+		t.Errorf("fields %q, want %q", got, want)
+	}
+}
+
+func TestEnumContracts(t *testing.T) {
+	t.Parallel()
+	checkValues(t, flowv1.SamplingSource(0).Descriptor(), map[string]uint32{
+		"SAMPLING_SOURCE_UNSPECIFIED": 0, "SAMPLING_SOURCE_RECORD": 1, "SAMPLING_SOURCE_SAMPLER": 2, "SAMPLING_SOURCE_TEMPLATE": 3,
+		"SAMPLING_SOURCE_DOMAIN": 4, "SAMPLING_SOURCE_EXPORTER": 5, "SAMPLING_SOURCE_SFLOW_SAMPLE": 6,
+	})
+	checkValues(t, flowv1.FlowDirection(0).Descriptor(), map[string]uint32{
+		"FLOW_DIRECTION_UNSPECIFIED": 0, "FLOW_DIRECTION_INGRESS": 1, "FLOW_DIRECTION_EGRESS": 2, "FLOW_DIRECTION_OTHER": 3,
+	})
+	checkValues(t, flowv1.CounterKind(0).Descriptor(), map[string]uint32{
+		"COUNTER_KIND_UNSPECIFIED": 0, "COUNTER_KIND_TOTAL": 1, "COUNTER_KIND_EVENT": 2,
+	})
 }
 
 func TestExportFormatContract(t *testing.T) {
