@@ -59,15 +59,8 @@ func send(ctx context.Context, j *job, stdout, stderr io.Writer) error {
 	if errors.Is(err, pcap.ErrNoCapture) {
 		err = fmt.Errorf("%w, or add -payloads to send it as it is", err)
 	}
-	return errors.Join(err, unheard(j))
-}
-
-// unheard returns an error when the target's system refused datagrams.
-func unheard(j *job) error {
-	refusals := j.sender.refusals()
-	if refusals == 0 {
-		return nil
+	if j.sender.unheard() {
+		err = errors.Join(err, fmt.Errorf("nobody listens at %s: start the collector, or give its address as -target", j.target))
 	}
-	return fmt.Errorf("nobody listened at %s, for a while at least: datagrams were refused %s times or more; "+
-		"start the collector, or give its address as -target", j.target, thousands(refusals))
+	return err
 }

@@ -19,8 +19,8 @@ type sender interface {
 	counts() counts
 	// remarks are lines for the summary, besides the counts.
 	remarks() []string
-	// refusals is how often the system told that nobody listens at the target.
-	refusals() uint64
+	// unheard reports, after Run, whether nobody listened at the target in the end.
+	unheard() bool
 }
 
 // watch rewrites a line on w each second, if show, with how far s is. The

@@ -45,10 +45,11 @@ func (s synthetic) remarks() []string {
 	return remarks(
 		remark{stats.Malformed, fmt.Sprintf("malformed datagrams, in which %s flows can be read", thousands(stats.MalformedFlows))},
 		remark{stats.WithheldFlows, "flows numbered that were not sent, or not readable"},
+		remark{stats.Refused, refused},
 	)
 }
 
-func (s synthetic) refusals() uint64 { return s.Stats().Refused }
+func (s synthetic) unheard() bool { return s.Stats().Unheard }
 
 // replay is the sender that is a replay.
 type replay struct {
@@ -67,6 +68,7 @@ func (r replay) remarks() []string {
 	lines := remarks(
 		remark{stats.Foreign, "datagrams left out: they are not NetFlow version 5"},
 		remark{stats.Truncated, "datagrams left out: the capture holds only a part of them; capture with -s 0"},
+		remark{stats.Refused, refused},
 	)
 	if r.showSources {
 		lines = append(lines, sourceLines(r.Sources())...)
@@ -74,7 +76,7 @@ func (r replay) remarks() []string {
 	return lines
 }
 
-func (r replay) refusals() uint64 { return r.Stats().Refused }
+func (r replay) unheard() bool { return r.Stats().Unheard }
 
 func sourceLines(sources map[netip.AddrPort]netip.AddrPort) []string {
 	lines := make([]string, 0, len(sources))
@@ -87,6 +89,9 @@ func sourceLines(sources map[netip.AddrPort]netip.AddrPort) []string {
 	}
 	return lines
 }
+
+// refused is the remark about a target where nobody listened.
+const refused = "refusals or more: nobody listened at the target, for a while at least"
 
 // remark is a number that is worth a line unless it is 0.
 type remark struct {

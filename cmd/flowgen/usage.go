@@ -37,8 +37,8 @@ Examples:
   flowgen -gaps 0.01 -malformed 0.01             a bad day
   flowgen -target collector.example.net:2055 -exporters 8
 
-Exit status: 0 when all was sent, 1 when something failed or nobody listened at the
-target, 2 when the command line is wrong.
+Exit status: 0 when all was sent, 1 when something failed or nobody listens at the
+target in the end, 2 when the command line is wrong.
 `
 
 // replayUsage is what flowgen replay -h prints.
@@ -74,6 +74,6 @@ Examples:
   flowgen replay -own-sources -rate 500 monday.pcap.gz tuesday.pcapng
   tcpdump -i eth0 -U -w - udp port 2055 | flowgen replay -only-v5 /dev/stdin
 
-Exit status: 0 when all was sent, 1 when something failed or nobody listened at the
-target, 2 when the command line is wrong.
+Exit status: 0 when all was sent, 1 when something failed or nobody listens at the
+target in the end, 2 when the command line is wrong.
 `

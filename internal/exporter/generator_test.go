@@ -322,7 +322,7 @@ func TestGeneratorGoesOnWhenNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	stats := g.Stats()
-	if stats.Flows != 3000 || stats.Datagrams != 100 || stats.Refused == 0 {
+	if stats.Flows != 3000 || stats.Datagrams != 100 || stats.Refused == 0 || !stats.Unheard {
 		t.Errorf("counted %+v, want 3000 flows, 100 datagrams, some refused", stats.Counts)
 	}
 }

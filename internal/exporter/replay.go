@@ -221,6 +221,7 @@ func (r *Replay) Stats() ReplayStats {
 	defer r.mu.Unlock()
 	for _, s := range r.sockets {
 		stats.Refused += s.refused.Load()
+		stats.Unheard = stats.Unheard || s.unheard.Load()
 	}
 	return stats
 }

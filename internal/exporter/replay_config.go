@@ -73,6 +73,9 @@ type ReplayStats struct {
 	// Refused is how often the system reported that nobody listens at the
 	// target.
 	Refused uint64
+	// Unheard: the last datagram of an exporter was refused, so nobody listens. Only
+	// Linux tells.
+	Unheard bool
 }
 
 // validate returns all mistakes at once, each a *FieldError.

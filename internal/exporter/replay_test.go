@@ -262,7 +262,7 @@ func TestReplayNotesRefusalOfItsLastDatagram(t *testing.T) {
 	target := c.LocalAddr().String()
 	c.Close()
 	r := replayed(t, ReplayConfig{Files: []string{captureFile(t, pcaptest.Join(pcaptest.BE16(5), make([]byte, 22)))}, Target: target}, nil)
-	if got := r.Stats(); got.Datagrams != 1 || got.Refused != 1 {
+	if got := r.Stats(); got.Datagrams != 1 || got.Refused != 1 || !got.Unheard {
 		t.Errorf("counted %+v, want a datagram that was refused", got)
 	}
 }

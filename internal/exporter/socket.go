@@ -27,6 +27,8 @@ type socket struct {
 	// refused counts the errors that told of a target where nobody listens. It
 	// may be read by any goroutine.
 	refused atomic.Uint64
+	// unheard: nobody listened when it was closed.
+	unheard atomic.Bool
 }
 
 // openSocket binds a socket to local and port, and connects it with target. A
@@ -67,10 +69,11 @@ func (s *socket) interrupt() {
 	_ = s.conn.SetWriteDeadline(time.Unix(1, 0))
 }
 
-// noteRefusal counts a refusal that no send has told of: that of the last one.
+// noteRefusal counts a refusal that no send has told of: that of the last datagram.
 func (s *socket) noteRefusal() {
 	if errors.Is(s.pendingError(), syscall.ECONNREFUSED) {
 		s.refused.Add(1)
+		s.unheard.Store(true)
 	}
 }
 

@@ -7,6 +7,9 @@ import "net/netip"
 // Flows, MalformedFlows and WithheldFlows.
 type Stats struct {
 	Counts
+	// Unheard: the last datagram of an exporter was refused, so nobody listens. Only
+	// Linux tells.
+	Unheard bool
 	// Exporters are the same numbers of each exporter, in a fixed order.
 	Exporters []SourceStats
 }
@@ -54,6 +57,7 @@ func (g *Generator) Stats() Stats {
 		stats.MalformedFlows += e.MalformedFlows
 		stats.WithheldFlows += e.WithheldFlows
 		stats.Refused += e.Refused
+		stats.Unheard = stats.Unheard || s.socket.unheard.Load()
 	}
 	return stats
 }
