@@ -10,7 +10,9 @@ import (
 	"os"
 
 	"github.com/flowpub/flowpub/internal/command"
+	"github.com/flowpub/flowpub/internal/config"
 	"github.com/flowpub/flowpub/internal/tail"
+	"github.com/flowpub/flowpub/publisher"
 )
 
 // version is set when a release is built, see the Makefile.
@@ -18,14 +20,17 @@ var version string
 
 func main() {
 	os.Exit(command.UntilSignal(func(ctx context.Context) int {
-		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+		return run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	}))
 }
 
 // run is the program: it prints flows until ctx ends, and returns the exit
 // status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	cfg, err := parse(args)
+	if err == nil {
+		cfg.Security, err = security(ctx, environ)
+	}
 	if err == nil {
 		cfg.Out = stdout
 		cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
@@ -38,17 +43,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return program.Finish(err, stdout, stderr)
 }
 
+// security makes of the environment how connections to brokers are made.
+func security(ctx context.Context, environ []string) (tail.Security, error) {
+	encryption, authentication, err := config.LoadSecurity(environ)
+	if err != nil {
+		return nil, command.Mistakef("%w", err)
+	}
+	return publisher.NewLogin(ctx, encryption, authentication)
+}
+
 // follow prints flows, and tells on stderr what there is to tell in the end.
 func follow(ctx context.Context, cfg tail.Config, stderr io.Writer) error {
 	summary, err := tail.Run(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if cfg.Format == tail.FormatTable {
+	if cfg.Format == tail.FormatTable || cfg.Format == tail.FormatWide {
 		fmt.Fprintln(stderr, summary)
 	}
-	if summary.Undecodable > 0 {
-		fmt.Fprintf(stderr, "flowtail: messages left out, not being flow records: %d\n", summary.Undecodable)
+	if complaint := summary.Complaint(); complaint != "" {
+		fmt.Fprintf(stderr, "flowtail: %s\n", complaint)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func TestMistakes(t *testing.T) {
 		{"position", []string{"-from", "now"}, []string{`"now" for flag -from`, "use start or end"}},
 		{"limit", []string{"-n", "ten"}, []string{`"ten" for flag -n: give a whole number`}},
 		{"two at once", []string{"-n", "-1", "-pace", "-2"}, []string{"flowtail: -n -1: give", "flowtail: -pace -2: give"}},
-		{"format", []string{"-format", "xml"}, []string{`flowtail: invalid value "xml" for flag -format: format "xml" is not known: use table, json or csv`}},
+		{"format", []string{"-format", "xml"}, []string{`flowtail: invalid value "xml" for flag -format: format "xml" is not known: use table, wide, json or csv`}},
 		{"exporter", []string{"-exporter", "router"}, []string{`"router" for flag -exporter`, "write it as 192.0.2.1"}},
 		{"address", []string{"-address", "10.0.0.0/33"}, []string{`"10.0.0.0/33" for flag -address`, "write it as"}},
 		{"port", []string{"-port", "https"}, []string{`"https" for flag -port: port "https" is not known: use a number from 0 to 65535`}},
@@ -76,7 +76,7 @@ func TestVersion(t *testing.T) {
 func TestNoBroker(t *testing.T) {
 	t.Parallel()
 	status, stdout, stderr := runWith(t, "-brokers", "127.0.0.1:1")
-	if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "flowtail: no broker answers at 127.0.0.1:1: ") {
+	if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "flowtail: no broker answers: 127.0.0.1:1 refuses the connection: start the broker, or give ") {
 		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
 	}
 }
@@ -98,14 +98,18 @@ func TestFlows(t *testing.T) {
 	}{
 		{
 			"table", []string{"-n", "3"},
-			[]string{"START (UTC)", "-                              - 10.0.0.1        UDP ", "-  ", "-  "},
-			[]string{"3 flows printed in ", "flowtail: messages left out, not being flow records: 1\n"},
+			[]string{"START (UTC)", "-            10.0.0.1        UDP ", "-  ", "-  "},
+			[]string{"3 flows printed in ", "flowtail: messages left out, not being flow records in this form: 1\n"},
+		},
+		{
+			"wide table", []string{"-n", "1", "-format", "wide"},
+			[]string{"START (UTC)", "-                              - 10.0.0.1        UDP "}, []string{"1 flows printed in "},
 		},
 		{"JSON", []string{"-n", "1", "-format", "json"}, []string{`{"startTime":null,`}, nil},
 		{
 			"CSV, filtered", []string{"-n", "1", "-format", "csv", "-port", "123", "-protocol", "udp", "-exporter", "10.0.0.0/8", "-address", "192.0.2.1"},
 			[]string{"startTime,endTime,", ",,,10.0.0.1,0,17,UDP,192.0.2.1,123,"},
-			[]string{"not being flow records: 1"},
+			[]string{"not being flow records in this form: 1"},
 		},
 	}
 	for _, tt := range tests {
@@ -135,10 +139,16 @@ func TestFlows(t *testing.T) {
 
 func runWith(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	return runIn(t, nil, args...)
+}
+
+// runIn runs the program in an environment.
+func runIn(t *testing.T, environ []string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var out, err bytes.Buffer
-	status = run(ctx, args, &out, &err)
+	status = run(ctx, args, environ, &out, &err)
 	if ctx.Err() != nil {
 		t.Fatalf("%q did not end; it printed %q and %q", args, out.String(), err.String())
 	}

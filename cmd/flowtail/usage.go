@@ -18,8 +18,11 @@ Flags:
   -n number                end after so many flows; 0: never (0)
   -pace number             print so many flows a second at most and pass over the
                            others; 0: print all (0)
-  -format table|json|csv   how to print flows: a table to read, or one JSON object
-                           or CSV line each with all fields (table)
+  -format table|wide|json|csv
+                           how to print flows: a table of 98 characters a line; one
+                           of 145 that has duration, TCP flags, bit rate and the
+                           names of anomalies; or a JSON object or CSV line each
+                           with all fields (table)
   -exporter address,...    only flows from these exporters
   -address address,...     only flows from or to these addresses
   -port number,...         only flows from or to these transport ports
@@ -27,8 +30,14 @@ Flags:
   -version                 print the version
   -h                       print this
 
+TLS and SASL are set as for flowpub, by the environment variables FLOWPUB_KAFKA_TLS
+and those that begin with FLOWPUB_KAFKA_TLS_ and FLOWPUB_KAFKA_SASL_; flowpub -h
+explains them. The user needs READ and DESCRIBE on the topic.
+
 Addresses can be ranges, such as 192.0.2.0/24 or 2001:db8::/32. A flow has to match
 something in each list given.
+
+A ! at the end of a line in the table marks a flow with anomalies.
 
 Counters and rates are as the exporter sent them, not scaled by its sampling
 interval. A rate is over the flow's duration. Flags are those of TCP: CWR, ECE,
@@ -41,4 +50,7 @@ Examples:
   flowtail -address 192.0.2.0/24 -protocol udp -port 53,853
   flowtail -format json | jq -r .sourceAddress
   flowtail -from start -format csv > flows.csv
+
+Exit status: 0 when it printed what there was, 1 when something failed or no message
+could be read as -value says, 2 when the command line or the environment is wrong.
 `

@@ -29,7 +29,7 @@ func TestRunToLimit(t *testing.T) {
 		t.Fatalf("error %v, %v, after\n%s", err, ctx.Err(), out.String())
 	}
 	text := out.String()
-	if flows := regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d .* 127\.1\.0\.[123] `).FindAllString(text, -1); len(flows) != 20 {
+	if flows := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d{3} 127\.1\.0\.[123] `).FindAllString(text, -1); len(flows) != 20 {
 		t.Errorf("%d flows were printed, want 20:\n%s", len(flows), text)
 	}
 	// Nobody else sent, and loopback loses nothing: everyone tells the same.
@@ -66,7 +66,7 @@ func TestOthersJoin(t *testing.T) {
 	if err := generator.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	find(t, lines, `^\d{4}-.* (127\.1\.0\.1) `)
+	find(t, lines, `^\d\d:\d\d:.* (127\.1\.0\.1) `)
 	if got := consumeOne(t, brokerAddress); string(got.Key) != "127.1.0.1" {
 		t.Errorf("a message has the key %q, want the exporter's address", got.Key)
 	}

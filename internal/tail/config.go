@@ -13,6 +13,9 @@ type Config struct {
 	// Brokers are the host:port addresses of at least one broker of the
 	// cluster; the rest is learned from it.
 	Brokers []string
+	// Security is how connections to them are made. Nil: neither encrypted nor
+	// authenticated.
+	Security Security
 	// Topic holds the flow records. It must exist.
 	Topic string
 	// Value is how the messages hold their flow records.
@@ -139,40 +142,32 @@ type Format uint8
 
 // The formats.
 const (
-	// FormatTable: a line a flow, in columns.
+	// FormatTable: a line a flow, in columns that fit into 100 characters.
 	FormatTable Format = iota
 	// FormatJSON: a JSON object a line, with every field of the record.
 	FormatJSON
 	// FormatCSV: a header line, then a line a flow with the fields of FormatJSON.
 	FormatCSV
+	// FormatWide: the table with more columns, for wide terminals.
+	FormatWide
 )
 
-// String returns "table", "json" or "csv".
-func (f Format) String() string {
-	switch f {
-	case FormatJSON:
-		return "json"
-	case FormatCSV:
-		return "csv"
-	default:
-		return "table"
-	}
-}
+// formatNames is indexed by Format.
+var formatNames = [...]string{"table", "json", "csv", "wide"}
+
+// String returns "table", "json", "csv" or "wide".
+func (f Format) String() string { return formatNames[f] }
 
 // MarshalText is String.
 func (f Format) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// UnmarshalText accepts "table", "json" and "csv".
+// UnmarshalText accepts what String returns.
 func (f *Format) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "table":
-		*f = FormatTable
-	case "json":
-		*f = FormatJSON
-	case "csv":
-		*f = FormatCSV
-	default:
-		return fmt.Errorf("tail: format %q is not known: use table, json or csv", text)
+	for i, name := range formatNames {
+		if string(text) == name {
+			*f = Format(i)
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("tail: format %q is not known: use table, wide, json or csv", text)
 }

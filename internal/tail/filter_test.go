@@ -104,7 +104,7 @@ func TestText(t *testing.T) {
 		{"table", new(Format), "table", "table", ""},
 		{"JSON", new(Format), "json", "json", ""},
 		{"CSV", new(Format), "csv", "csv", ""},
-		{"XML", new(Format), "xml", "", `"xml" is not known: use table, json or csv`},
+		{"XML", new(Format), "xml", "", `"xml" is not known: use table, wide, json or csv`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

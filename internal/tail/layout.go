@@ -15,7 +15,9 @@ func layoutOf(format Format) layout {
 		return layout{append: appendJSON}
 	case FormatCSV:
 		return layout{header: csvHeader(), append: appendCSV}
+	case FormatWide:
+		return wideTable.layout()
 	default:
-		return layout{header: tableHeader(), append: appendTableRow}
+		return narrowTable.layout()
 	}
 }

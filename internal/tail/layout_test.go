@@ -42,10 +42,10 @@ func bare() *flowv1.FlowRecord {
 	return &flowv1.FlowRecord{ExporterAddress: []byte{10, 0, 0, 1}}
 }
 
-func TestTable(t *testing.T) {
+func TestWideTable(t *testing.T) {
 	t.Parallel()
 	header := "START (UTC)              SECONDS EXPORTER        PROTO  SOURCE                DESTINATION           FLAGS     PACKETS     OCTETS  BIT/S ANOMALIES\n"
-	if got := layoutOf(FormatTable).header; got != header {
+	if got := layoutOf(FormatWide).header; got != header {
 		t.Errorf("header is\n%swant\n%s", got, header)
 	}
 	tests := []struct {
@@ -91,7 +91,46 @@ func TestTable(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := string(appendTableRow(nil, decoded(t, tt.record))); got != tt.want {
+			if got := string(wideTable.appendRow(nil, decoded(t, tt.record))); got != tt.want {
+				t.Errorf("got\n%swant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+// No line is longer than 100 characters, unless addresses or counters are.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		record *flowv1.FlowRecord
+		want   string
+	}{
+		{
+			"TCP with an anomaly", web(),
+			"22:13:20.123 10.0.0.1        TCP    192.0.2.17:49152      198.51.100.4:443          180   250000 !\n",
+		},
+		{
+			"the widest of IPv4", &flowv1.FlowRecord{
+				ExporterAddress: []byte{203, 0, 113, 250}, SourceAddress: []byte{198, 51, 100, 201}, DestinationAddress: []byte{198, 51, 100, 202},
+				SourcePort: 65535, DestinationPort: 65534, Protocol: 58, Packets: 9_999_999, Octets: 99_999_999, StartTimeNs: start, Anomalies: 2,
+			},
+			"22:13:20.123 203.0.113.250   ICMPv6 198.51.100.201:65535  198.51.100.202:65534  9999999 99999999 !\n",
+		},
+		{
+			"nothing but the exporter", bare(),
+			"-            10.0.0.1        0      -                     -                           0        0\n",
+		},
+	}
+	const header = "START (UTC)  EXPORTER        PROTO  SOURCE                DESTINATION           PACKETS   OCTETS !\n"
+	if got := layoutOf(FormatTable).header; got != header || len(got) > 101 {
+		t.Errorf("header is\n%swant\n%s", got, header)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := string(layoutOf(FormatTable).append(nil, decoded(t, tt.record)))
+			if got != tt.want || len(got) > 101 {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 		})
@@ -386,7 +425,7 @@ func FuzzLayouts(f *testing.F) {
 			t.Fatalf("%q, error %v", table, err)
 		}
 		compareJSONWithCSV(t, object, table[1])
-		if row := string(appendTableRow(nil, &decoded)); strings.Index(row, "\n") != len(row)-1 || len(row) < 2 {
+		if row := string(wideTable.appendRow(nil, &decoded)); strings.Index(row, "\n") != len(row)-1 || len(row) < 2 {
 			t.Errorf("not a line: %q", row)
 		}
 	})

@@ -75,6 +75,7 @@ func (p *printer) printOne(message *kafka.Message) error {
 		p.countUndecodable(message, err)
 		return nil
 	case !p.cfg.Filter.matches(&p.flow):
+		p.summary.Unwanted++
 		return nil
 	case !p.pace.allow(time.Now()):
 		p.summary.PassedOver++
@@ -88,14 +89,30 @@ func (p *printer) printOne(message *kafka.Message) error {
 	return nil
 }
 
+// formsTried is for how many undecodable messages the other forms are tried.
+const formsTried = 100
+
 // countUndecodable counts a message that is no flow record. The first one is
 // logged: where there is one, there are many.
 func (p *printer) countUndecodable(message *kafka.Message, reason error) {
+	if p.summary.OtherForm == "" && p.summary.Undecodable < formsTried {
+		p.summary.OtherForm = formOf(message.Value)
+	}
 	if p.summary.Undecodable == 0 {
-		p.cfg.Logger.Warn("a message is not a flow record; others like it are only counted",
-			"topic", message.Topic, "partition", message.Partition, "offset", message.Offset, "error", reason)
+		p.cfg.Logger.Warn("a message is not a flow record in this form; others like it are only counted",
+			"topic", message.Topic, "partition", message.Partition, "offset", message.Offset, "error", reason, "cure", p.summary.cure())
 	}
 	p.summary.Undecodable++
+}
+
+// formOf returns the form in which a value is a flow record; empty if in none.
+func formOf(value []byte) string {
+	for form := range valueNames {
+		if new(flow).decode(Value(form), value) == nil {
+			return valueNames[form]
+		}
+	}
+	return ""
 }
 
 // pace lets so many flows a second pass, in small groups: the flows of a packet

@@ -27,6 +27,8 @@ const (
 // source reads the messages of all partitions of a topic.
 type source struct {
 	cfg      Config
+	security Security
+	dialer   *kafka.Dialer
 	client   *kafka.Client
 	messages chan kafka.Message
 	interval time.Duration
@@ -56,8 +58,7 @@ func (s *source) positions(ctx context.Context) (map[int]int64, error) {
 func (s *source) partitions(ctx context.Context) ([]int, error) {
 	res, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{s.cfg.Topic}})
 	if err != nil {
-		return nil, fmt.Errorf("tail: no broker answers at %s: %w: name one that runs and can be reached from here",
-			strings.Join(s.cfg.Brokers, ","), err)
+		return nil, fmt.Errorf("tail: no broker answers: %w", s.explain(err))
 	}
 	var partitions []int
 	for _, topic := range res.Topics {
@@ -66,7 +67,7 @@ func (s *source) partitions(ctx context.Context) ([]int, error) {
 				s.cfg.Topic, strings.Join(s.cfg.Brokers, ","))
 		}
 		if topic.Error != nil {
-			return nil, fmt.Errorf("tail: topic %q: %w", s.cfg.Topic, topic.Error)
+			return nil, fmt.Errorf("tail: topic %q: %w", s.cfg.Topic, s.explain(topic.Error))
 		}
 		for i := range topic.Partitions {
 			partitions = append(partitions, topic.Partitions[i].ID)
@@ -86,11 +87,11 @@ func (s *source) lookUpEnds(ctx context.Context, positions map[int]int64) error 
 		Topics: map[string][]kafka.OffsetRequest{s.cfg.Topic: requests},
 	})
 	if err != nil {
-		return fmt.Errorf("tail: looking up the end of topic %q: %w", s.cfg.Topic, err)
+		return fmt.Errorf("tail: looking up the end of topic %q: %w", s.cfg.Topic, s.explain(err))
 	}
 	for _, partition := range res.Topics[s.cfg.Topic] {
 		if partition.Error != nil {
-			return fmt.Errorf("tail: looking up the end of partition %d of topic %q: %w", partition.Partition, s.cfg.Topic, partition.Error)
+			return fmt.Errorf("tail: looking up the end of partition %d of topic %q: %w", partition.Partition, s.cfg.Topic, s.explain(partition.Error))
 		}
 		positions[partition.Partition] = partition.LastOffset
 	}
@@ -136,6 +137,7 @@ func (s *source) readPartition(ctx context.Context, partition int, offset int64)
 		Brokers:         s.cfg.Brokers,
 		Topic:           s.cfg.Topic,
 		Partition:       partition,
+		Dialer:          s.dialer,
 		MaxWait:         fetchWait,
 		ReadLagInterval: -1, // never
 	})
@@ -149,6 +151,7 @@ func (s *source) readPartition(ctx context.Context, partition int, offset int64)
 			return
 		}
 		if err != nil {
+			err = s.explain(err)
 			if !failing {
 				s.cfg.Logger.Warn("reading a partition failed; trying again", "topic", s.cfg.Topic, "partition", partition, "error", err)
 			}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// column is a column of the table.
+// column is a column of a table.
 type column struct {
 	title string
 	// width is what most values need. A longer one is printed whole, and moves
@@ -19,59 +19,91 @@ type column struct {
 	append func(b []byte, f *flow) []byte
 }
 
-// columns are the columns of the table. The last one is empty for most flows.
-var columns = []column{
+// table is its columns. The last one is empty for most flows.
+type table []column
+
+// wideTable shows all that people ask for first.
+var wideTable = table{
 	{title: "START (UTC)", width: 23, append: appendStart},
 	{title: "SECONDS", width: 8, right: true, append: appendDuration},
-	{title: "EXPORTER", width: 15, append: func(b []byte, f *flow) []byte { return f.exporter.AppendTo(b) }},
-	{title: "PROTO", width: 6, append: func(b []byte, f *flow) []byte { return append(b, protocolName(f.record.GetProtocol())...) }},
-	{title: "SOURCE", width: 21, append: func(b []byte, f *flow) []byte {
-		return appendEndpoint(b, f.source, f.record.GetSourcePort())
-	}},
-	{title: "DESTINATION", width: 21, append: func(b []byte, f *flow) []byte {
-		return appendEndpoint(b, f.destination, f.record.GetDestinationPort())
-	}},
+	exporterColumn, protocolColumn, sourceColumn, destinationColumn,
 	{title: "FLAGS", width: len(tcpFlagLetters), append: appendFlags},
-	{title: "PACKETS", width: 8, right: true, append: func(b []byte, f *flow) []byte {
-		return strconv.AppendUint(b, f.record.GetPackets(), 10)
-	}},
-	{title: "OCTETS", width: 10, right: true, append: func(b []byte, f *flow) []byte {
-		return strconv.AppendUint(b, f.record.GetOctets(), 10)
-	}},
+	packetsColumn(8), octetsColumn(10),
 	{title: "BIT/S", width: 6, right: true, append: appendBitRate},
 	{title: "ANOMALIES", append: func(b []byte, f *flow) []byte { return appendAnomalies(b, f.record.GetAnomalies()) }},
 }
 
-// tableHeader is the line with the columns' titles.
-func tableHeader() string {
+// narrowTable is what of it has room in 100 characters.
+var narrowTable = table{
+	{title: "START (UTC)", width: 12, append: appendStartClock},
+	exporterColumn, protocolColumn, sourceColumn, destinationColumn,
+	packetsColumn(7), octetsColumn(8),
+	{title: "!", append: func(b []byte, f *flow) []byte {
+		if f.record.GetAnomalies() != 0 {
+			b = append(b, '!')
+		}
+		return b
+	}},
+}
+
+// Columns of both tables.
+var (
+	exporterColumn = column{title: "EXPORTER", width: 15, append: func(b []byte, f *flow) []byte { return f.exporter.AppendTo(b) }}
+	protocolColumn = column{title: "PROTO", width: 6, append: func(b []byte, f *flow) []byte {
+		return append(b, protocolName(f.record.GetProtocol())...)
+	}}
+	sourceColumn = column{title: "SOURCE", width: 21, append: func(b []byte, f *flow) []byte {
+		return appendEndpoint(b, f.source, f.record.GetSourcePort())
+	}}
+	destinationColumn = column{title: "DESTINATION", width: 21, append: func(b []byte, f *flow) []byte {
+		return appendEndpoint(b, f.destination, f.record.GetDestinationPort())
+	}}
+)
+
+func packetsColumn(width int) column {
+	return column{title: "PACKETS", width: width, right: true, append: func(b []byte, f *flow) []byte {
+		return strconv.AppendUint(b, f.record.GetPackets(), 10)
+	}}
+}
+
+func octetsColumn(width int) column {
+	return column{title: "OCTETS", width: width, right: true, append: func(b []byte, f *flow) []byte {
+		return strconv.AppendUint(b, f.record.GetOctets(), 10)
+	}}
+}
+
+func (t table) layout() layout { return layout{header: t.header(), append: t.appendRow} }
+
+// header is the line with the columns' titles.
+func (t table) header() string {
 	var b []byte
-	for i := range columns {
-		b = appendCell(b, i, []byte(columns[i].title))
+	for i := range t {
+		b = t.appendCell(b, i, []byte(t[i].title))
 	}
 	return string(endRow(b, 0))
 }
 
-// appendTableRow appends f as a line of the table.
-func appendTableRow(b []byte, f *flow) []byte {
+// appendRow appends f as a line of the table.
+func (t table) appendRow(b []byte, f *flow) []byte {
 	begin := len(b)
 	var scratch [64]byte
-	for i := range columns {
-		value := columns[i].append(scratch[:0], f)
-		if len(value) == 0 && i < len(columns)-1 {
+	for i := range t {
+		value := t[i].append(scratch[:0], f)
+		if len(value) == 0 && i < len(t)-1 {
 			value = append(value, '-')
 		}
-		b = appendCell(b, i, value)
+		b = t.appendCell(b, i, value)
 	}
 	return endRow(b, begin)
 }
 
 // appendCell appends value, padded to the width of column i.
-func appendCell(b []byte, i int, value []byte) []byte {
+func (t table) appendCell(b []byte, i int, value []byte) []byte {
 	if i > 0 {
 		b = append(b, ' ')
 	}
-	padding := strings.Repeat(" ", max(0, columns[i].width-len(value)))
-	if columns[i].right {
+	padding := strings.Repeat(" ", max(0, t[i].width-len(value)))
+	if t[i].right {
 		return append(append(b, padding...), value...)
 	}
 	return append(append(b, value...), padding...)
@@ -83,9 +115,14 @@ func endRow(b []byte, begin int) []byte {
 	return append(b[:begin+len(row)], '\n')
 }
 
-func appendStart(b []byte, f *flow) []byte {
+func appendStart(b []byte, f *flow) []byte { return appendStartAs(b, f, "2006-01-02 15:04:05.000") }
+
+// appendStartClock leaves out the date.
+func appendStartClock(b []byte, f *flow) []byte { return appendStartAs(b, f, "15:04:05.000") }
+
+func appendStartAs(b []byte, f *flow, format string) []byte {
 	if ns := f.record.GetStartTimeNs(); ns != 0 {
-		b = unixTime(ns).AppendFormat(b, "2006-01-02 15:04:05.000")
+		b = unixTime(ns).AppendFormat(b, format)
 	}
 	return b
 }

@@ -19,8 +19,14 @@ type Summary struct {
 	Printed int
 	// PassedOver counts those that would have been, but for Config.MaxPerSecond.
 	PassedOver int
-	// Undecodable counts the messages that are not flow records.
+	// Unwanted counts those that Config.Filter leaves out.
+	Unwanted int
+	// Undecodable counts the messages that are not flow records as Config.Value has
+	// them.
 	Undecodable int
+	// OtherForm is that in which one of the undecodable messages is a flow record;
+	// empty when none is.
+	OtherForm string
 	// Took is how long it ran.
 	Took time.Duration
 }
@@ -41,7 +47,7 @@ func (s Summary) String() string {
 // Run prints flows until ctx ends, the limit is reached, or whoever reads
 // Config.Out has gone away; none of these is an error. It is one when the
 // configuration is wrong, when at the start no broker answers or the topic does
-// not exist, and when Config.Out fails otherwise. Whatever happens to the
+// not exist, when there were messages and none is a flow record, and when Config.Out fails otherwise. Whatever happens to the
 // brokers later is waited out.
 func Run(ctx context.Context, cfg Config) (Summary, error) {
 	if err := cfg.Validate(); err != nil {
@@ -56,10 +62,16 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 // follow is Run, looking for partitions that were added at interval.
 func follow(ctx context.Context, cfg Config, interval time.Duration) (Summary, error) {
 	began := time.Now()
-	transport := &kafka.Transport{ClientID: clientID, MetadataTTL: interval}
+	if cfg.Security == nil {
+		cfg.Security = plain{}
+	}
+	dial := dialer{cfg.Security}.dial
+	transport := &kafka.Transport{ClientID: clientID, MetadataTTL: interval, Dial: dial, SASL: cfg.Security.SASL()}
 	defer transport.CloseIdleConnections()
 	source := &source{
 		cfg:      cfg,
+		security: cfg.Security,
+		dialer:   &kafka.Dialer{ClientID: clientID, Timeout: startTimeout, DialFunc: dial, SASLMechanism: cfg.Security.SASL()},
 		client:   &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport},
 		messages: make(chan kafka.Message, queueCapacity),
 		interval: interval,
@@ -80,5 +92,36 @@ func follow(ctx context.Context, cfg Config, interval time.Duration) (Summary, e
 	cancel()
 	reading.Wait()
 	p.summary.Took = time.Since(began)
+	if err == nil {
+		err = p.summary.unreadable(cfg.Value)
+	}
 	return p.summary, err
+}
+
+// unreadable returns an error when there were messages, and none in this form.
+func (s Summary) unreadable(form Value) error {
+	if s.Undecodable == 0 || s.Printed+s.PassedOver+s.Unwanted > 0 {
+		return nil
+	}
+	return fmt.Errorf("tail: none of %d messages can be read as %v: %s", s.Undecodable, form, s.cure())
+}
+
+// cure says what to do about undecodable messages.
+func (s Summary) cure() string {
+	if s.OtherForm != "" {
+		return "give -value " + s.OtherForm
+	}
+	return "give what FLOWPUB_KAFKA_VALUE says as -value, and the topic of flow records as -topic"
+}
+
+// Complaint says what was undecodable beside flows; empty if nothing was.
+func (s Summary) Complaint() string {
+	if s.Undecodable == 0 || s.Printed+s.PassedOver+s.Unwanted == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("messages left out, not being flow records in this form: %d", s.Undecodable)
+	if s.OtherForm != "" {
+		text += "; some have the form " + s.OtherForm
+	}
+	return text
 }

@@ -112,6 +112,68 @@ func TestRunSkipsWhatIsNotAFlow(t *testing.T) {
 	}
 }
 
+// Each form is told from the others, and named.
+func TestRunTellsOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	protobuf := numbered(1)
+	forms := map[Value][]byte{
+		ValueProtobuf:          protobuf,
+		ValueProtobufDelimited: append([]byte{byte(len(protobuf))}, protobuf...),
+		ValueConfluent:         append([]byte{0, 0, 0, 0, 7, 0}, protobuf...),
+		ValueJSON:              []byte(`{"exporterAddress":"10.0.0.1","sourceAddress":"192.0.2.1","sourcePort":1001}`),
+	}
+	for has, value := range forms {
+		for asked := range forms {
+			if has == asked {
+				continue
+			}
+			t.Run(fmt.Sprintf("%v read as %v", has, asked), func(t *testing.T) {
+				t.Parallel()
+				p := newPrinter(Config{Value: asked, Out: io.Discard, Logger: slog.New(slog.DiscardHandler)})
+				for range 3 {
+					if err := p.printOne(&kafka.Message{Value: value}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want := fmt.Sprintf("tail: none of 3 messages can be read as %v: give -value %v", asked, has)
+				if err := p.summary.unreadable(asked); err == nil || err.Error() != want {
+					t.Errorf("error is %v, want %s", err, want)
+				}
+			})
+		}
+	}
+}
+
+func TestRunFailsWhenNothingIsAFlow(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	produce(t, b, 0, []byte("hello"), []byte("world"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	log := &firstWrite{done: cancel}
+	_, err := Run(ctx, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Out: io.Discard, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err == nil || !strings.Contains(err.Error(), "messages can be read as protobuf: give what FLOWPUB_KAFKA_VALUE says as -value") {
+		t.Errorf("error is %v, want one that says what could not be read", err)
+	}
+	if !strings.Contains(log.text, `cure="give what FLOWPUB_KAFKA_VALUE says`) {
+		t.Errorf("the cure is not told at once: %s", log.text)
+	}
+}
+
+// firstWrite keeps what is written first, and says that it has come.
+type firstWrite struct {
+	done func()
+	text string
+}
+
+func (w *firstWrite) Write(b []byte) (int, error) {
+	if w.text == "" {
+		w.text = string(b)
+		w.done()
+	}
+	return len(b), nil
+}
+
 func TestRunFilters(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -226,7 +288,7 @@ func TestRunRefuses(t *testing.T) {
 		{"negative limit", func(c *Config) { c.Limit = -1 }, []string{"limit is -1 flows"}},
 		{"negative pace", func(c *Config) { c.MaxPerSecond = -5 }, []string{"pace is -5 flows a second"}},
 		{"no such topic", func(c *Config) { c.Topic = "flow" }, []string{`topic "flow" does not exist at ` + b.Addr(), "create it"}},
-		{"nobody there", func(c *Config) { c.Brokers = []string{"127.0.0.1:1"} }, []string{"no broker answers at 127.0.0.1:", "refused"}},
+		{"nobody there", func(c *Config) { c.Brokers = []string{"127.0.0.1:1"} }, []string{"no broker answers: 127.0.0.1:1 refuses the connection"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
