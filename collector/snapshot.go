@@ -90,6 +90,7 @@ func addKafka(s *telemetry.Snapshot, stats *publisher.Stats) {
 	s.KafkaBatches = stats.Batches
 	s.KafkaBytesRaw, s.KafkaBytesWire = stats.BytesRaw, stats.BytesWire
 	s.TopicWarnings = stats.TopicWarnings
+	s.ThrottleSeconds = stats.ThrottleSeconds
 	s.Idempotent = stats.Idempotent
 	s.SchemasMissing = stats.SchemasMissing
 	s.DeadLetters = make(map[string]uint64)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/publisher/answers"
 )
 
 // Times of the client.
@@ -31,6 +33,8 @@ type cluster struct {
 	pub   *Publisher
 	link  atomic.Pointer[link] // nil until a broker has answered
 	files *fileWatch
+	// checker checks what brokers answer.
+	checker *answers.Checker
 	// tokens, when not nil, is where OAuth tokens come from; renewing tells that one
 	// is being asked for, and renewed has a signal when one has come.
 	tokens   *tokenEndpoint
@@ -71,6 +75,7 @@ func newCluster(p *Publisher) (*cluster, error) {
 	}
 	return &cluster{
 		pub:         p,
+		checker:     p.newChecker(),
 		tokens:      tokens,
 		creator:     creator{pub: p, refusals: make(map[string]error)},
 		credentials: secret,
@@ -171,7 +176,7 @@ func (c *cluster) renewToken(ctx context.Context) {
 			signal(c.renewed)
 		case ctx.Err() == nil:
 			c.pub.notices.warn("oauth_token", "no new OAuth token, going on with the old one while it lasts",
-				"error", err, "cure", localKind(err).cure)
+				"error", sentence(err), "cure", localKind(err).cure)
 		}
 	})
 }
@@ -218,7 +223,7 @@ func (c *cluster) update(ctx context.Context, forced bool) bool {
 		}
 		c.pub.notices.warn("metadata", "no metadata of the topics, trying again",
 			"topic", c.pub.cfg.Topic, "brokers", strings.Join(c.pub.cfg.Brokers, ","),
-			"error", err, "cure", localKind(err).cure)
+			"error", sentence(err), "cure", localKind(err).cure)
 		return false
 	}
 	c.brokers.Store(&top.brokers)
@@ -297,7 +302,7 @@ func (c *cluster) newLinks() []*link {
 	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
 	links := make([]*link, len(addresses))
 	for i, address := range addresses {
-		links[i] = newLink(c.pub.ctx, &c.pub.cfg, c.credentials, address)
+		links[i] = newLink(c.pub.ctx, &c.pub.cfg, c.credentials, c.checker, address)
 	}
 	return links
 }

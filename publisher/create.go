@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
 )
 
 // maxCreatedPartitions bounds TopicShape.Partitions. More are a slip of the pen
@@ -66,10 +67,10 @@ func (s TopicShape) validate() error {
 // A compacted topic would keep one flow an exporter. With three replicas or more
 // acks=all is to mean two of them; with two, each broker that is away would stop
 // the flows.
-func (s TopicShape) settings() []kafka.ConfigEntry {
-	all := []kafka.ConfigEntry{{ConfigName: "cleanup.policy", ConfigValue: "delete"}}
+func (s TopicShape) settings() []createtopics.RequestConfig {
+	all := []createtopics.RequestConfig{{Name: "cleanup.policy", Value: "delete"}}
 	if s.Replicas >= 3 {
-		all = append(all, kafka.ConfigEntry{ConfigName: "min.insync.replicas", ConfigValue: "2"})
+		all = append(all, createtopics.RequestConfig{Name: "min.insync.replicas", Value: "2"})
 	}
 	return all
 }
@@ -80,7 +81,7 @@ func (s TopicShape) command(brokers []string, topic string) string {
 	fmt.Fprintf(&b, "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d --replication-factor %d",
 		strings.Join(brokers, ","), topic, s.Partitions, s.Replicas)
 	for _, e := range s.settings() {
-		fmt.Fprintf(&b, " --config %s=%s", e.ConfigName, e.ConfigValue)
+		fmt.Fprintf(&b, " --config %s=%s", e.Name, e.Value)
 	}
 	return b.String()
 }
@@ -134,16 +135,16 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	shape := c.pub.cfg.CreateTopic
-	request := new(kafka.CreateTopicsRequest)
+	request := &createtopics.Request{TimeoutMs: int32(controlTimeout.Milliseconds())}
 	for _, name := range missing {
-		request.Topics = append(request.Topics, kafka.TopicConfig{
-			Topic: name, NumPartitions: shape.Partitions, ReplicationFactor: shape.Replicas, ConfigEntries: shape.settings(),
+		request.Topics = append(request.Topics, createtopics.RequestTopic{
+			Name: name, NumPartitions: int32(shape.Partitions), ReplicationFactor: int16(shape.Replicas), Configs: shape.settings(),
 		})
 	}
-	response, err := l.client().CreateTopics(ctx, request)
+	response, err := exchange[*createtopics.Response](ctx, l, request)
 	for _, name := range missing {
 		if response != nil {
-			err = l.secret.discreet(response.Errors[name])
+			err = l.secret.discreet(creationError(response, name))
 		}
 		switch {
 		case err == nil:
@@ -152,16 +153,26 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 		case errors.Is(err, kafka.TopicAlreadyExists):
 			c.note(name, nil)
 		case !errors.Is(err, context.Canceled):
-			c.refused(name, fmt.Errorf("publisher: creating topic %q: %w", name, err), l.addr, brokers)
+			c.refused(name, fmt.Errorf("creating topic %q: %w", name, err), l.addr, brokers)
 		}
 	}
+}
+
+// creationError is what the answer says of a topic.
+func creationError(answer *createtopics.Response, topic string) error {
+	for _, t := range answer.Topics {
+		if t.Name == topic {
+			return answerError(t.ErrorCode, t.ErrorMessage)
+		}
+	}
+	return errors.New("the answer does not mention the topic")
 }
 
 // refused notes and tells why a topic could not be created.
 func (c *creator) refused(topic string, err error, broker net.Addr, brokers int) {
 	c.note(topic, err)
 	c.pub.notices.warn("create_topic "+topic, "the topic is missing and could not be created, trying again",
-		"topic", topic, "broker", broker, "error", err, "cure", c.pub.cfg.creationCure(err, topic, brokers))
+		"topic", topic, "broker", broker, "error", sentence(err), "cure", c.pub.cfg.creationCure(err, topic, brokers))
 }
 
 func (c *creator) note(topic string, refusal error) {
@@ -191,8 +202,8 @@ func (c Config) creationCure(err error, topic string, brokers int) string {
 	case errors.Is(err, kafka.PolicyViolation), errors.Is(err, kafka.InvalidPartitionNumber), errors.Is(err, kafka.InvalidConfiguration):
 		return "the brokers' rules refuse it: change " + variableCreateTopic + ", or run with other settings: " + byHand
 	}
-	if cure := localKind(err).cure; cure != "" {
-		return cure
+	if kind := localKind(err); kind.name != failureOther.name {
+		return kind.cure
 	}
 	return "look at the controller's log, or run: " + byHand
 }

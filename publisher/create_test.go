@@ -97,7 +97,8 @@ func TestCreationCure(t *testing.T) {
 		kafka.TopicAuthorizationFailed: "allow this user CREATE on the topic, or run as one who may: kafka-topics.sh ",
 		kafka.InvalidReplicationFactor: "1 brokers are there: set a replication of at most that in FLOWPUB_KAFKA_CREATE_TOPIC",
 		kafka.PolicyViolation:          "the brokers' rules refuse it: change FLOWPUB_KAFKA_CREATE_TOPIC",
-		kafka.Unknown:                  "look at the controller's log, or run: kafka-topics.sh ",
+		kafka.Unknown:                  answerFailures[kafka.Unknown].cure,
+		kafka.InvalidReplicaAssignment: "look at the controller's log, or run: kafka-topics.sh ",
 		&kindError{failureDNS, nil}:    failureDNS.cure,
 	} {
 		if got := c.creationCure(err, "flows", 1); !strings.HasPrefix(got, want) {

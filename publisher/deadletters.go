@@ -137,7 +137,7 @@ func (d *deadLetters) pause(ctx context.Context, err error) bool {
 	}
 	if ctx.Err() == nil {
 		d.pub.notices.warn("dead_letters", "dead letters could not be delivered, trying again",
-			"topic", d.pub.cfg.DeadLetterTopic, "error", err, "cure", kind.cure)
+			"topic", d.pub.cfg.DeadLetterTopic, "error", sentence(err), "cure", kind.cure)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -199,7 +199,7 @@ func (d *deadLetters) attempt(ctx context.Context, letters []letter, partition i
 	case len(letters) == 1:
 		d.settle(letters, DeadLetterFailed)
 		d.pub.notices.warn("dead_letter_refused", "a dead letter was refused and given up",
-			"topic", d.pub.cfg.DeadLetterTopic, "error", err, "cure", localKind(err).cure)
+			"topic", d.pub.cfg.DeadLetterTopic, "error", sentence(err), "cure", localKind(err).cure)
 	default:
 		half := len(letters) / 2
 		return errors.Join(d.attempt(ctx, letters[:half], partition), d.attempt(ctx, letters[half:], partition))
@@ -225,11 +225,16 @@ func (d *deadLetters) produce(ctx context.Context, letters []letter, partition i
 	for i := range letters {
 		records[i] = letters[i].record()
 	}
-	response, err := d.pub.cluster.link.Load().client().Produce(ctx, &kafka.ProduceRequest{
+	l := d.pub.cluster.link.Load()
+	client := kafka.Client{Addr: l.addr, Transport: l, Timeout: controlTimeout}
+	response, err := client.Produce(ctx, &kafka.ProduceRequest{
 		Topic: d.pub.cfg.DeadLetterTopic, Partition: partition, RequiredAcks: kafka.RequiredAcks(d.pub.cfg.Acks),
 		Records: kafka.NewRecordReader(records...),
 	})
-	if err == nil && response != nil { // there is none without acknowledgements
+	switch inner := errors.Unwrap(err); {
+	case inner != nil:
+		err = inner // without the name of the client's function
+	case err == nil && response != nil: // there is none without acknowledgements
 		err = response.Error
 	}
 	return d.pub.cluster.discreet(err)

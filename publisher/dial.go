@@ -3,12 +3,36 @@ package publisher
 import (
 	"context"
 	"net"
-	"sync/atomic"
 	"time"
+
+	"github.com/flowpub/flowpub/publisher/answers"
 )
 
-// dial connects for the client: once for all requests to a certain broker, where
-// those have a sole connection.
+// dialer connects for the client, and has what comes over the connections checked.
+type dialer struct {
+	secret  *credentials
+	checker *answers.Checker
+}
+
+// dial connects unless there may be no login.
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if err := d.secret.gate.refusal(time.Now()); err != nil {
+		return nil, err
+	}
+	conn, err := dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if d.secret.tls != nil {
+		if conn, err = d.checker.Encrypt(ctx, conn, address, d.secret.tls); err != nil {
+			return nil, err
+		}
+	}
+	return d.checker.Wrap(conn, address), nil
+}
+
+// dial connects: once for all requests to a certain broker, where those have a sole
+// connection.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if c, ok := ctx.Value(soleKey{}).(*soleConnections); ok {
 		return c.dial(ctx, network, address)
@@ -16,28 +40,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return dialTimely(ctx, network, address)
 }
 
-// dialTimely connects, and has what the client does before the first request end
-// in time.
+// dialTimely connects in time.
 func dialTimely(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &timelyConn{Conn: conn}, nil
-}
-
-// timelyConn keeps the time limit that the client sets when it has connected. The
-// client takes it away before the broker has taken the password, and a broker that
-// says no more would then have that wait for ever. Each request sets its own.
-type timelyConn struct {
-	net.Conn
-	begun atomic.Bool
-}
-
-// SetDeadline takes every limit, but not its first removal.
-func (c *timelyConn) SetDeadline(t time.Time) error {
-	if t.IsZero() && !c.begun.Swap(true) {
-		return nil
-	}
-	return c.Conn.SetDeadline(t)
+	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
 }

@@ -37,7 +37,9 @@ func TestAnswersAreOvercome(t *testing.T) {
 		{kerr.NotEnoughReplicasAfterAppend, "not_enough_replicas"}, // appended all the same
 		{kerr.RequestTimedOut, "request_timed_out"},                // appended all the same
 		{kerr.KafkaStorageError, "storage"},
-		{kerr.UnknownServerError, "other"},
+		{kerr.UnknownServerError, "unknown_server_error"},
+		{kerr.UnsupportedForMessageFormat, "unsupported_format"},
+		{kerr.InconsistentVoterSet, "other"},
 		{kerr.InvalidRecord, "invalid_record"},
 		{kerr.OutOfOrderSequenceNumber, "out_of_order_sequence"},
 		{kerr.UnknownProducerID, "unknown_producer"},

@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/metadata"
+
+	"github.com/flowpub/flowpub/publisher/answers"
 )
 
 // link is a client of the cluster, and the broker from which that learns who
@@ -35,18 +39,17 @@ var errLinkClosed = errors.New("publisher: the connections have been replaced")
 
 // newLink returns a link to a broker, which is not connected yet. What the
 // client does by itself ends with ctx.
-func newLink(ctx context.Context, cfg *Config, secret *credentials, address string) *link {
+func newLink(ctx context.Context, cfg *Config, secret *credentials, checker *answers.Checker, address string) *link {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &link{addr: kafka.TCP(address), secret: secret}
 	transport := &kafka.Transport{
-		Dial:           secret.gate.dial,
+		Dial:           (&dialer{secret, checker}).dial,
 		DialTimeout:    dialTimeout,
 		IdleTimeout:    idleTimeout,
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: cfg.allTopics(),
 		ClientID:       cfg.ClientID,
 		Context:        l.refused.with(ctx),
-		TLS:            secret.tls,
 		SASL:           secret.sasl,
 	}
 	l.transport = transport
@@ -113,9 +116,16 @@ func (l *link) RoundTrip(ctx context.Context, addr net.Addr, r kafka.Request) (k
 	return response, nil
 }
 
-// client is for the requests that kafka-go has methods for.
-func (l *link) client() *kafka.Client {
-	return &kafka.Client{Addr: l.addr, Transport: l, Timeout: controlTimeout}
+// exchange sends a request and returns the answer, which is to be of type A.
+func exchange[A kafka.Response](ctx context.Context, l *link, r kafka.Request) (A, error) {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	response, err := l.RoundTrip(ctx, l.addr, r)
+	answer, ok := response.(A)
+	if err == nil && !ok {
+		err = fmt.Errorf("the answer is a %T", response)
+	}
+	return answer, err
 }
 
 // refresh has the client fetch metadata anew, and tells whether it did. Creating
@@ -128,8 +138,8 @@ func (l *link) refresh(ctx context.Context) bool {
 	if _, err := l.RoundTrip(ctx, l.addr, new(apiversions.Request)); err != nil {
 		return false
 	}
-	response, err := l.client().CreateTopics(ctx, &kafka.CreateTopicsRequest{})
-	return err == nil && len(response.Errors) == 0
+	_, err := exchange[*createtopics.Response](ctx, l, new(createtopics.Request))
+	return err == nil
 }
 
 // topology is what the cluster says of itself and of our topics.
@@ -152,43 +162,53 @@ type topicMetadata struct {
 // ask returns what the client knows of the topics. It connects when it knows
 // nothing yet.
 func (l *link) ask(ctx context.Context, topics []string) (*topology, error) {
-	meta, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+	meta, err := l.metadata(ctx, topics)
 	if err != nil {
-		return nil, fmt.Errorf("publisher: metadata from %v: %w", l.addr, err)
-	}
-	if len(meta.Topics) != len(topics) {
-		return nil, fmt.Errorf("publisher: metadata: %d topics were asked for, the answer has %d", len(topics), len(meta.Topics))
+		return nil, err
 	}
 	top := &topology{brokers: make(map[int32]string), topics: make([]topicMetadata, len(topics))}
 	for _, b := range meta.Brokers {
-		top.brokers[int32(b.ID)] = net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
+		top.brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
 	for i, name := range topics {
 		t := &top.topics[i]
-		if t.err = meta.Topics[i].Error; t.err == nil {
-			t.leaders, t.err = leadersOf(meta.Topics[i].Partitions)
+		if code := meta.Topics[i].ErrorCode; code != 0 {
+			t.err = kafka.Error(code)
+		} else {
+			t.leaders, t.err = leadersOf(meta.Topics[i].Partitions, top.brokers)
 		}
 		if t.err != nil {
-			t.err = fmt.Errorf("publisher: metadata of topic %q: %w", name, t.err)
+			t.err = fmt.Errorf("metadata of topic %q: %w", name, t.err)
 		}
 	}
 	return top, nil
 }
 
-// leadersOf returns the leader of each partition.
-func leadersOf(partitions []kafka.Partition) ([]int32, error) {
+// metadata returns what the client knows of the topics, in their order.
+func (l *link) metadata(ctx context.Context, topics []string) (*metadata.Response, error) {
+	meta, err := exchange[*metadata.Response](ctx, l, &metadata.Request{TopicNames: topics})
+	if err == nil && len(meta.Topics) != len(topics) {
+		err = fmt.Errorf("it was asked for %d topics and tells of %d", len(topics), len(meta.Topics))
+	}
+	if err != nil {
+		return nil, &brokerError{l.addr.String(), err}
+	}
+	return meta, nil
+}
+
+// leadersOf returns the leader of each partition, as far as it is one of the brokers.
+func leadersOf(partitions []metadata.ResponsePartition, brokers map[int32]string) ([]int32, error) {
 	if len(partitions) == 0 {
 		return nil, errors.New("it has no partitions")
 	}
-	leaders := make([]int32, len(partitions))
+	leaders := slices.Repeat([]int32{-1}, len(partitions))
 	for i := range partitions {
 		p := &partitions[i]
-		if p.ID < 0 || p.ID >= len(leaders) {
-			return nil, fmt.Errorf("partition %d of %d", p.ID, len(leaders))
+		if p.PartitionIndex < 0 || int(p.PartitionIndex) >= len(leaders) {
+			return nil, fmt.Errorf("partition %d of %d", p.PartitionIndex, len(leaders))
 		}
-		leaders[p.ID] = -1
-		if p.Leader.Host != "" {
-			leaders[p.ID] = int32(p.Leader.ID)
+		if _, known := brokers[p.LeaderID]; known {
+			leaders[p.PartitionIndex] = p.LeaderID
 		}
 	}
 	return leaders, nil
@@ -211,7 +231,7 @@ func firstAnswer(ctx context.Context, topics []string, links []*link) (first lin
 	defer cancel()
 	patience := time.NewTicker(linkPatience)
 	defer patience.Stop()
-	answers := make(chan linkAnswer)
+	come := make(chan linkAnswer)
 	defer func() {
 		for _, l := range links {
 			l.close()
@@ -225,7 +245,7 @@ func firstAnswer(ctx context.Context, topics []string, links []*link) (first lin
 			waiting++
 			go func() {
 				top, err := l.ask(ctx, topics)
-				answers <- linkAnswer{l, top, err}
+				come <- linkAnswer{l, top, err}
 			}()
 		}
 		if waiting == 0 {
@@ -234,7 +254,7 @@ func firstAnswer(ctx context.Context, topics []string, links []*link) (first lin
 		select {
 		case <-patience.C:
 			continue
-		case a := <-answers:
+		case a := <-come:
 			waiting--
 			switch {
 			case first.link != nil:

@@ -3,7 +3,6 @@ package publisher
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"time"
 
@@ -60,14 +59,6 @@ func (g *loginGate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.why = nil
-}
-
-// dial connects unless there may be no login.
-func (g *loginGate) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if err := g.refusal(time.Now()); err != nil {
-		return nil, err
-	}
-	return dial(ctx, network, address)
 }
 
 // shutOutError is what a connection that was not made gets for an error.

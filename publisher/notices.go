@@ -52,7 +52,7 @@ const cureAdvertised = "that address is the broker's own word, from its advertis
 
 // complain logs a failed attempt.
 func (p *Publisher) complain(part *partition, o outcome) {
-	args := []any{"topic", part.topic.name, "partition", part.number, "error", o.err}
+	args := []any{"topic", part.topic.name, "partition", part.number, "error", sentence(o.err)}
 	cure := o.cure
 	if leader, err := part.topic.seen.Load().leader(part.number); err == nil {
 		address := p.cluster.learned(leader)

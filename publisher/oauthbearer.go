@@ -230,10 +230,24 @@ func (r *authRefusal) explain(err error) error {
 	}
 	switch localKind(err).name {
 	case failureAuth.name, failureLost.name:
-		return &kindError{failureAuth, fmt.Errorf("%w: the broker refuses the OAuth token: %s", err, reason)}
+		return &kindError{failureAuth, &refusedTokenError{err, reason}}
 	}
 	return err
 }
+
+// refusedTokenError is the error of a broker that refused a token for a reason.
+type refusedTokenError struct {
+	err    error
+	reason string
+}
+
+// Error is part of error.
+func (e *refusedTokenError) Error() string {
+	return sentence(e.err) + ", and refuses the OAuth token: " + e.reason
+}
+
+// Unwrap is part of what errors.Is and errors.As look for.
+func (e *refusedTokenError) Unwrap() error { return e.err }
 
 // bearerExchange is one authentication.
 type bearerExchange struct {

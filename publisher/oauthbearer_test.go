@@ -127,7 +127,7 @@ func TestLongRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			exchange.Next(words.with(t.Context()), []byte(strings.Repeat(" ", before)+repeated))
-			if got, want := c.explain(io.EOF, words).Error(), "EOF: the broker refuses the OAuth token: "+hiddenWords; got != want {
+			if got, want := c.explain(io.EOF, words).Error(), "the broker closed the connection, and refuses the OAuth token: "+hiddenWords; got != want {
 				t.Errorf("a token %s, %s: error\n     %s\nwant %s", form, where, got, want)
 			}
 		}
@@ -189,7 +189,7 @@ func TestRefusalOfABatchIsTold(t *testing.T) {
 	})
 	publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the refusal of a batch is told", func() bool {
-		return log.has(`msg="a batch could not be delivered"`) && log.has(`error="unexpected EOF: the broker refuses the OAuth token: {\"status\":\"revoked\"}"`)
+		return log.has(`msg="a batch could not be delivered"`) && log.has(`error="the broker closed the connection, and refuses the OAuth token: {\"status\":\"revoked\"}"`)
 	})
 }
 
@@ -225,8 +225,8 @@ func TestTokenFile(t *testing.T) {
 		want string
 	}{
 		{"with Kafka's words", func() (string, error) { return `{"status":"invalid_token"}`, nil }, `[58] SASL Authentication Failed: SASL Authentication failed: {"status":"invalid_token"}`},
-		{"with other words", func() (string, error) { return "no", nil }, `[58] SASL Authentication Failed: SASL Authentication failed: no: the broker refuses the OAuth token: {"status":"invalid_token"}`},
-		{"by closing the connection", closes, `unexpected EOF: the broker refuses the OAuth token: {"status":"invalid_token"}`},
+		{"with other words", func() (string, error) { return "no", nil }, `[58] SASL Authentication Failed: SASL Authentication failed: no, and refuses the OAuth token: {"status":"invalid_token"}`},
+		{"by closing the connection", closes, `the broker closed the connection, and refuses the OAuth token: {"status":"invalid_token"}`},
 		{"repeating the token", func() (string, error) { return "not " + wrong, nil }, repeating},
 		{"repeating it for a URL", func() (string, error) { return url.QueryEscape("no " + wrong), nil }, repeating},
 		{"repeating it in base64", func() (string, error) { return base64.URLEncoding.EncodeToString([]byte("no " + wrong + "!")), nil }, repeating},
@@ -244,7 +244,7 @@ func TestTokenFile(t *testing.T) {
 			n := publish(t, p, 0, 10, 30)
 			eventually(t, 10*time.Second, "the reason is told", func() bool { return p.cluster.reached() != nil })
 			got := p.cluster.reached()
-			where := "publisher: metadata from " + broker.ListenAddrs()[0] + ": "
+			where := "broker " + broker.ListenAddrs()[0] + ": "
 			if text := got.Error(); !strings.HasPrefix(text, where) || !strings.HasSuffix(text, test.want) {
 				t.Errorf("error\n     %s\nwant %s...%s", text, where, test.want)
 			}

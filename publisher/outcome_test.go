@@ -12,6 +12,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+
+	"github.com/flowpub/flowpub/publisher/answers"
 )
 
 // What a broker may have appended before it gave an error is not taken for
@@ -83,6 +85,10 @@ func TestLocalKind(t *testing.T) {
 		{kafka.SASLAuthenticationFailed, failureAuth},
 		{kafka.TopicAuthorizationFailed, answerFailures[kafka.TopicAuthorizationFailed]},
 		{&kindError{failureProducerID, refusedDial}, failureProducerID},
+		{&answers.Error{Kind: answers.NotKafka, Cure: failureNotKafka.cure}, failureNotKafka},
+		{&answers.Error{Kind: answers.Malformed, Cure: failureMalformed.cure}, failureMalformed},
+		{&answers.Error{Kind: answers.WrongTLS, Cure: failureTLS.cure}, failureTLS},
+		{&answers.Error{Kind: answers.WrongSASL, Cure: failureAuth.cure}, failureAuth},
 		{errors.New("something else"), failureOther},
 	} {
 		wrapped := fmt.Errorf("around it: %w", test.err)

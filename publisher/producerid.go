@@ -22,7 +22,7 @@ const (
 
 // errNotIdempotent: the cluster gives this user no producer id at present, and
 // that is accepted.
-var errNotIdempotent = errors.New("publisher: not idempotent")
+var errNotIdempotent = errors.New("not idempotent")
 
 // producerReady tells whether batches may be sent as far as producer ids go.
 func (c *cluster) producerReady() bool {
@@ -31,11 +31,12 @@ func (c *cluster) producerReady() bool {
 	return c.plain || c.producers.generation > 0
 }
 
-// idempotent tells whether brokers recognise repeated batches.
+// idempotent reports whether brokers recognise repeated batches: not before there is
+// a producer id.
 func (c *cluster) idempotent() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.plain
+	return !c.plain && c.producers.generation > 0
 }
 
 // firstProducer gets the first producer id; failures are logged.
@@ -45,7 +46,7 @@ func (c *cluster) firstProducer(ctx context.Context) {
 	}
 	if _, err := c.producerAfter(ctx, 0); err != nil && !errors.Is(err, errNotIdempotent) {
 		c.pub.notices.warn("producer_id", "Kafka gives no producer id, trying again",
-			"error", err, "cure", failureProducerID.cure)
+			"error", sentence(err), "cure", failureProducerID.cure)
 	}
 	c.pub.sender.poke()
 }
@@ -176,14 +177,14 @@ func (c *cluster) initProducerID(ctx context.Context) (id int64, epoch int16, er
 func (c *cluster) requestProducerID(ctx context.Context) (id int64, epoch int16, err error) {
 	response, err := c.roundTrip(ctx, &initProducerIDRequest{ProducerID: -1, ProducerEpoch: -1})
 	if err != nil {
-		return 0, 0, fmt.Errorf("publisher: producer id: %w", err)
+		return 0, 0, fmt.Errorf("producer id: %w", err)
 	}
 	answer, ok := response.(*initproducerid.Response)
 	if !ok {
-		return 0, 0, fmt.Errorf("publisher: producer id: unexpected answer %T", response)
+		return 0, 0, fmt.Errorf("producer id: unexpected answer %T", response)
 	}
 	if answer.ErrorCode != 0 {
-		return 0, 0, fmt.Errorf("publisher: producer id: %w", kafka.Error(answer.ErrorCode))
+		return 0, 0, fmt.Errorf("producer id: %w", answerError(answer.ErrorCode, ""))
 	}
 	return answer.ProducerID, answer.ProducerEpoch, nil
 }

@@ -49,6 +49,7 @@ type Publisher struct {
 
 	failures       *failureCounts
 	produceSeconds *histogram
+	throttles      throttles
 
 	ctx      context.Context // ends when no more attempts are to be made
 	cancel   context.CancelFunc
@@ -152,6 +153,7 @@ func (p *Publisher) Stats() Stats {
 		ProduceSeconds:     p.produceSeconds.snapshot(),
 		TopicWarnings:      p.warnings(),
 		Idempotent:         p.cluster.idempotent(),
+		ThrottleSeconds:    p.throttles.seconds(),
 		Partitions:         partitions,
 		DeadLetters:        p.letters.snapshot(),
 		SchemasMissing:     p.awaitingSchemas(),
@@ -190,7 +192,7 @@ func (p *Publisher) Missing() []string {
 	var missing []string
 	for _, t := range p.topics {
 		if s := t.seen.Load(); !s.known() {
-			missing = append(missing, fmt.Sprintf("Kafka topic %q has not been reached: %v", t.name, s.problem))
+			missing = append(missing, fmt.Sprintf("Kafka topic %q has not been reached: %s", t.name, sentence(s.problem)))
 		}
 		if s := t.schema.Load(); s != nil && s.problem != nil {
 			missing = append(missing, fmt.Sprintf("the schema registry has given no id for subject %q: %v", t.subject(), s.problem))

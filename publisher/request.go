@@ -55,14 +55,14 @@ func (p *Publisher) send(ctx context.Context, r *request) {
 	if len(ready) == 0 {
 		return
 	}
-	outcomes := p.produce(ctx, r.broker, ready)
+	outcomes := p.produce(ctx, ready)
 	for n, i := range ready {
 		p.settle(i.partition, i.batch, outcomes[n])
 	}
 }
 
 // produce makes one attempt and returns what became of each batch.
-func (p *Publisher) produce(ctx context.Context, b *broker, items []item) []outcome {
+func (p *Publisher) produce(ctx context.Context, items []item) []outcome {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.RequestTimeout)
 	defer cancel()
 	sets := make([]*recordSet, len(items))
@@ -78,9 +78,6 @@ func (p *Publisher) produce(ctx context.Context, b *broker, items []item) []outc
 	p.produceSeconds.observe(time.Since(began))
 	outcomes := make([]outcome, len(items))
 	answer, _ := response.(*produce.Response)
-	if answer != nil {
-		b.throttle(time.Duration(answer.ThrottleTimeMs) * time.Millisecond)
-	}
 	for i := range items {
 		sent := sets[i].revoke()
 		switch {

@@ -233,6 +233,7 @@ func (s *sender) open(leader int32, now time.Time, alone bool) *request {
 		b = &broker{inOrder: s.pub.cfg.Acks == AcksNone}
 		s.brokers[leader] = b
 	}
+	b.throttle(s.pub.throttles.of(s.pub.cluster.learned(leader)))
 	if !s.pub.cluster.producerReady() || !b.begin(now, alone) {
 		return nil
 	}
@@ -297,13 +298,11 @@ func (b *broker) end(alone bool) {
 	}
 }
 
-// throttle leaves the broker alone for as long as it asked.
-func (b *broker) throttle(d time.Duration) {
+// throttle leaves the broker alone until a time.
+func (b *broker) throttle(until time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if until := time.Now().Add(d); until.After(b.until) {
-		b.until = until
-	}
+	b.until = until
 }
 
 func (b *broker) throttledUntil() time.Time {

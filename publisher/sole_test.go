@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/segmentio/kafka-go/protocol/createtopics"
+
+	"github.com/flowpub/flowpub/publisher/answers"
 )
 
 // A second connection is refused for as long as there is a first, and one that
@@ -52,7 +54,7 @@ func TestSoleConnectionIsWaitedFor(t *testing.T) {
 	address := broker.ListenAddrs()[0]
 	cfg := DefaultConfig()
 	cfg.Acks = AcksNone
-	l := newLink(t.Context(), &cfg, new(credentials), address)
+	l := newLink(t.Context(), &cfg, new(credentials), new(answers.Checker), address)
 	defer l.close()
 	transport, ok := l.transport.(*soleTransport)
 	if !ok {

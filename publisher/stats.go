@@ -63,6 +63,9 @@ type Stats struct {
 	TopicWarnings map[string]bool
 	// Idempotent tells whether brokers recognise repeated batches.
 	Idempotent bool
+	// ThrottleSeconds adds up the pauses that brokers asked for in their answers, each
+	// as far as it is kept.
+	ThrottleSeconds float64
 	// DeadLetters counts what became of those given to PublishDeadLetter; every
 	// outcome is present.
 	DeadLetters map[DeadLetterOutcome]uint64

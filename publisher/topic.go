@@ -135,7 +135,7 @@ func (t *topic) missed(err error, brokers int) {
 		err = fmt.Errorf("%w: %w", err, refusal)
 	}
 	t.seen.Store(&sighted{leaders: t.seen.Load().leaders, problem: err, gone: gone})
-	t.pub.notices.warn("metadata "+t.name, "no metadata of the topic, trying again", "topic", t.name, "error", err, "cure", cure)
+	t.pub.notices.warn("metadata "+t.name, "no metadata of the topic, trying again", "topic", t.name, "error", sentence(err), "cure", cure)
 }
 
 // lowerMessageLimit notes that the topic takes no batch larger than n bytes.

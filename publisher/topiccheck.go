@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
 
 	"github.com/flowpub/flowpub/publisher/batch"
 )
@@ -110,27 +111,27 @@ func (t *topic) judge(facts *topicFacts) {
 
 // facts asks the cluster for the settings of topics, by name.
 func (l *link) facts(ctx context.Context, topics []*topic) (map[string]topicFacts, error) {
-	request := &kafka.DescribeConfigsRequest{}
+	request := new(describeconfigs.Request)
 	var names []string
 	for _, t := range topics {
 		names = append(names, t.name)
-		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{
-			ResourceType: kafka.ResourceTypeTopic,
+		request.Resources = append(request.Resources, describeconfigs.RequestResource{
+			ResourceType: int8(kafka.ResourceTypeTopic),
 			ResourceName: t.name,
 			ConfigNames:  []string{"cleanup.policy", "min.insync.replicas", "max.message.bytes"},
 		})
 	}
-	meta, err := l.client().Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+	meta, err := l.metadata(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := l.client().DescribeConfigs(ctx, request)
+	settings, err := exchange[*describeconfigs.Response](ctx, l, request)
 	if err != nil {
 		return nil, err
 	}
 	all := make(map[string]topicFacts, len(topics))
 	for _, r := range settings.Resources {
-		facts := topicFacts{err: l.secret.discreet(r.Error)}
+		facts := topicFacts{err: l.secret.discreet(answerError(r.ErrorCode, r.ErrorMessage))}
 		for _, e := range r.ConfigEntries {
 			facts.set(e.ConfigName, e.ConfigValue)
 		}
@@ -139,7 +140,7 @@ func (l *link) facts(ctx context.Context, topics []*topic) (map[string]topicFact
 	for _, t := range meta.Topics {
 		facts := all[t.Name]
 		for i := range t.Partitions {
-			facts.replicas = max(facts.replicas, len(t.Partitions[i].Replicas))
+			facts.replicas = max(facts.replicas, len(t.Partitions[i].ReplicaNodes))
 		}
 		all[t.Name] = facts
 	}

@@ -92,6 +92,8 @@ func kafkaFamilies() []family {
 			func(s *Snapshot) map[string]uint64 { return s.DeadLetters }),
 		gauge("kafka_schemas_missing", "Topics for whose schema the registry has given no id yet.",
 			func(s *Snapshot) float64 { return float64(s.SchemasMissing) }),
+		seconds("kafka_throttle_seconds_total", "Pauses that brokers asked for.",
+			func(s *Snapshot) float64 { return s.ThrottleSeconds }),
 		gauge("kafka_idempotent", "Whether brokers recognise repeated batches.",
 			func(s *Snapshot) float64 { return truth(s.Idempotent) }),
 	}

@@ -96,6 +96,13 @@ func counter(name, help string, value func(*Snapshot) uint64) family {
 	}
 }
 
+// seconds is a counter of time.
+func seconds(name, help string, value func(*Snapshot) float64) family {
+	f := gauge(name, help, value)
+	f.kind = prometheus.CounterValue
+	return f
+}
+
 // gauge is a metric that goes up and down.
 func gauge(name, help string, value func(*Snapshot) float64) family {
 	return family{

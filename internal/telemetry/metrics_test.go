@@ -45,6 +45,7 @@ func sample() Snapshot {
 		DeadLetters:             map[string]uint64{"delivered": 15, "failed": 0},
 		SchemasMissing:          2,
 		Idempotent:              true,
+		ThrottleSeconds:         2.5,
 		ReceiveBufferAsked:      33554432,
 		ReceiveBufferGranted:    8388608,
 		LogLinesDropped:         16,
@@ -121,6 +122,8 @@ flowpub_kafka_produce_seconds_sum 1.25
 flowpub_kafka_produce_seconds_count 6
 # TYPE flowpub_kafka_schemas_missing gauge
 flowpub_kafka_schemas_missing 2
+# TYPE flowpub_kafka_throttle_seconds_total counter
+flowpub_kafka_throttle_seconds_total 2.5
 # TYPE flowpub_kafka_topic_warnings gauge
 flowpub_kafka_topic_warnings{kind="compaction"} 1
 flowpub_kafka_topic_warnings{kind="one_replica"} 0

@@ -58,6 +58,8 @@ type Snapshot struct {
 	DeadLetters map[string]uint64
 	// SchemasMissing is how many topics wait for the id of their schema.
 	SchemasMissing int
+	// ThrottleSeconds adds up the pauses that brokers asked for.
+	ThrottleSeconds float64
 	// Idempotent tells whether brokers recognise repeated batches.
 	Idempotent bool
 

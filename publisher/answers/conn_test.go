@@ -1,4 +1,4 @@
-package publisher
+package answers
 
 import (
 	"net"
@@ -23,7 +23,7 @@ func (c *limitedConn) SetDeadline(limit time.Time) error {
 func TestTimelyConnection(t *testing.T) {
 	t.Parallel()
 	var inner limitedConn
-	conn := &timelyConn{Conn: &inner}
+	conn := new(Checker).Wrap(&inner, "192.0.2.1:9092")
 	connected, request := time.Unix(1, 0), time.Unix(2, 0)
 	var none time.Time
 	for _, limit := range []time.Time{connected, none, request, none, request, none} {
