@@ -26,9 +26,6 @@ var elsewhere = map[string][]string{
 	"# with Kafka's own tools": {"kafka-topics.sh", "kafka-configs.sh"},
 }
 
-// onDevices begins what is typed at a router, of any make.
-const onDevices = "show "
-
 // runbook is one of the runbooks, and the code in it.
 type runbook struct {
 	name    string

@@ -28,7 +28,7 @@ func TestRunbooks(t *testing.T) {
 	for _, path := range runbookPaths(t) {
 		name := strings.TrimSuffix(filepath.Base(path), ".md")
 		files = append(files, name)
-		if titles := allMatches(t, path, `(?m)^# (.*)$`); !slices.Equal(titles, []string{name}) {
+		if titles := allMatches(t, path, `(?m)^# ([A-Z].*)$`); !slices.Equal(titles, []string{name}) {
 			t.Errorf("%s has the titles %q, not %q", path, titles, name)
 		}
 	}

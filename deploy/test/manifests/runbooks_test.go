@@ -42,7 +42,7 @@ func TestRunbookQueries(t *testing.T) {
 			}
 		}
 	}
-	if queries < 40 {
-		t.Errorf("found %d queries, want 40 at least", queries)
+	if queries < 30 {
+		t.Errorf("found %d queries, want 30 at least", queries)
 	}
 }
