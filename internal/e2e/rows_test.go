@@ -117,6 +117,11 @@ func setTimes(t *testing.T, want row) {
 	if start > 0 && end > 0 && start > end {
 		anomalies |= 128
 	}
+	export := number(t, want["unix_secs"])*1_000_000_000 + number(t, want["unix_nsecs"])
+	const day = 86_400_000_000_000
+	if start > 0 && max(start-export, export-start) > day || end > 0 && max(end-export, export-end) > day {
+		anomalies |= 256
+	}
 	want["anomalies"] = strconv.Itoa(anomalies)
 }
 
