@@ -22,7 +22,7 @@ import (
 
 func TestCaptures(t *testing.T) {
 	t.Parallel()
-	replayDirectory(t, filepath.Join("..", "..", "decoder", "testdata"), 4)
+	replayDirectory(t, filepath.Join("..", "..", "decoder", "netflow5", "testdata"), 4)
 }
 
 func TestRealCaptures(t *testing.T) {

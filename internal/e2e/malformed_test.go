@@ -73,7 +73,7 @@ func TestMalformedDatagrams(t *testing.T) {
 // readMalformed returns the payloads of the decoder's list of wrong datagrams.
 func readMalformed(t *testing.T) (payloads [][]byte) {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "decoder", "testdata", "malformed.json"))
+	content, err := os.ReadFile(filepath.Join("..", "..", "decoder", "netflow5", "testdata", "malformed.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
