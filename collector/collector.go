@@ -128,20 +128,41 @@ func (c *Collector) open() error {
 	return nil
 }
 
+// openListeners binds each address of the configuration, all of those that a name
+// stands for.
 func (c *Collector) openListeners() error {
-	for _, address := range c.cfg.Listen {
-		l, err := listener.Listen(listener.Config{
-			Address:       address,
-			Sockets:       c.cfg.Sockets,
-			ReceiveBuffer: c.cfg.ReceiveBuffer,
-			Delay:         c.cfg.ReceiveDelay,
-			Logger:        c.cfg.Logger,
-		})
+	for _, configured := range c.cfg.Listen {
+		address, err := listener.ParseAddress(configured)
+		if err != nil {
+			return fmt.Errorf("collector: listen address %q: %w", configured, err)
+		}
+		all, err := address.Resolve()
 		if err != nil {
 			return fmt.Errorf("collector: %w", err)
 		}
-		c.listeners = append(c.listeners, l)
+		for _, one := range all {
+			share := max(c.cfg.ReceiveBuffer/len(all), c.cfg.Sockets*MinSocketBuffer)
+			if err := c.openListener(one, share); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
+}
+
+// openListener binds one address.
+func (c *Collector) openListener(address listener.Address, receiveBuffer int) error {
+	l, err := listener.Listen(listener.Config{
+		Address:       address.String(),
+		Sockets:       c.cfg.Sockets,
+		ReceiveBuffer: receiveBuffer,
+		Delay:         c.cfg.ReceiveDelay,
+		Logger:        c.cfg.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	c.listeners = append(c.listeners, l)
 	return nil
 }
 

@@ -39,13 +39,14 @@ const budgetPercent = 40
 // Config says what a Collector does. DefaultConfig gives the values that the
 // documentation promises; Publisher.Brokers has none and must be set.
 type Config struct {
-	// Listen holds the UDP addresses to listen on, each host:port. An empty
-	// host means every address of the machine, port 0 one that is free.
+	// Listen holds the UDP addresses to listen on, each as listener.ParseAddress
+	// reads it. An empty host means every address of the machine, a name each of
+	// its own, port 0 one that is free.
 	Listen []string
 	// Sockets is how many SO_REUSEPORT sockets share each address, from 1 to
 	// MaxSockets. Each is read by a goroutine of its own.
 	Sockets int
-	// ReceiveBuffer is the sum in bytes of the receive buffers of one address,
+	// ReceiveBuffer is the sum in bytes of the receive buffers of one entry of Listen,
 	// from MinSocketBuffer to listener.MaxReceiveBuffer for each socket.
 	ReceiveBuffer int
 	// ReceiveDelay is how long datagrams may wait in a receive buffer for more
@@ -121,14 +122,14 @@ func validateListen(addresses []string) error {
 		return errors.New("collector: no address to listen on: name at least one as host:port, such as :2055")
 	}
 	var errs []error
-	seen := make(map[string]bool)
-	for _, a := range addresses {
-		port, err := portOf(a)
+	seen := make(map[listener.Address]bool)
+	for _, text := range addresses {
+		a, err := listener.ParseAddress(text)
 		switch {
 		case err != nil:
-			errs = append(errs, fmt.Errorf("collector: listen address %q: %w: write it as host:port, such as :2055", a, err))
-		case seen[a] && port != 0:
-			errs = append(errs, fmt.Errorf("collector: listen address %q is there twice: remove one", a))
+			errs = append(errs, fmt.Errorf("collector: listen address %q: %w: write it as host:port, such as :2055", text, err))
+		case seen[a] && a.Port != 0:
+			errs = append(errs, fmt.Errorf("collector: listen address %q is there twice: remove one", text))
 		}
 		seen[a] = true
 	}

@@ -58,6 +58,12 @@ func TestValidate(t *testing.T) {
 		{"port of letters", func(c *Config) { c.Listen = []string{":netflow"} }, []string{`listen address ":netflow"`, `port "netflow"`}},
 		{"port too high", func(c *Config) { c.Listen = []string{":65536"} }, []string{`port "65536"`}},
 		{"address twice", func(c *Config) { c.Listen = []string{":2055", ":2055"} }, []string{`":2055" is there twice`}},
+		{"addresses of interfaces", func(c *Config) {
+			c.Listen = []string{"127.0.0.1%lo:2055", "[::1%lo]:2055", ":2055%vrf-blue", "0.0.0.0%eth1:2055", "239.1.2.3:2055", "239.1.2.3%eth0:2055"}
+		}, nil},
+		{"address twice, written in two ways", func(c *Config) { c.Listen = []string{"192.0.2.1%lo:2055", "[::ffff:192.0.2.1]:2055%lo"} }, []string{"is there twice"}},
+		{"no interface behind the sign", func(c *Config) { c.Listen = []string{":2055%"} }, []string{`listen address ":2055%"`, "name one interface"}},
+		{"address of a link without interface", func(c *Config) { c.Listen = []string{"[ff02::1]:2055"} }, []string{"[ff02::1%eth0]:2055"}},
 		{"no socket", func(c *Config) { c.Sockets = 0 }, []string{"0 sockets", "from 1 to 256"}},
 		{"too many sockets", func(c *Config) { c.Sockets = 257 }, []string{"257 sockets", "from 1 to 256"}},
 		{"small receive buffer", func(c *Config) { c.Sockets, c.ReceiveBuffer = 4, 4*65536-1 }, []string{"receive buffer is 262143B", "at least 64KiB for each socket, 256KiB in all"}},

@@ -66,7 +66,7 @@ type queue struct {
 // newQueue returns a queue that holds prefill datagrams.
 func newQueue(b *testing.B) *queue {
 	b.Helper()
-	conn, err := bindOne("udp", ":0", nil)
+	conn, err := net.ListenUDP("udp", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func newQueue(b *testing.B) *queue {
 	if err := conn.SetReadBuffer(prefill << 12); err != nil {
 		b.Fatal(err)
 	}
-	to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), addrPort(conn).Port())
+	to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), addrPort(conn.LocalAddr()).Port())
 	return &queue{socket: conn, sender: newSender(b, "udp4"), to: to, payload: make([]byte, benchmarkPayload)}
 }
 

@@ -1,48 +1,21 @@
 package listener
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/netip"
+	"os"
 	"syscall"
 )
 
-// bindOne binds a socket; prepare, if any, sets its options before.
-func bindOne(network, address string, prepare func(syscall.RawConn) error) (*net.UDPConn, error) {
-	var config net.ListenConfig
-	if prepare != nil {
-		config.Control = func(_, _ string, raw syscall.RawConn) error { return prepare(raw) }
-	}
-	// The context bounds the look-up of a host's name; there is none to give.
-	packetConn, err := config.ListenPacket(context.Background(), network, address)
-	if err != nil {
-		return nil, fmt.Errorf("listener: cannot listen on %q: %w%s", address, err, bindCure(err))
-	}
-	conn, ok := packetConn.(*net.UDPConn)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("listener: %q is not UDP: %T", address, packetConn), packetConn.Close())
-	}
-	return conn, nil
-}
-
-// networkOf returns Go's network for address: "udp" takes a host that is not
-// given, and 0.0.0.0 too, for all IPv4 and IPv6 addresses.
-func networkOf(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return "udp" // the error is for ListenPacket to name
-	}
-	if addr, err := netip.ParseAddr(host); err == nil && addr.Is4() {
-		return "udp4"
-	}
-	return "udp"
-}
-
 // bindCure returns what to do about err, to be added to its text.
 func bindCure(err error) string {
+	var call *os.SyscallError
 	switch {
+	case errors.As(err, &call) && call.Syscall == bindToDevice && errors.Is(err, syscall.EPERM):
+		return ": to bind to an interface takes CAP_NET_RAW on Linux before 5.7: grant it, or leave out the interface"
+	case errors.As(err, &call) && call.Syscall == joinGroup && errors.Is(err, syscall.ENOBUFS):
+		return ": this socket or machine has as many groups as it may (Linux: sysctl net.ipv4.igmp_max_memberships)"
+	case errors.As(err, &call) && call.Syscall == joinGroup:
+		return ": choose another interface, or another group"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return ": another process, or another address of this one, has the port: stop it or choose another port"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -53,3 +26,9 @@ func bindCure(err error) string {
 		return ""
 	}
 }
+
+// What binding does, as its errors name it.
+const (
+	bindToDevice = "SO_BINDTODEVICE"
+	joinGroup    = "joining the group"
+)

@@ -30,7 +30,7 @@ func TestDrainUnderLoad(t *testing.T) {
 	byPort := map[uint16]*flow{}
 	for i := range flows {
 		flows[i] = &flow{conn: newSender(t, "udp4")}
-		byPort[addrPort(flows[i].conn).Port()] = flows[i]
+		byPort[addrPort(flows[i].conn.LocalAddr()).Port()] = flows[i]
 	}
 	served := serve(l, func(int) Handler {
 		return func(batch []Datagram, _ time.Time) {

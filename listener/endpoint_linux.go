@@ -4,7 +4,6 @@ package listener
 
 import (
 	"errors"
-	"net"
 	"os"
 	"syscall"
 	"time"
@@ -33,37 +32,13 @@ type endpoint struct {
 	err   error
 }
 
-// newEndpoint takes conn over, and closes it if that fails.
-func newEndpoint(conn *net.UDPConn) (*endpoint, error) {
-	file, err := detach(conn)
-	if err != nil {
-		return nil, err
-	}
+// newEndpoint takes over a socket in blocking mode, and closes it if that fails.
+func newEndpoint(file *os.File) (*endpoint, error) {
 	e := &endpoint{file: file}
 	if err := e.hang(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return e, nil
-}
-
-// detach returns conn's socket without the runtime's poller, and closes conn.
-func detach(conn *net.UDPConn) (*os.File, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	var copied int
-	err = control(raw, "F_DUPFD_CLOEXEC", func(fd int) (err error) {
-		copied, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		return err
-	})
-	if err := errors.Join(err, conn.Close()); err != nil {
-		return nil, err
-	}
-	if err := unix.SetNonblock(copied, false); err != nil {
-		return nil, errors.Join(os.NewSyscallError("O_NONBLOCK", err), unix.Close(copied))
-	}
-	return os.NewFile(uintptr(copied), "udp"), nil
 }
 
 // hang makes the bell.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -12,12 +11,15 @@ import (
 
 // Config says where to listen and how.
 type Config struct {
-	// Address is the UDP host:port to listen on. An empty host, or [::], means
-	// every address of this machine, IPv4 and, where there is such, IPv6;
-	// 0.0.0.0 means every IPv4 address. Port 0 lets the system choose one.
+	// Address is the UDP host:port to listen on, as ParseAddress reads it. An
+	// empty host, or [::], means every address of this machine, IPv4 and, where
+	// there is such, IPv6; 0.0.0.0 means every IPv4 address. Port 0 lets the system
+	// choose one. A multicast group is joined on its interface, or on that of the
+	// route to it.
 	Address string
-	// Sockets is how many sockets share the address, at least 1. Systems other
-	// than Linux have one, whatever it says.
+	// Sockets is how many sockets share the address, at least 1. A multicast group
+	// has one, whatever it says: the kernel would hand each datagram to all. So do
+	// broadcast addresses, and every address on systems other than Linux.
 	Sockets int
 	// ReceiveBuffer is the sum of the sockets' receive buffers in bytes, at
 	// least 1 and below 1 GiB a socket. The kernel may grant less, see Stats.
@@ -81,29 +83,63 @@ type Listener struct {
 //
 // The address must be free: an address that another process has is an error,
 // although SO_REUSEPORT would let both share it, and each lose a part of its
-// datagrams to the other. What the kernel granted less than asked is logged as
-// a warning with the cure.
+// datagrams to the other. It is bound as it was asked for, to no more and no less,
+// which the system is asked to confirm; or it is refused. So is a name that stands
+// for several addresses: Address.Resolve returns them.
+//
+// What was bound is logged, and as a warning with the cure what the kernel
+// granted less than asked.
 func Listen(cfg Config) (*Listener, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	conns, err := bind(cfg.Address, cfg.Sockets)
+	t, err := cfg.target()
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{addr: addrPort(conns[0]), asked: cfg.ReceiveBuffer, served: make(chan struct{})}
-	for i, conn := range conns {
+	endpoints, bound, err := bind(t, cfg.Sockets)
+	if err != nil {
+		return nil, err
+	}
+	l := &Listener{addr: bound, asked: cfg.ReceiveBuffer, served: make(chan struct{})}
+	for i, endpoint := range endpoints {
 		name := fmt.Sprintf("socket %d of %v", i, l.addr)
-		endpoint, err := newEndpoint(conn)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("listener: %s: %w", name, err), l.closeSockets(), closeAll(conns[i+1:]))
-		}
 		l.sockets = append(l.sockets, &socket{name: name, endpoint: endpoint, delay: cfg.Delay, started: time.Now()})
 	}
-	if err := l.prepare(loggerOrNone(cfg.Logger)); err != nil {
+	log := loggerOrNone(cfg.Logger)
+	if err := l.prepare(log); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	l.logBound(log, t)
 	return l, nil
+}
+
+// target returns what is to be bound.
+func (c Config) target() (target, error) {
+	address, err := ParseAddress(c.Address)
+	if err != nil {
+		return target{}, fmt.Errorf("listener: cannot listen on %q: %w: write it as host:port, such as :2055", c.Address, err)
+	}
+	all, err := address.Resolve()
+	if err != nil {
+		return target{}, err
+	}
+	if len(all) > 1 {
+		return target{}, fmt.Errorf("listener: %q stands for %v: listen on each of them", c.Address, all)
+	}
+	return newTarget(all[0])
+}
+
+// logBound tells what was bound, beside what was asked for.
+func (l *Listener) logBound(log *slog.Logger, t target) {
+	args := []any{"address", t.asked, "bound", l.addr.String(), "sockets", len(l.sockets)}
+	switch {
+	case t.ip.IsMulticast():
+		args = append(args, "group_joined_on", t.device.Name)
+	case t.device != nil:
+		args = append(args, "interface", t.device.Name)
+	}
+	log.Info("listening", args...)
 }
 
 // validate returns the first mistake in c, or nil.
@@ -174,21 +210,11 @@ func (l *Listener) Stalled(limit time.Duration) []string {
 	return stalled
 }
 
-// addrPort returns the local address of conn.
-func addrPort(conn *net.UDPConn) netip.AddrPort {
-	addr, ok := conn.LocalAddr().(*net.UDPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	bound := addr.AddrPort()
-	return netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port())
-}
-
-// closeAll closes all of conns.
-func closeAll(conns []*net.UDPConn) error {
+// closeAll closes all of endpoints.
+func closeAll(endpoints []*endpoint) error {
 	var errs []error
-	for _, conn := range conns {
-		errs = append(errs, conn.Close())
+	for _, e := range endpoints {
+		errs = append(errs, e.close())
 	}
 	return errors.Join(errs...)
 }

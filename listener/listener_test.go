@@ -29,7 +29,6 @@ func TestReceive(t *testing.T) {
 		{"all addresses, IPv6", ":0", "udp6", []byte("six"), netip.MustParseAddr("::1")},
 		{"[::] is all addresses", "[::]:0", "udp4", []byte("mapped"), netip.MustParseAddr("127.0.0.1")},
 		{"all IPv4 addresses", "0.0.0.0:0", "udp4", []byte("four"), netip.MustParseAddr("127.0.0.1")},
-		{"a host's name", "localhost:0", "udp4", []byte("named"), netip.MustParseAddr("127.0.0.1")},
 		{"empty", ":0", "udp4", []byte{}, netip.MustParseAddr("127.0.0.1")},
 		{"largest of IPv4", ":0", "udp4", largest4, netip.MustParseAddr("127.0.0.1")},
 		{"largest of IPv6", ":0", "udp6", largest6, netip.MustParseAddr("::1")},
@@ -61,7 +60,7 @@ func TestReceive(t *testing.T) {
 			if first.payload != string(c.payload) {
 				t.Errorf("payload of %d bytes is not what was sent: %d bytes", len(first.payload), len(c.payload))
 			}
-			if want := netip.AddrPortFrom(c.from, addrPort(sender).Port()); first.from != want {
+			if want := netip.AddrPortFrom(c.from, addrPort(sender.LocalAddr()).Port()); first.from != want {
 				t.Errorf("from %v, want %v", first.from, want)
 			}
 			if received.Before(before) || received.After(time.Now()) {
@@ -164,7 +163,7 @@ func TestListenErrors(t *testing.T) {
 		{"no socket", Config{Address: ":0", ReceiveBuffer: 1}, []string{"listener: 0 sockets", "at least 1"}},
 		{"no buffer", Config{Address: ":0", Sockets: 1}, []string{"listener: receive buffer of 0 bytes", "at least 1"}},
 		{"buffer too large", Config{Address: ":0", Sockets: 1, ReceiveBuffer: 1 << 30}, []string{"listener: receive buffer of 1073741824 bytes", "at most 1073741823"}},
-		{"no port", Config{Address: "127.0.0.1", Sockets: 1, ReceiveBuffer: 1}, []string{`listener: cannot listen on "127.0.0.1"`, "missing port"}},
+		{"no port", Config{Address: "127.0.0.1", Sockets: 1, ReceiveBuffer: 1}, []string{`listener: cannot listen on "127.0.0.1"`, "not an address with a port"}},
 		{"not this machine's", Config{Address: "192.0.2.1:2055", Sockets: 1, ReceiveBuffer: 1}, []string{`"192.0.2.1:2055"`, "leave the host empty"}},
 		{
 			"taken", Config{Address: taken.Addr().String(), Sockets: 2, ReceiveBuffer: 1},

@@ -5,11 +5,13 @@ package listener
 import (
 	"bytes"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,7 +55,8 @@ func TestSocketsShareLoad(t *testing.T) {
 // TestForeignGroup finds the address taken although who has it would share it.
 func TestForeignGroup(t *testing.T) {
 	t.Parallel()
-	other, err := bindOne("udp", ":0", sharePort)
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return sharePort(raw) }}
+	other, err := config.ListenPacket(t.Context(), "udp", ":0")
 	if err != nil {
 		t.Fatal(err)
 	}

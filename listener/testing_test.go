@@ -83,7 +83,7 @@ func send(tb testing.TB, conn *net.UDPConn, l *Listener, payload []byte) {
 // loopback returns l's port on the loopback of conn's family.
 func loopback(conn *net.UDPConn, l *Listener) netip.AddrPort {
 	host := netip.IPv6Loopback()
-	if addrPort(conn).Addr().Is4() {
+	if addrPort(conn.LocalAddr()).Addr().Is4() {
 		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	return netip.AddrPortFrom(host, l.Addr().Port())

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/flowpub/flowpub/listener"
 )
 
 // address is a host:port to listen on. The host may be empty, the port 0.
@@ -14,9 +16,11 @@ type address string
 
 // UnmarshalText reads a host:port.
 func (a *address) UnmarshalText(text []byte) error {
-	parsed, err := listenAddress(string(text), ":8080")
-	*a = address(parsed)
-	return err
+	if _, err := splitHostPort(string(text), 0); err != nil {
+		return fmt.Errorf("%q is not host:port: %w, as in :8080", text, err)
+	}
+	*a = address(text)
+	return nil
 }
 
 // addresses are several of them.
@@ -24,16 +28,22 @@ type addresses []string
 
 // UnmarshalText reads a comma-separated list.
 func (a *addresses) UnmarshalText(text []byte) (err error) {
-	*a, err = list(text, func(entry string) (string, error) {
-		return listenAddress(entry, ":2055 or 192.0.2.1:2055")
-	})
+	*a, err = list(text, udpAddress)
 	return err
 }
 
-// listenAddress checks an address. examples are for the error.
-func listenAddress(entry, examples string) (string, error) {
-	if _, err := splitHostPort(entry, 0); err != nil {
+// udpAddress checks an address that may be of one interface.
+func udpAddress(entry string) (string, error) {
+	const examples = ":2055 or 192.0.2.1:2055"
+	plain, _, err := listener.SplitInterface(entry)
+	if err == nil {
+		_, err = splitHostPort(plain, 0)
+	}
+	if err != nil {
 		return "", fmt.Errorf("%q is not host:port: %w, as in %s", entry, err, examples)
+	}
+	if _, err := listener.ParseAddress(entry); err != nil {
+		return "", err
 	}
 	return entry, nil
 }

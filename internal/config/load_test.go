@@ -73,6 +73,13 @@ func TestLoad(t *testing.T) {
 		{"two addresses and spaces", []string{"FLOWPUB_LISTEN=192.0.2.1:2055, [2001:db8::1]:9995"}, func(c *Config) {
 			c.Collector.Listen = []string{"192.0.2.1:2055", "[2001:db8::1]:9995"}
 		}},
+		{"addresses of interfaces, and groups", []string{
+			"FLOWPUB_LISTEN=127.0.0.1%lo:2055,[::1%lo]:2055,:2055%vrf-blue,0.0.0.0%eth1:2055,239.1.2.3:2055,[ff02::1%eth0]:2055",
+		}, func(c *Config) {
+			c.Collector.Listen = []string{
+				"127.0.0.1%lo:2055", "[::1%lo]:2055", ":2055%vrf-blue", "0.0.0.0%eth1:2055", "239.1.2.3:2055", "[ff02::1%eth0]:2055",
+			}
+		}},
 		{"the last of two equal names", []string{"FLOWPUB_KAFKA_TOPIC=a", "FLOWPUB_KAFKA_TOPIC=b"}, func(c *Config) {
 			c.Collector.Publisher.Topic = "b"
 		}},

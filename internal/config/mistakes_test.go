@@ -19,6 +19,12 @@ func TestMistakes(t *testing.T) {
 		{"address without port", []string{"FLOWPUB_LISTEN=192.0.2.1"}, []string{
 			`FLOWPUB_LISTEN is "192.0.2.1": "192.0.2.1" is not host:port: add the port`,
 		}},
+		{"link's address without interface", []string{"FLOWPUB_LISTEN=[fe80::1]:2055"}, []string{
+			`FLOWPUB_LISTEN is "[fe80::1]:2055": fe80::1 is another one on each interface: name yours, as in [fe80::1%eth0]:2055`,
+		}},
+		{"nothing behind the interface's sign", []string{"FLOWPUB_LISTEN=0.0.0.0%:2055"}, []string{
+			`FLOWPUB_LISTEN is "0.0.0.0%:2055": "0.0.0.0%:2055" is not host:port: name one interface behind the %, as in :2055 or 192.0.2.1:2055`,
+		}},
 		{"brokers with a semicolon between", []string{"FLOWPUB_KAFKA_BROKERS=a:1;b:2"}, []string{
 			`FLOWPUB_KAFKA_BROKERS is "a:1;b:2": "a:1;b:2" is not one entry but 2: separate them by commas, as in a:1,b:2`,
 		}},

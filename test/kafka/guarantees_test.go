@@ -19,6 +19,8 @@ var packages = map[string]string{
 	"":           ".",
 	"publisher.": "../../publisher",
 	"e2e.":       "../../internal/e2e",
+	"listener.":  "../../listener",
+	"telemetry.": "../../internal/telemetry",
 }
 
 // matrixFiles hold tests of failures only. Each of those has a row.
