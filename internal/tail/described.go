@@ -94,7 +94,7 @@ func appendElement(b []byte, m protoreflect.Message) []byte {
 func appendDescribed(b []byte, d protoreflect.FieldDescriptor, v protoreflect.Value) []byte {
 	switch {
 	case isTime(d):
-		return unixTime(v.Uint()).AppendFormat(b, time.RFC3339Nano)
+		return unixTime(v.Uint()).AppendFormat(b, timeFormat)
 	case isAddress(d):
 		addr, _ := netip.AddrFromSlice(v.Bytes())
 		return addr.AppendTo(b)

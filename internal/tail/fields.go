@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
@@ -104,12 +103,15 @@ func decimalField(name string, decimals int, value func(*flow) (float64, bool)) 
 	}}
 }
 
-// timeField is a time as RFC 3339 has it, in UTC with nanoseconds. Zero is no
-// time.
+// timeFormat is that of RFC 3339, always with nine decimals as in
+// FLOWPUB_KAFKA_VALUE=json, so that times sort as text.
+const timeFormat = "2006-01-02T15:04:05.000000000Z07:00"
+
+// timeField is a time in UTC. Zero is no time.
 func timeField(name string, nanoseconds func(*flowv1.FlowRecord) uint64) field {
 	return field{name: name, quoted: true, append: func(b []byte, f *flow) []byte {
 		if ns := nanoseconds(&f.record); ns != 0 {
-			b = unixTime(ns).AppendFormat(b, time.RFC3339Nano)
+			b = unixTime(ns).AppendFormat(b, timeFormat)
 		}
 		return b
 	}}

@@ -146,7 +146,7 @@ func TestJSON(t *testing.T) {
 	}{
 		{
 			"every field", web(),
-			`{"startTime":"2023-11-14T22:13:20.123Z","endTime":"2023-11-14T22:13:22.623Z","durationSeconds":2.5,` +
+			`{"startTime":"2023-11-14T22:13:20.123000000Z","endTime":"2023-11-14T22:13:22.623000000Z","durationSeconds":2.5,` +
 				`"exporterAddress":"10.0.0.1","exporterPort":50001,"protocol":6,"protocolName":"TCP",` +
 				`"sourceAddress":"192.0.2.17","sourcePort":49152,"destinationAddress":"198.51.100.4","destinationPort":443,` +
 				`"tcpFlags":27,"tcpFlagLetters":"...AP.SF","packets":180,"octets":250000,"bitsPerSecond":800000,` +
@@ -198,7 +198,7 @@ func TestCSV(t *testing.T) {
 		",flowId,observationTime,applicationId,observationPointId,postTos,layer2SegmentId,droppedPackets,droppedOctets" +
 		",agentAddress,sampleSequence,sourceId,frameOctets,samplingOverride,exporterName,elements" +
 		"\n" +
-		"2023-11-14T22:13:20.123Z,2023-11-14T22:13:22.623Z,2.5,10.0.0.1,50001,6,TCP," +
+		"2023-11-14T22:13:20.123000000Z,2023-11-14T22:13:22.623000000Z,2.5,10.0.0.1,50001,6,TCP," +
 		"192.0.2.17,49152,198.51.100.4,443,27,...AP.SF,180,250000,800000," +
 		"3,7,203.0.113.1,8,64496,64511,24,19,1,100,2023-11-14T22:13:23.001000001Z,2023-11-14T22:13:23.000000001Z," +
 		"4000000000,2,30,31,1,9,86400000,86397123,86399623,EXPORT_FORMAT_NETFLOW_V5,1" + others + "\n" +
@@ -224,7 +224,7 @@ func rich() *flowv1.FlowRecord {
 
 const richJSON = `"observationDomainId":7,"samplingSource":"SAMPLING_SOURCE_SAMPLER","reversePackets":18446744073709551615,"counterKind":"9",` +
 	`"sourceMac":"00:01:02:ab:cd:ef","bgpAsPath":[64496,64511],"postNatSourceAddress":"192.0.2.9",` +
-	`"observationTime":"2023-11-14T22:13:20.123Z","applicationId":"AwAAUA==","exporterName":"a \"router\", here",` +
+	`"observationTime":"2023-11-14T22:13:20.123000000Z","applicationId":"AwAAUA==","exporterName":"a \"router\", here",` +
 	`"elements":[{"enterprise":9,"id":12235,"value":"YWJj"},{"enterprise":0,"id":95,"value":""}]}`
 
 // Fields that only some formats carry are printed when they are carried.
@@ -238,7 +238,7 @@ func TestOtherFields(t *testing.T) {
 	line := string(appendCSV(nil, decoded(t, rich())))
 	_, others, _ = strings.Cut(line, "EXPORT_FORMAT_UNSPECIFIED,0,")
 	want := "7,,SAMPLING_SOURCE_SAMPLER,,,,,,,,,,18446744073709551615,,9,,,,00:01:02:ab:cd:ef,,,,,,,,,,,,,,," +
-		`"[64496,64511]",,,,,,,,192.0.2.9,,,,,,,,2023-11-14T22:13:20.123Z,AwAAUA==,,,,,,,,,,,"a ""router"", here",` +
+		`"[64496,64511]",,,,,,,,192.0.2.9,,,,,,,,2023-11-14T22:13:20.123000000Z,AwAAUA==,,,,,,,,,,,"a ""router"", here",` +
 		`"[{""enterprise"":9,""id"":12235,""value"":""YWJj""},{""enterprise"":0,""id"":95,""value"":""""}]"` + "\n"
 	if others != want {
 		t.Errorf("got\n%swant\n%s", others, want)
