@@ -11,6 +11,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory --warn-undefined-variables
 
 BUF_VERSION := v1.75.0
 GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
 GOTESTSUM_VERSION := v1.13.0
 
 # More flags for `go test`, and for the program that `make run` starts.
@@ -57,6 +58,7 @@ PROMETHEUSRULE := deploy/kubernetes/components/monitoring/prometheusrule.yaml
 
 BUF := .bin/buf-$(BUF_VERSION)/buf
 GOLANGCI_LINT := .bin/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+GOVULNCHECK := .bin/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 GOTESTSUM := .bin/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 
 # The race detector needs a C compiler; Go turns cgo off when there is none.
@@ -133,7 +135,7 @@ bench-e2e: ## Measure the whole process under load; RATE, CODEC, RUNS and others
 		-exporters '$(EXPORTERS)' -duration '$(DURATION)' -runs '$(RUNS)' -versus '$(VERSUS)' $(BENCHFLAGS)
 
 .PHONY: lint
-lint: $(BUF) $(GOLANGCI_LINT) ## Check form, known mistakes, import rules, broken contracts
+lint: $(BUF) $(GOLANGCI_LINT) vulnerabilities ## Check form, known mistakes, import rules, broken contracts
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 		[[ -z $$unformatted ]] || { printf 'gofmt these:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go mod tidy -diff
@@ -143,6 +145,19 @@ lint: $(BUF) $(GOLANGCI_LINT) ## Check form, known mistakes, import rules, broke
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	$(BUF) breaking $(BREAKING_CONFIG) --against '.git#ref=$(or $(BREAKING_AGAINST),$(LAST_RELEASE),HEAD)'
+
+.PHONY: vulnerabilities
+vulnerabilities: $(GOVULNCHECK) ## Look for known vulnerabilities, where their database can be reached
+	@found=$$(timeout 300 $(GOVULNCHECK) ./... 2>&1) || \
+		if [[ $$found == *'fetching vulnerabilities'* ]]; then \
+			echo 'known vulnerabilities were not looked for: their database cannot be reached' >&2; \
+		else \
+			printf '%s\n' "$$found" >&2; exit 1; \
+		fi
+
+.PHONY: pin-image
+pin-image: ## Pin the image that builds flowpub by its digest (docker)
+	deploy/pin.sh
 
 .PHONY: generate
 generate: $(BUF) ## Generate Go from the messages' definitions, the PrometheusRule from the rules
@@ -174,6 +189,9 @@ $(GOLANGCI_LINT):
 
 $(GOTESTSUM):
 	GOBIN=$(CURDIR)/$(@D) go install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
+
+$(GOVULNCHECK):
+	GOBIN=$(CURDIR)/$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 
 # The package, unpacked but not installed: it would start a server.
 $(PROMTOOL):
