@@ -7,5 +7,5 @@
 //	fragments.go  datagrams in pieces
 //	recognise.go  what a bare payload of flow export looks like
 //
-// The file formats are read by gopacket's pcapgo; see decision 21.
+// The file formats are read by gopacket's pcapgo; see decision 25.
 package pcap
