@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -129,6 +130,11 @@ func TestLogIsReadLate(t *testing.T) {
 // A terminal that goes away, or whoever sends SIGHUP, ends flowpub in order.
 func TestHangUp(t *testing.T) {
 	t.Parallel()
+	// A signal that this process ignores, as below nohup, its children would
+	// ignore, too; one that it catches they do not.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
