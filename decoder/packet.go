@@ -24,22 +24,27 @@ const (
 // bytes.
 type ExportPacket struct {
 	Header
+	// FirstRecord is the place of Records[0] in its packet: 0 unless the records
+	// are those of a part of it that was decoded later than the rest, and then
+	// above all places that the rest has.
+	FirstRecord uint32
 	// Records are the flow records decoded. Their capacity is reused.
 	Records []Record
 	// Extensions are what the records carry beside: Extensions[i] belongs to
 	// Records[i]. Empty for formats that have none, such as NetFlow v5.
 	Extensions []Extension
-	// Numbers and Octets hold the lists and the bytes that Extensions refer to.
-	// Their capacity is reused.
-	Numbers []uint32
-	Octets  []byte
+	// Numbers, Octets and Elements hold the lists and the bytes that Extensions
+	// refer to. Their capacity is reused.
+	Numbers  []uint32
+	Octets   []byte
+	Elements []Element
 }
 
 // Reset empties the packet and keeps its capacity.
 func (p *ExportPacket) Reset() {
-	p.Header = Header{}
+	p.Header, p.FirstRecord = Header{}, 0
 	p.Records, p.Extensions = p.Records[:0], p.Extensions[:0]
-	p.Numbers, p.Octets = p.Numbers[:0], p.Octets[:0]
+	p.Numbers, p.Octets, p.Elements = p.Numbers[:0], p.Octets[:0], p.Elements[:0]
 }
 
 // AllAnomalies returns the packet's oddities together with those of all its

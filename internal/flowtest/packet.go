@@ -128,7 +128,28 @@ func Fill(m *flowv1.FlowRecord, from netip.AddrPort, received decoder.UnixNano, 
 	m.TcpFlags = uint32(r.TCPFlags)
 	m.Tos = uint32(r.TOS)
 	m.NextHop = r.NextHop.AsSlice()
-	m.RecordIndex = uint32(index)
+	m.RecordIndex = p.FirstRecord + uint32(index)
+	m.FirstUptimeMs = uint32(r.FirstUptime)
+	m.LastUptimeMs = uint32(r.LastUptime)
+	m.Anomalies = uint32(p.Anomalies | r.Anomalies)
+	m.SourceAs = r.SourceAS
+	m.DestinationAs = r.DestinationAS
+	m.SourcePrefixLength = uint32(r.SourcePrefixLength)
+	m.DestinationPrefixLength = uint32(r.DestinationPrefixLength)
+	fillHeader(m, from, received, p)
+	if len(p.Extensions) == 0 {
+		return
+	}
+	x := p.Extensions[index]
+	if p.AgentAddress.IsValid() {
+		x.Present &^= 1 << decoder.FieldAgentAddress // the header's counts
+	}
+	m.SamplingInterval = 0 // so does the record's
+	fillExtension(m, &x)
+}
+
+// fillHeader sets what is equal in all messages of a packet.
+func fillHeader(m *flowv1.FlowRecord, from netip.AddrPort, received decoder.UnixNano, p *decoder.ExportPacket) {
 	m.ExporterAddress = from.Addr().Unmap().AsSlice()
 	m.ReceiveTimeNs = uint64(received)
 	m.ExportTimeNs = uint64(p.ExportTime())
@@ -141,12 +162,7 @@ func Fill(m *flowv1.FlowRecord, from netip.AddrPort, received decoder.UnixNano, 
 	m.SystemUptimeMs = uint32(p.SystemUptime)
 	m.Format = flowv1.ExportFormat(p.Format)
 	m.ExporterPort = uint32(from.Port())
-	m.FirstUptimeMs = uint32(r.FirstUptime)
-	m.LastUptimeMs = uint32(r.LastUptime)
-	m.Anomalies = uint32(p.Anomalies | r.Anomalies)
-	m.SourceAs = r.SourceAS
-	m.DestinationAs = r.DestinationAS
-	m.SourcePrefixLength = uint32(r.SourcePrefixLength)
-	m.DestinationPrefixLength = uint32(r.DestinationPrefixLength)
 	m.HeaderCount = p.Count
+	m.ObservationDomainId = p.ObservationDomain
+	m.AgentAddress = p.AgentAddress.AsSlice()
 }

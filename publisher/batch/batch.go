@@ -30,9 +30,9 @@ type Batch struct {
 // records, as MaxSize counts them.
 func Room(c Compression, n int) int {
 	if c == CompressionLZ4Fast {
-		return lz4Room(HeaderSize + n)
+		return lz4Room(HeaderSize + n + windowSize)
 	}
-	return HeaderSize + n
+	return HeaderSize + n + windowSize
 }
 
 // Open returns an empty batch in buf.
@@ -70,9 +70,9 @@ func (b *Batch) Sealed() bool { return b.sealed }
 // Room is the capacity that the buffer must have for n bytes of records more.
 func (b *Batch) Room(n int) int {
 	if b.lz4 != nil {
-		return lz4Room(len(b.buf) + n)
+		return lz4Room(len(b.buf) + n + windowSize)
 	}
-	return len(b.buf) + n
+	return len(b.buf) + n + windowSize
 }
 
 // Has reports whether it has that capacity.
@@ -110,10 +110,13 @@ func (b *Batch) Append(e *Encoder, from, to int) {
 	b.records += to - from
 }
 
+// scratchSize is enough for nearly every value in protobuf, with an extension.
+const scratchSize = 768
+
 // AppendStaged appends the records of s. There must be room for s.MaxSize.
 func (b *Batch) AppendStaged(s Staged, f Framing) {
 	delta := b.admit(s.Timestamp)
-	var scratch [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
+	var scratch [scratchSize]byte
 	var last []byte
 	for messages := s.Messages; len(messages) > 0; {
 		end := 4 + binary.BigEndian.Uint32(messages)

@@ -54,7 +54,7 @@ func testInputs() map[string][]byte {
 	}
 	var records []byte
 	for seed := uint64(0); len(records) < 700<<10; seed++ {
-		records = append(records, appendTestRecords(make([]byte, 0, 30*maxRecordSize), seed, flowtest.Packet(seed, 30))...)
+		records = append(records, appendTestRecords(make([]byte, 0, 30*maxRecordSize+windowSize), seed, flowtest.Packet(seed, 30))...)
 	}
 	inputs := map[string][]byte{"zeroes": make([]byte, 300<<10)}
 	for _, n := range []int{1, 15, 17, 1 << 10, 64<<10 - 1, 64 << 10, 64<<10 + 1, 256 << 10, 256<<10 + 1, len(noise)} {

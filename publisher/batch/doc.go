@@ -8,6 +8,7 @@
 //   - record.go: [Encoder], from a packet to Kafka records
 //   - fields.go: the fields of a message, whatever they hold
 //   - window.go: the same without a branch, for what most records hold
+//   - extension.go: the fields of a message that NetFlow v5 has not, by a table
 //   - json.go: the same in JSON
 //   - staged.go: [Staged], messages that wait for their partition
 //   - batch.go: [Batch], which takes records

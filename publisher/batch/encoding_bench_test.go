@@ -2,6 +2,7 @@ package batch
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -22,6 +23,37 @@ func benchPackets(n int) []*decoder.ExportPacket {
 		packets[i] = flowtest.Packet(uint64(i), benchRecords)
 	}
 	return packets
+}
+
+// asIPv6 makes the addresses of p's records IPv6 ones.
+func asIPv6(p *decoder.ExportPacket) {
+	for i := range p.Records {
+		r := &p.Records[i]
+		for _, a := range []*netip.Addr{&r.SourceAddress, &r.DestinationAddress, &r.NextHop} {
+			four := a.As4()
+			*a = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 12: four[0], 13: four[1], 14: four[2], 15: four[3]})
+		}
+	}
+}
+
+// benchExtensions is one for all packets: a decoder uses one packet again and again.
+var benchExtensions [benchRecords]decoder.Extension
+
+// extend makes p a packet of NetFlow v9 whose records have five fields more.
+func extend(p *decoder.ExportPacket) {
+	p.Header = decoder.Header{
+		Format: decoder.FormatNetFlowV9, Count: p.Count, SystemUptime: p.SystemUptime, ExportSeconds: p.ExportSeconds,
+		FlowSequence: p.FlowSequence, ObservationDomain: 256,
+	}
+	p.Extensions = benchExtensions[:len(p.Records)]
+	for i := range p.Extensions {
+		x := &p.Extensions[i]
+		x.Set(decoder.FieldTemplateID, 260)
+		x.Set(decoder.FieldFlowDirection, 1)
+		x.Set(decoder.FieldSamplerID, 3)
+		x.Set(decoder.FieldVLANID, uint64(100+i%7))
+		x.Set(decoder.FieldForwardingStatus, 64)
+	}
 }
 
 // perRecord reports the time of one of the records of all iterations.
@@ -62,6 +94,23 @@ func BenchmarkEncode(b *testing.B) {
 			perRecord(b, benchRecords)
 		})
 	}
+	for name, change := range map[string]func(*decoder.ExportPacket){"IPv6": asIPv6, "extended": extend} {
+		changed := benchPackets(4096)
+		for _, p := range changed {
+			change(p)
+		}
+		b.Run(name, func(b *testing.B) {
+			buf := make([]byte, 0, 512<<10)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if len(buf) > 480<<10 {
+					buf = buf[:0]
+				}
+				buf = appendTestRecords(buf, uint64(i), changed[i%len(changed)])
+			}
+			perRecord(b, benchRecords)
+		})
+	}
 	b.Run("general", func(b *testing.B) {
 		buf := make([]byte, 0, 512<<10)
 		b.ReportAllocs()
@@ -72,9 +121,8 @@ func BenchmarkEncode(b *testing.B) {
 			p := packets[i%len(packets)]
 			var e Encoder
 			e.Reset(flowtest.Exporter(uint64(i)), flowtest.Received(uint64(i)), p)
-			e.short = false
 			for j := range p.Records {
-				buf = e.appendRecord(buf, j, 7, j)
+				buf = e.appendUncommon(buf, j, 7, j)
 			}
 		}
 		perRecord(b, benchRecords)
@@ -157,7 +205,7 @@ func benchBodies(size int) (bodies [][]byte, records int) {
 	for seed := uint64(0); len(bodies)*size < 16<<20; {
 		var body []byte
 		for len(body) < size {
-			body = slices.Grow(body, benchRecords*maxRecordSize)
+			body = slices.Grow(body, benchRecords*maxRecordSize+windowSize)
 			body = appendTestRecords(body, seed, flowtest.Packet(seed, benchRecords))
 			records += benchRecords
 			seed++

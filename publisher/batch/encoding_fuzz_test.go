@@ -59,11 +59,53 @@ func (s *fuzzSource) packet() *decoder.ExportPacket {
 			SourcePrefixLength: uint8(s.uint(1)), DestinationPrefixLength: uint8(s.uint(1)),
 		})
 	}
+	if s.uint(1)%2 == 0 {
+		for range p.Records {
+			p.Extensions = append(p.Extensions, s.extension())
+		}
+		p.ObservationDomain, p.FirstRecord = uint32(s.uint(4)), uint32(s.uint(1))
+		if s.uint(1)%4 == 0 {
+			p.AgentAddress = s.address()
+		}
+	}
 	// Real counters have few bytes.
 	if last := &p.Records[len(p.Records)-1]; s.uint(1)%2 == 0 {
 		last.Packets, last.Octets = last.Packets>>24, last.Octets>>15
 	}
 	return p
+}
+
+// extension returns one with any fields and values, those of enumerations among
+// the known ones, and lists as decoders keep them.
+func (s *fuzzSource) extension() decoder.Extension {
+	x := decoder.Extension{Present: decoder.FieldSet(s.uint(8)) & (1<<len(extensionFields) - 1)}
+	small := s.uint(1)%2 == 0
+	for f := range x.Values {
+		x.Values[f] = s.uint(8)
+		if small {
+			x.Values[f] >>= 32
+		}
+		if values := extensionFields[f].values; values != nil {
+			x.Values[f] %= uint64(len(values))
+		}
+	}
+	for f := range x.Addresses {
+		x.Addresses[f] = s.address()
+	}
+	for range s.uint(1) % 12 {
+		x.MPLSLabels = append(x.MPLSLabels, uint32(s.uint(3)))
+	}
+	for range s.uint(1) {
+		x.BGPASPath = append(x.BGPASPath, uint32(s.uint(4)))
+	}
+	for range s.uint(1) % 20 {
+		x.BGPCommunities = append(x.BGPCommunities, uint32(s.uint(4)))
+	}
+	x.ApplicationID = binary.LittleEndian.AppendUint64(nil, s.uint(8))[:s.uint(1)%9]
+	for range s.uint(1) % 33 {
+		x.Elements = append(x.Elements, decoder.Element{Enterprise: uint32(s.uint(4)), ID: uint16(s.uint(2)), Value: make([]byte, s.uint(1)%16)})
+	}
+	return x
 }
 
 // FuzzEncode holds the encoder to generated code, for any packet and every form of
@@ -78,6 +120,12 @@ func FuzzEncode(f *testing.F) {
 		counting[i] = byte(i)
 	}
 	f.Add(counting, int64(-1), int32(1<<20))
+	many := make([]byte, 6000)
+	for i := range many {
+		many[i] = byte(i * 37 >> 3)
+	}
+	f.Add(many, int64(5), int32(7))
+	f.Add(bytes.Repeat([]byte{0xfe}, 8000), int64(5), int32(7))
 	f.Add(bytes.Repeat([]byte{4, 5, 0}, 130), int64(1<<34), int32(8000))
 	f.Fuzz(func(t *testing.T, data []byte, timestampDelta int64, offsetDelta int32) {
 		source := fuzzSource(data)
@@ -91,7 +139,7 @@ func FuzzEncode(f *testing.F) {
 				value := e.appendValue(nil, i)
 				checkValue(t, f, value, flowtest.Message(from, received, p, i))
 				want := appendFramed(nil, e.Key(), value, timestampDelta, int(offsetDelta))
-				got := e.appendRecord(make([]byte, 0, f.Value.maxRecordSize()), i, timestampDelta, int(offsetDelta))
+				got := e.appendRecord(make([]byte, 0, e.MaxSize(i, i+1)+windowSize), i, timestampDelta, int(offsetDelta))
 				if !bytes.Equal(got, want) {
 					t.Fatalf("%v: record %d is\n%x, want\n%x", f.Value, i, got, want)
 				}

@@ -45,6 +45,8 @@ const (
 	fieldSourcePrefixLength      = 33
 	fieldDestinationPrefixLength = 34
 	fieldHeaderCount             = 35
+	fieldObservationDomain       = 36
+	fieldAgentAddress            = 92
 )
 
 // Wire types of the Protocol Buffers encoding.
@@ -60,10 +62,14 @@ func appendConstants(b []byte, from netip.AddrPort, received decoder.UnixNano, p
 	b = appendUint(b, fieldFormat, uint64(p.Format))
 	b = appendAddress(b, fieldExporterAddress, from.Addr())
 	b = appendUint(b, fieldExporterPort, uint64(from.Port()))
+	b = appendAddress(b, fieldAgentAddress, p.AgentAddress)
+	b = appendUint(b, fieldObservationDomain, uint64(p.ObservationDomain))
 	b = appendUint(b, fieldEngineType, uint64(p.EngineType))
 	b = appendUint(b, fieldEngineID, uint64(p.EngineID))
 	b = appendUint(b, fieldSamplingMode, uint64(p.SamplingMode))
-	b = appendUint(b, fieldSamplingInterval, uint64(p.SamplingInterval))
+	if len(p.Extensions) == 0 {
+		b = appendUint(b, fieldSamplingInterval, uint64(p.SamplingInterval))
+	}
 	b = appendFixed64(b, fieldReceiveTime, uint64(received))
 	b = appendFixed64(b, fieldExportTime, uint64(p.ExportTime()))
 	b = appendUint(b, fieldSystemUptime, uint64(p.SystemUptime))
@@ -77,7 +83,7 @@ func appendConstants(b []byte, from netip.AddrPort, received decoder.UnixNano, p
 // common; the order of the fields is that of both.
 func appendFields(b []byte, p *decoder.ExportPacket, index int) []byte {
 	r := &p.Records[index]
-	b = appendUint(b, fieldRecordIndex, uint64(index))
+	b = appendUint(b, fieldRecordIndex, uint64(p.FirstRecord)+uint64(index))
 	b = appendUint(b, fieldAnomalies, uint64(p.Anomalies|r.Anomalies))
 	b = appendUint(b, fieldFirstUptime, uint64(r.FirstUptime))
 	b = appendFixed64(b, fieldStartTime, uint64(r.StartTime))

@@ -138,7 +138,7 @@ type readRecord struct {
 // and returns what a reader should find.
 func testBatch(t *testing.T, c Compression) (batch []byte, want []readRecord) {
 	t.Helper()
-	body := make([]byte, 0, 100*maxRecordSize)
+	body := make([]byte, 0, 100*maxRecordSize+windowSize)
 	for seed := range uint64(3) {
 		var e Encoder
 		e.Reset(flowtest.Exporter(seed), flowtest.Received(seed), flowtest.Packet(seed, 30))

@@ -28,8 +28,8 @@ const (
 // Bounds of a message in JSON: its names and, in their order, its values.
 const (
 	maxJSONConstantsSize = len(`{"format":,"exporterAddress":,"exporterPort":,"engineType":,"engineId":,"samplingMode":,"samplingInterval":`+
-		`,"receiveTime":,"exportTime":,"systemUptimeMs":,"flowSequence":,"recordCount":,"headerCount":`) +
-		maxJSONFormat + maxJSONAddress + maxDigits16 + 3*maxDigits8 + maxDigits16 + 2*maxJSONTime + 4*maxDigits32
+		`,"agentAddress":,"observationDomainId":,"receiveTime":,"exportTime":,"systemUptimeMs":,"flowSequence":,"recordCount":,"headerCount":`) +
+		maxJSONFormat + 2*maxJSONAddress + maxDigits16 + 3*maxDigits8 + maxDigits16 + 2*maxJSONTime + 5*maxDigits32
 	maxJSONFieldsSize = len(`,"recordIndex":,"anomalies":,"firstUptimeMs":,"startTime":,"lastUptimeMs":,"endTime":,"packets":,"octets":`+
 		`,"tcpFlags":,"protocol":,"tos":,"sourcePort":,"destinationPort":,"sourceAs":,"sourcePrefixLength":,"sourceAddress":`+
 		`,"inputInterface":,"outputInterface":,"nextHop":,"destinationAddress":,"destinationPrefixLength":,"destinationAs":}`) +
@@ -45,10 +45,18 @@ func appendJSONConstants(b []byte, from netip.AddrPort, received decoder.UnixNan
 	b = appendJSONFormat(b, p.Format)
 	b = appendJSONAddress(b, `,"exporterAddress":`, from.Addr())
 	b = appendJSONNumber(b, `,"exporterPort":`, uint64(from.Port()))
+	if p.AgentAddress.IsValid() {
+		b = appendJSONAddress(b, `,"agentAddress":`, p.AgentAddress)
+	}
+	if p.ObservationDomain != 0 {
+		b = appendJSONNumber(b, `,"observationDomainId":`, uint64(p.ObservationDomain))
+	}
 	b = appendJSONNumber(b, `,"engineType":`, uint64(p.EngineType))
 	b = appendJSONNumber(b, `,"engineId":`, uint64(p.EngineID))
 	b = appendJSONNumber(b, `,"samplingMode":`, uint64(p.SamplingMode))
-	b = appendJSONNumber(b, `,"samplingInterval":`, uint64(p.SamplingInterval))
+	if len(p.Extensions) == 0 {
+		b = appendJSONNumber(b, `,"samplingInterval":`, uint64(p.SamplingInterval))
+	}
 	b = appendJSONTime(b, `,"receiveTime":`, received)
 	b = appendJSONTime(b, `,"exportTime":`, p.ExportTime())
 	b = appendJSONNumber(b, `,"systemUptimeMs":`, uint64(p.SystemUptime))
@@ -57,11 +65,11 @@ func appendJSONConstants(b []byte, from netip.AddrPort, received decoder.UnixNan
 	return appendJSONNumber(b, `,"headerCount":`, uint64(p.Count))
 }
 
-// appendJSONFields completes the object with the fields of p's record at index, as
+// appendJSONFields adds the fields of p's record at index to the object, as
 // appendFields does.
 func appendJSONFields(b []byte, p *decoder.ExportPacket, index int) []byte {
 	r := &p.Records[index]
-	b = appendJSONNumber(b, `,"recordIndex":`, uint64(index))
+	b = appendJSONNumber(b, `,"recordIndex":`, uint64(p.FirstRecord)+uint64(index))
 	b = appendJSONNumber(b, `,"anomalies":`, uint64(p.Anomalies|r.Anomalies))
 	b = appendJSONNumber(b, `,"firstUptimeMs":`, uint64(r.FirstUptime))
 	b = appendJSONTime(b, `,"startTime":`, r.StartTime)
@@ -82,8 +90,7 @@ func appendJSONFields(b []byte, p *decoder.ExportPacket, index int) []byte {
 	b = appendJSONAddress(b, `,"nextHop":`, r.NextHop)
 	b = appendJSONAddress(b, `,"destinationAddress":`, r.DestinationAddress)
 	b = appendJSONNumber(b, `,"destinationPrefixLength":`, uint64(r.DestinationPrefixLength))
-	b = appendJSONNumber(b, `,"destinationAs":`, uint64(r.DestinationAS))
-	return append(b, '}')
+	return appendJSONNumber(b, `,"destinationAs":`, uint64(r.DestinationAS))
 }
 
 func appendJSONNumber(b []byte, name string, v uint64) []byte {

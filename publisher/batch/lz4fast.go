@@ -68,7 +68,7 @@ const (
 // a record's literals the joint: a distance and a length, a token, the length of
 // the value and its lead, a distance and a length.
 const (
-	_ = uint8(255 - maxHeadSize - lz4JointSize - lz4HeadSize - maxCommonSize - 1)
+	_ = uint(windowMask - maxHeadSize - lz4JointSize - lz4HeadSize - maxFieldsSize - 1)
 	_ = uint(lz4JointSize - (2 + 1) - 1 - (2 + maxLeadSize) - (2 + 1))
 )
 
@@ -143,7 +143,7 @@ type lz4Joint struct {
 // reset prepares j for the packet in e.
 func (j *lz4Joint) reset(e *Encoder) {
 	key, constants := 1+len(e.Key()), e.constants()
-	j.usable = e.short && key >= lz4MinMatch
+	j.usable = e.Framing.Value != ValueJSON && !e.extended && key >= lz4MinMatch && constants >= lz4MinMatch
 	if !j.usable {
 		return
 	}
@@ -167,8 +167,8 @@ func (z *lz4Block) appendRecord(b []byte, e *Encoder, j *lz4Joint, index int, ti
 		return z.appendUncommon(b, e, index, e.constants(), timestampDelta, offsetDelta)
 	}
 	n := len(b)
-	w := (*[windowSize]byte)(b[n : n+windowSize])
-	i := uint8(3)
+	w := (*window)(b[n : n+windowSize])
+	i := uint(3)
 	w[2] = 0
 	i = putVarint(w, i, timestamp)
 	i = putVarint(w, i, zigzag(int64(offsetDelta)))
@@ -180,20 +180,25 @@ func (z *lz4Block) appendRecord(b []byte, e *Encoder, j *lz4Joint, index int, ti
 	b[z.run+1] = byte(more)
 
 	message := z.raw + int(i) + int(e.messageStart)
+	i &= windowMask >> 1
 	*(*[lz4JointSize]byte)(w[i:]) = j.bytes
 	binary.LittleEndian.PutUint16(w[i:], uint16(message-z.message))
-	binary.LittleEndian.PutUint16(w[i+j.match:], uint16(message-z.message))
-	fields := i + j.size
-	end := putFields(w, fields, r, index, e.packet.Anomalies)
-	w[end] = 0
-	length := e.size + end - fields // of template and fields
-	if e.delimited && !putDelimiter(w, i+j.gap+2, length-e.messageStart) {
+	binary.LittleEndian.PutUint16(w[i+uint(j.match):], uint16(message-z.message))
+	fields := i + uint(j.size)
+	end := putFields(w, fields, r, e.place(index), e.packet.Anomalies)
+	w[end&windowMask] = 0
+	length := int(e.size) + int(end-fields) // of template and fields
+	if end-fields < lz4MinLast || !e.twoBytes(int(i)+length, length-int(e.valueStart)) {
 		return z.appendUncommon(b, e, index, e.constants(), timestampDelta, offsetDelta)
 	}
-	putLength(w, i+j.gap, length-e.valueStart)
-	putLength(w, 0, i+length-1)
+	gap := w[i+uint(j.gap):]
+	if e.delimited {
+		putDelimiter(gap[2:], length-int(e.messageStart))
+	}
+	putLength(gap, length-int(e.valueStart))
+	putLength(w[:], int(i)+length-1)
 
-	z.raw += int(i) + int(length) + 1
+	z.raw += int(i) + length + 1
 	z.message = message
 	z.run = n + int(fields) - lz4HeadSize
 	return b[:n+int(end)+1]
@@ -203,10 +208,10 @@ func (z *lz4Block) appendRecord(b []byte, e *Encoder, j *lz4Joint, index int, ti
 // bytes of the last record's as repeated says.
 func (z *lz4Block) appendUncommon(b []byte, e *Encoder, index, repeated int, timestampDelta int64, offsetDelta int) []byte {
 	if e.Framing.Value == ValueJSON {
-		var value [maxJSONSize]byte
+		var value [maxJSONSize + scratchSize]byte
 		return z.appendFramed(b, e.Key(), e.appendValue(value[:0], index), 0, repeated, timestampDelta, offsetDelta)
 	}
-	var scratch [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
+	var scratch [scratchSize]byte
 	value := e.appendValue(scratch[:0], index)
 	return z.appendFramed(b, e.Key(), value, e.Framing.lead(value), repeated, timestampDelta, offsetDelta)
 }

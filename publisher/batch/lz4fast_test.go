@@ -124,7 +124,7 @@ func TestLZ4BlockGolden(t *testing.T) {
 	var e Encoder
 	e.Reset(from, received, p)
 	var z lz4Block
-	b := z.begin(make([]byte, 0, lz4Room(2*maxRecordSize)))
+	b := z.begin(make([]byte, 0, lz4Room(2*maxRecordSize+windowSize)))
 	b = z.appendPacket(b, &e, 0, e.Records(), 100, 3)
 	if got := z.finish(b, 0); !bytes.Equal(got, want) {
 		t.Errorf("got\n%x, want\n%x", got, want)
@@ -161,7 +161,7 @@ func fillBatches(t *testing.T, f Framing, packets []lz4Packet) (fast, plain *Bat
 	for _, p := range packets {
 		records += len(p.packet.Records)
 	}
-	room := HeaderSize + records*f.Value.maxRecordSize()
+	room := HeaderSize + records*f.Value.maxRecordSize() + windowSize
 	plain = &Batch{buf: make([]byte, HeaderSize, room)}
 	fast = &Batch{lz4: new(lz4Block)}
 	fast.buf = fast.lz4.begin(make([]byte, HeaderSize, fast.Room(room)))
@@ -296,7 +296,7 @@ func TestLZ4FastDeltas(t *testing.T) {
 					plain = appendFramed(plain, e.Key(), e.appendValue(nil, i), timestamp, offset+i)
 				}
 				var z lz4Block
-				b := z.appendPacket(z.begin(make([]byte, 0, lz4Room(3*maxRecordSize))), &e, 0, e.Records(), timestamp, offset)
+				b := z.appendPacket(z.begin(make([]byte, 0, lz4Room(3*maxRecordSize+windowSize))), &e, 0, e.Records(), timestamp, offset)
 				if got, err := strictLZ4(z.finish(b, 0)); err != nil || !bytes.Equal(got, plain) {
 					t.Fatalf("deltas %d and %d: got\n%x, %v; want\n%x", timestamp, offset, got, err, plain)
 				}
@@ -427,7 +427,7 @@ func TestLZ4FastSeal(t *testing.T) {
 
 func TestLZ4FastAllocations(t *testing.T) {
 	packets := lz4Packets(30, 30, 30)
-	buf := make([]byte, 0, lz4Room(100*maxRecordSize))
+	buf := make([]byte, 0, lz4Room(100*maxRecordSize+windowSize))
 	n := testing.AllocsPerRun(10, func() {
 		var z lz4Block
 		b := z.begin(buf)

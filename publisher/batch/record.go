@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 
 	"github.com/flowpub/flowpub/decoder"
 )
@@ -11,11 +12,12 @@ import (
 // Bounds of the parts of a record in bytes, each field with its tag.
 const (
 	maxKeySize       = len("2001:0db8:0000:0000:0000:0000:0000:0001")
-	maxConstantsSize = 19 + 2*10 + 4*7 + 4*4 + 2*5
+	maxConstantsSize = 2*19 + 2*10 + 5*7 + 4*4 + 2*5
 	maxFieldsSize    = 3*18 + 2*9 + 2*11 + 3*4 + 2*3 + 3*6 + 5*7 + 2*4
-	maxFramingSize   = 2 + 1 + 10 + 5 + 1 + 2 + 1
+	maxFramingSize   = 3 + 1 + 10 + 5 + 1 + 3 + 1
 
-	// maxRecordSize is Value.maxRecordSize for all forms but JSON.
+	// maxRecordSize is Value.maxRecordSize for all forms but JSON: that of a record
+	// without an extension.
 	maxRecordSize = maxFramingSize + maxKeySize + maxLeadSize + maxConstantsSize + maxFieldsSize
 )
 
@@ -34,11 +36,12 @@ type Encoder struct {
 	// template[:size] is the key with its length, two bytes for the value's
 	// length, the value's lead from valueStart on, and the constants of the
 	// message from messageStart on.
-	template                       [1 + maxKeySize + 2 + maxLeadSize + maxConstantsSize]byte
+	template                       [maxTemplateSize]byte
 	size, valueStart, messageStart uint8
-	// short: the template leaves the window room enough, and with any record
-	// the lengths of record and value have two bytes.
-	short bool
+	// extended: the records have extensions, of which the fields are published that
+	// are in published, too.
+	extended  bool
+	published decoder.FieldSet
 	// delimited: the lead is the message's length.
 	delimited bool
 	// json[:jsonSize] is in place of the template's constants, with ValueJSON.
@@ -50,6 +53,11 @@ type Encoder struct {
 func (e *Encoder) Reset(from netip.AddrPort, received decoder.UnixNano, p *decoder.ExportPacket) {
 	from = netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port())
 	e.packet = p
+	e.extended = len(p.Records) > 0 && len(p.Extensions) == len(p.Records)
+	e.published = 1<<len(extensionFields) - 1
+	if p.AgentAddress.IsValid() {
+		e.published &^= 1 << decoder.FieldAgentAddress // the constants have it
+	}
 	e.timestamp = int64(received / 1e6)
 	key := from.Addr().AppendTo(e.template[1:1])
 	e.template[0] = byte(len(key) << 1)
@@ -58,13 +66,12 @@ func (e *Encoder) Reset(from netip.AddrPort, received decoder.UnixNano, p *decod
 	e.delimited = e.Framing.Value == ValueProtobufDelimited
 	if e.Framing.Value == ValueJSON {
 		e.jsonSize = len(appendJSONConstants(e.json[:0], from, received, p))
-		e.size, e.short = e.messageStart, false
+		e.size = e.messageStart
 		return
 	}
 	e.Framing.putLead(e.template[e.valueStart:e.messageStart])
 	b := appendConstants(e.template[:e.messageStart], from, received, p)
 	e.size = uint8(len(b))
-	e.short = e.size <= maxTemplateSize && e.size-e.valueStart >= minTwoByteVarint-minCommonSize
 }
 
 // Key is the exporter's address as text. It is valid until the next Reset.
@@ -78,12 +85,42 @@ func (e *Encoder) Timestamp() int64 { return e.timestamp }
 
 // MaxSize bounds what the records from..to-1 take in a batch.
 func (e *Encoder) MaxSize(from, to int) int {
-	return (to - from) * e.Framing.Value.maxRecordSize()
+	n := (to - from) * e.Framing.Value.maxRecordSize()
+	if e.extended {
+		for i := from; i < to; i++ {
+			n += e.maxExtensionSize(i)
+		}
+	}
+	return n
 }
 
 // MaxMessagesSize bounds what AppendMessages appends for them.
 func (e *Encoder) MaxMessagesSize(from, to int) int {
-	return (to-from)*4 + e.MaxSize(from, to)
+	return (to-from)*messageHead + e.MaxSize(from, to)
+}
+
+// Fit returns how far the records from one on go together: MaxMessagesSize of
+// from..to-1 is not above most, unless that is one record.
+func (e *Encoder) Fit(from, most int) (to int) {
+	each := messageHead + e.Framing.Value.maxRecordSize()
+	if !e.extended {
+		return min(from+max(1, most/each), e.Records())
+	}
+	for to = from; to < e.Records(); to++ {
+		if most -= each + e.maxExtensionSize(to); most < 0 {
+			break
+		}
+	}
+	return min(max(to, from+1), e.Records())
+}
+
+// maxExtensionSize bounds what the extension of the record at index takes.
+func (e *Encoder) maxExtensionSize(index int) int {
+	x := &e.packet.Extensions[index]
+	if e.Framing.Value == ValueJSON {
+		return maxJSONExtensionSize(x, x.Present&e.published)
+	}
+	return maxExtensionSize(x, x.Present&e.published)
 }
 
 // constants is how many bytes the messages of all records begin with.
@@ -97,10 +134,25 @@ func (e *Encoder) constants() int {
 // appendMessage appends the flow.v1.FlowRecord of the packet's record at index.
 func (e *Encoder) appendMessage(b []byte, index int) []byte {
 	if e.Framing.Value == ValueJSON {
-		return appendJSONFields(append(b, e.json[:e.jsonSize]...), e.packet, index)
+		b = appendJSONFields(append(b, e.json[:e.jsonSize]...), e.packet, index)
+		if e.extended {
+			x := &e.packet.Extensions[index]
+			b = appendJSONExtension(b, x, x.Present&e.published)
+		}
+		return append(b, '}')
 	}
 	b = append(b, e.template[e.messageStart:e.size]...)
-	return appendFields(b, e.packet, index)
+	return e.appendExtension(appendFields(b, e.packet, index), index)
+}
+
+// appendExtension appends the fields of the extension of the record at index, if
+// there is one.
+func (e *Encoder) appendExtension(b []byte, index int) []byte {
+	if !e.extended {
+		return b
+	}
+	x := &e.packet.Extensions[index]
+	return appendExtension(b, x, x.Present&e.published)
 }
 
 // appendValue appends the same as the value of a Kafka record.
@@ -112,40 +164,67 @@ func (e *Encoder) appendValue(b []byte, index int) []byte {
 
 // appendRecord appends the Kafka record of the packet's record at index, with
 // its timestamp in milliseconds and its offset given as differences to those of
-// the batch. There must be room for Value.maxRecordSize bytes behind len(b); bytes
+// the batch. There must be room for MaxSize and windowSize bytes behind len(b); bytes
 // up to there may be overwritten.
 func (e *Encoder) appendRecord(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
 	r := &e.packet.Records[index]
 	timestamp := zigzag(timestampDelta)
-	if !e.short || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
+	if e.Framing.Value == ValueJSON || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
 		return e.appendUncommon(b, index, timestampDelta, offsetDelta)
 	}
 	n := len(b)
-	w := (*[windowSize]byte)(b[n : n+windowSize])
-	i := uint8(3)
+	w := (*window)(b[n : n+windowSize])
+	i := uint(3)
 	w[2] = 0
 	i = putVarint(w, i, timestamp)
 	i = putVarint(w, i, zigzag(int64(offsetDelta)))
-	value := i + e.valueStart
-	*(*[maxTemplateSize]byte)(w[i:]) = *(*[maxTemplateSize]byte)(e.template[:])
-	i = putFields(w, i+e.size, r, index, e.packet.Anomalies)
-	if e.delimited && !putDelimiter(w, value, i-value-delimiterSize) {
-		return e.appendUncommon(b, index, timestampDelta, offsetDelta)
+	value := int(i) + int(e.valueStart)
+	e.putTemplate(w, i)
+	i = putFields(w, i+uint(e.size), r, e.place(index), e.packet.Anomalies)
+	end := n + int(i)
+	if e.extended {
+		b = e.appendExtension(b[:end], index)
+		end = len(b)
 	}
-	putLength(w, value-2, i-value)
-	w[i] = 0
-	putLength(w, 0, i-1)
-	return b[:n+int(i)+1]
+	size := end - n - value
+	if !e.twoBytes(end-n, size) {
+		return e.appendUncommon(b[:n], index, timestampDelta, offsetDelta)
+	}
+	b = b[:end+1]
+	b[end] = 0
+	if e.delimited {
+		putDelimiter(b[n+value:], size-delimiterSize)
+	}
+	putLength(b[n+value-2:], size)
+	putLength(b[n:], end-n-1)
+	return b
 }
 
-// appendUncommon does the same for any record.
-func (e *Encoder) appendUncommon(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
-	if e.Framing.Value == ValueJSON {
-		var value [maxJSONSize]byte
-		return appendFramed(b, e.Key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
+// place is that of the record at index in its packet.
+func (e *Encoder) place(index int) uint64 { return uint64(e.packet.FirstRecord) + uint64(index) }
+
+// putTemplate writes the template, which most often is of the usual size.
+func (e *Encoder) putTemplate(w *window, i uint) {
+	i &= windowMask >> 1
+	*(*[usualSize]byte)(w[i:]) = *(*[usualSize]byte)(e.template[:])
+	if e.size > usualSize {
+		*(*[maxTemplateSize - usualSize]byte)(w[i+usualSize:]) = *(*[maxTemplateSize - usualSize]byte)(e.template[usualSize:])
 	}
-	var value [maxLeadSize + maxConstantsSize + maxFieldsSize]byte
-	return appendFramed(b, e.Key(), e.appendValue(value[:0], index), timestampDelta, offsetDelta)
+}
+
+// twoBytes reports whether the lengths of a record and its value, and of the
+// message where that has one, take two bytes.
+func (e *Encoder) twoBytes(size, value int) bool {
+	return value >= minTwoByteVarint && size <= maxTwoByteVarint && (!e.delimited || value >= delimiterSize+minTwoByteDelim)
+}
+
+// appendUncommon does the same for any record. It encodes the value a little
+// behind its place, which depends on its length.
+func (e *Encoder) appendUncommon(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
+	gap := len(b) + maxFramingSize + len(e.Key())
+	b = slices.Grow(b, gap-len(b))
+	value := e.appendValue(b[gap:gap], index)
+	return appendFramed(b, e.Key(), value, timestampDelta, offsetDelta)
 }
 
 // zigzag maps signed numbers to unsigned ones, small to small.

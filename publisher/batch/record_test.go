@@ -115,9 +115,8 @@ func TestAppendRecordGolden(t *testing.T) {
 		00            no headers`)
 	var e Encoder
 	e.Reset(goldenPacket())
-	for name, short := range map[string]bool{"common": true, "general": false} {
-		e.short = short
-		got := e.appendRecord(append(make([]byte, 0, 6+maxRecordSize), "before"...), 0, 100, 3)
+	for name, appendRecord := range map[string]func([]byte, int, int64, int) []byte{"common": e.appendRecord, "general": e.appendUncommon} {
+		got := appendRecord(append(make([]byte, 0, 6+maxRecordSize+windowSize), "before"...), 0, 100, 3)
 		if !bytes.Equal(got, append([]byte("before"), want...)) {
 			t.Errorf("%s path: got\n%x, want\n%x", name, got[6:], want)
 		}
@@ -173,6 +172,7 @@ func largestPacket() (netip.AddrPort, decoder.UnixNano, *decoder.ExportPacket) {
 			Format: math.MaxUint8, Count: math.MaxUint32, SystemUptime: math.MaxUint32, ExportSeconds: math.MaxUint32,
 			ExportNanoseconds: math.MaxUint32, FlowSequence: math.MaxUint32, EngineType: math.MaxUint8,
 			EngineID: math.MaxUint8, SamplingMode: math.MaxUint8, SamplingInterval: math.MaxUint16, Anomalies: math.MaxUint32,
+			ObservationDomain: math.MaxUint32, AgentAddress: address,
 		},
 		Records: make([]decoder.Record, 2000),
 	}
@@ -191,19 +191,19 @@ func largestPacket() (netip.AddrPort, decoder.UnixNano, *decoder.ExportPacket) {
 }
 
 // TestMaxRecordSize: the largest record fits, and not by far: a record count and
-// an index of 2000 take two bytes where the bound has five. TestMaxJSONSize has
-// what is spared in JSON.
+// an index of 2000 take two bytes where the bound has five, and the lengths of record
+// and value two where it has three. TestMaxJSONSize has what is spared in JSON.
 func TestMaxRecordSize(t *testing.T) {
 	t.Parallel()
 	for _, f := range framings {
-		spared := 2*3 + maxLeadSize - f.leadSize()
+		spared := 2 + 2*3 + maxLeadSize - f.leadSize()
 		if f.Value == ValueJSON {
-			spared = 24 + 2*6
+			spared = 2 + 24 + 2*6
 		}
 		e := Encoder{Framing: f}
 		e.Reset(largestPacket())
 		most := f.Value.maxRecordSize()
-		if got := len(e.appendRecord(make([]byte, 0, most), 1999, math.MinInt64, math.MaxInt32)); got != most-spared {
+		if got := len(e.appendRecord(make([]byte, 0, most+windowSize), 1999, math.MinInt64, math.MaxInt32)); got != most-spared {
 			t.Errorf("%v: largest record has %d bytes, want %d", f.Value, got, most-spared)
 		}
 	}
@@ -215,7 +215,7 @@ func TestAppendRecordRoom(t *testing.T) {
 	t.Parallel()
 	for name, packet := range map[string]*decoder.ExportPacket{"common": flowtest.Packet(1, 30), "empty": {Records: make([]decoder.Record, 1)}} {
 		for _, f := range framings {
-			room := f.Value.maxRecordSize()
+			room := f.Value.maxRecordSize() + windowSize
 			buf := bytes.Repeat([]byte{0xee}, room+16)
 			e := Encoder{Framing: f}
 			e.Reset(flowtest.Exporter(1), flowtest.Time, packet)
@@ -231,7 +231,7 @@ func TestEncodeAllocations(t *testing.T) {
 	common := flowtest.Packet(1, 30)
 	from, received, general := largestPacket()
 	for _, f := range framings {
-		buf := make([]byte, 0, len(general.Records)*f.Value.maxRecordSize())
+		buf := make([]byte, 0, len(general.Records)*f.Value.maxRecordSize()+windowSize)
 		n := testing.AllocsPerRun(10, func() {
 			for _, p := range []*decoder.ExportPacket{common, general} {
 				e := Encoder{Framing: f}
@@ -332,7 +332,7 @@ func TestAppendRecordPaths(t *testing.T) {
 						value := e.appendValue(nil, 1)
 						checkValue(t, f, value, flowtest.Message(from, received, p, 1))
 						want := appendFramed(nil, e.Key(), value, 5, 5)
-						if got := e.appendRecord(make([]byte, 0, f.Value.maxRecordSize()), 1, 5, 5); !bytes.Equal(got, want) {
+						if got := e.appendRecord(make([]byte, 0, f.Value.maxRecordSize()+windowSize), 1, 5, 5); !bytes.Equal(got, want) {
 							t.Fatalf("%v, %#x from %v: got\n%x, want\n%x", f.Value, v, from, got, want)
 						}
 					}
@@ -364,7 +364,7 @@ func TestAppendRecordDeltas(t *testing.T) {
 		for _, timestamp := range []int64{int64(v), -int64(v), int64(v >> 1)} {
 			for _, offset := range []int{0, 1, 63, 64, 1<<13 - 1, 1 << 13, 1<<20 - 1, 1 << 20, math.MaxInt32} {
 				want := appendFramed(nil, e.Key(), e.appendValue(nil, 29), timestamp, offset)
-				got := e.appendRecord(make([]byte, 0, maxRecordSize), 29, timestamp, offset)
+				got := e.appendRecord(make([]byte, 0, maxRecordSize+windowSize), 29, timestamp, offset)
 				if !bytes.Equal(got, want) {
 					t.Fatalf("deltas %d and %d: got\n%x, want\n%x", timestamp, offset, got, want)
 				}
@@ -379,7 +379,7 @@ func TestPutVarint(t *testing.T) {
 	t.Parallel()
 	for _, v := range borders() {
 		v &= 1<<49 - 1
-		var w [windowSize]byte
+		var w window
 		n := putVarint(&w, 0, v)
 		if want := binary.AppendUvarint(nil, v); !bytes.Equal(w[:n], want) {
 			t.Errorf("%#x is written as % x, want % x", v, w[:n], want)

@@ -2,6 +2,9 @@ package batch
 
 import "encoding/binary"
 
+// messageHead is the size of what precedes a staged message.
+const messageHead = 4
+
 // Staged are the messages of records of one packet that wait for their
 // partition: encoded, but not yet what they are framed in.
 type Staged struct {

@@ -55,7 +55,7 @@ func trafficBody(b *testing.B, conn *net.UDPConn, size int) (body []byte, record
 		if err != nil {
 			b.Fatal(err)
 		}
-		if cap(body)-len(body) < len(p.Records)*maxRecordSize {
+		if cap(body)-len(body) < len(p.Records)*maxRecordSize+windowSize {
 			return body, records
 		}
 		now := time.Now()

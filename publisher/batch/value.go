@@ -76,15 +76,14 @@ const (
 	maxLeadSize = confluentSize
 )
 
-// These do not compile when a message could outgrow its delimiter, or a record
-// the two bytes for its length, which maxFramingSize has.
+// These do not compile when a message with the largest extension could outgrow its
+// delimiter, or a record in JSON the three bytes for its length, which maxFramingSize has.
 const (
-	_ = uint(1<<14 - 1 - maxConstantsSize - maxFieldsSize)
-	_ = uint(8191 - maxFramingSize - maxKeySize - maxJSONSize)
+	_ = uint(1<<14 - 1 - maxConstantsSize - maxFieldsSize - maxExtension)
+	_ = uint(1<<20 - 1 - maxFramingSize - maxKeySize - maxJSONSize - maxJSONExtension)
 )
 
-// maxRecordSize is the most that one record takes, which is also the room that
-// appendRecord wants behind its slice.
+// maxRecordSize is the most that one record takes, but for its extension.
 func (v Value) maxRecordSize() int {
 	if v == ValueJSON {
 		return maxFramingSize + maxKeySize + maxJSONSize

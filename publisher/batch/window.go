@@ -3,48 +3,50 @@ package batch
 import (
 	"encoding/binary"
 	"math/bits"
+	"net/netip"
 
 	"github.com/flowpub/flowpub/decoder"
 )
 
-// Bounds of what the fast path of appendRecord takes. It writes into a window
-// at indices of 8 bits, up to 8 bytes at a time, so that no index can leave the
+// Bounds of the fast path of appendRecord. It writes into a window, up to 8 bytes
+// at a time, at indices of which 9 bits are used, so that no index can leave the
 // window and none is checked.
 const (
-	windowSize      = 255 + 8
+	windowBits      = 9
+	windowMask      = 1<<windowBits - 1
+	windowSize      = windowMask + 1 + 8
 	maxHeadSize     = 2 + 1 + 5 + 3 // length, attributes, deltas
-	maxTemplateSize = 112           // key, value length, lead, constants
-	maxCommonSize   = 3*6 + 2*9 + 2*8 + 3*4 + 2*3 + 3*6 + 5*7 + 2*4
-	minCommonSize   = 3*6 + 2*9
+	usualSize       = 112           // of most templates: key, value length, lead, constants
+	maxTemplateSize = 1 + maxKeySize + 2 + maxLeadSize + maxConstantsSize
 
-	// A length from 64 to 8191 is a varint of two bytes.
+	// A length from 64 to 8191 is a varint of two bytes, and so is one from 128 to
+	// 16383 without a sign.
 	minTwoByteVarint = 64
+	maxTwoByteVarint = 8191
 )
 
-// These do not compile when a record could outgrow the window, the window what
-// callers leave room for, or a length its two bytes.
-const (
-	_ = uint8(255 - maxHeadSize - maxTemplateSize - maxCommonSize - 1)
-	_ = uint(maxRecordSize - windowSize)
-	_ = uint(8191 - maxRecordSize)
-)
+// This does not compile when a record could outgrow the window, but for its
+// extension.
+const _ = uint(windowMask - maxHeadSize - maxTemplateSize - maxFieldsSize - 1)
 
-// common tells whether r is one that putFields can encode: IPv4 addresses,
-// times that are set, counters below 2^49.
-func common(r *decoder.Record) bool {
-	return r.SourceAddress.Is4() && r.DestinationAddress.Is4() && r.NextHop.Is4() &&
-		r.StartTime != 0 && r.EndTime != 0 && (r.Packets|r.Octets)>>49 == 0
-}
+// window is where the fast path writes.
+type window [windowSize]byte
 
-// putFields writes the fields that appendFields appends, in the same order,
-// without a branch. It returns the index behind the last one.
-func putFields(w *[windowSize]byte, i uint8, r *decoder.Record, index int, anomalies decoder.Anomalies) uint8 {
-	i = putUint1(w, i, fieldRecordIndex, uint64(index))
+// common reports whether r is one that putFields can encode: its counters are below
+// 2^49.
+func common(r *decoder.Record) bool { return (r.Packets|r.Octets)>>49 == 0 }
+
+// putFields writes the fields that appendFields appends, in the same order. It
+// branches once: whether all addresses are of IPv4 and both times set, as nearly
+// always in a packet or never. It returns the index behind the last field.
+func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies decoder.Anomalies) uint {
+	plain := r.SourceAddress.Is4() && r.DestinationAddress.Is4() && r.NextHop.Is4() && r.StartTime != 0 && r.EndTime != 0
+	i = putUint1(w, i, fieldRecordIndex, index)
 	i = putUint2(w, i, fieldAnomalies, uint64(anomalies|r.Anomalies))
 	i = putUint2(w, i, fieldFirstUptime, uint64(r.FirstUptime))
-	i = putFixed64(w, i, fieldStartTime, uint64(r.StartTime))
+	i = putTime(w, i, fieldStartTime, uint64(r.StartTime), plain)
 	i = putUint2(w, i, fieldLastUptime, uint64(r.LastUptime))
-	i = putFixed64(w, i, fieldEndTime, uint64(r.EndTime))
+	i = putTime(w, i, fieldEndTime, uint64(r.EndTime), plain)
 	i = putUint1(w, i, fieldPackets, r.Packets)
 	i = putUint1(w, i, fieldOctets, r.Octets)
 	i = putUint1(w, i, fieldTCPFlags, uint64(r.TCPFlags))
@@ -54,76 +56,109 @@ func putFields(w *[windowSize]byte, i uint8, r *decoder.Record, index int, anoma
 	i = putUint1(w, i, fieldDestinationPort, uint64(r.DestinationPort))
 	i = putUint2(w, i, fieldSourceAS, uint64(r.SourceAS))
 	i = putByte2(w, i, fieldSourcePrefixLength, r.SourcePrefixLength)
-	i = putAddress(w, i, fieldSourceAddress, r.SourceAddress.As4())
+	if plain {
+		i = putIPv4(w, i, fieldSourceAddress, r.SourceAddress.As4())
+	} else {
+		i = putAddress(w, i, fieldSourceAddress, &r.SourceAddress)
+	}
 	i = putUint1(w, i, fieldInputInterface, uint64(r.InputInterface))
 	i = putUint1(w, i, fieldOutputInterface, uint64(r.OutputInterface))
-	i = putAddress(w, i, fieldNextHop, r.NextHop.As4())
-	i = putAddress(w, i, fieldDestinationAddress, r.DestinationAddress.As4())
+	if plain {
+		i = putIPv4(w, i, fieldNextHop, r.NextHop.As4())
+	} else {
+		i = putAddress(w, i, fieldNextHop, &r.NextHop)
+	}
+	if plain {
+		i = putIPv4(w, i, fieldDestinationAddress, r.DestinationAddress.As4())
+	} else {
+		i = putAddress(w, i, fieldDestinationAddress, &r.DestinationAddress)
+	}
 	i = putByte2(w, i, fieldDestinationPrefixLength, r.DestinationPrefixLength)
 	return putUint2(w, i, fieldDestinationAS, uint64(r.DestinationAS))
 }
 
+// put writes 8 bytes, lowest first.
+func put(w *window, i uint, v uint64) { binary.LittleEndian.PutUint64(w[i&windowMask:], v) }
+
 // putUint1 writes a varint field with a tag of one byte, a value below 2^49; or
 // nothing that counts, when v is zero.
-func putUint1(w *[windowSize]byte, i uint8, field, v uint64) uint8 {
+func putUint1(w *window, i uint, field, v uint64) uint {
 	n := bits.Len64(v) & 63
-	binary.LittleEndian.PutUint64(w[i:], field<<3|(spread(v)|continuation[n])<<8)
-	return i + sizes1[n]
+	put(w, i, field<<3|(spread(v)|continuation[n])<<8)
+	return i + uint(sizes1[n])
 }
 
 // putUint2 does it with a tag of two bytes, for a value of up to 32 bits.
-func putUint2(w *[windowSize]byte, i uint8, field, v uint64) uint8 {
+func putUint2(w *window, i uint, field, v uint64) uint {
 	n := bits.Len64(v) & 63
-	binary.LittleEndian.PutUint64(w[i:], field<<3&0x7f|0x80|field>>4<<8|(spread(v)|continuation[n])<<16)
-	return i + sizes2[n]
+	put(w, i, field<<3&0x7f|0x80|field>>4<<8|(spread(v)|continuation[n])<<16)
+	return i + uint(sizes2[n])
 }
 
 // putByte1 is putUint1 for a value of 8 bits, whose highest is the continuation
 // bit of the varint's first byte and all of the second.
-func putByte1(w *[windowSize]byte, i uint8, field uint64, v uint8) uint8 {
+func putByte1(w *window, i uint, field uint64, v uint8) uint {
 	x := uint64(v) | uint64(v)>>7<<8
-	binary.LittleEndian.PutUint64(w[i:], field<<3|x<<8)
-	return i + sizes1[bits.Len8(v)]
+	put(w, i, field<<3|x<<8)
+	return i + uint(sizes1[bits.Len8(v)])
 }
 
 // putByte2 does it with a tag of two bytes.
-func putByte2(w *[windowSize]byte, i uint8, field uint64, v uint8) uint8 {
+func putByte2(w *window, i uint, field uint64, v uint8) uint {
 	x := uint64(v) | uint64(v)>>7<<8
-	binary.LittleEndian.PutUint64(w[i:], field<<3&0x7f|0x80|field>>4<<8|x<<16)
-	return i + sizes2[bits.Len8(v)]
+	put(w, i, field<<3&0x7f|0x80|field>>4<<8|x<<16)
+	return i + uint(sizes2[bits.Len8(v)])
 }
 
-// putFixed64 writes a fixed64 field with a tag of one byte.
-func putFixed64(w *[windowSize]byte, i uint8, field, v uint64) uint8 {
-	w[i] = byte(field<<3 | wireFixed64)
-	binary.LittleEndian.PutUint64(w[i+1:], v)
-	return i + 9
+// putTime writes a fixed64 field with a tag of one byte; or nothing that counts,
+// when v is zero.
+func putTime(w *window, i uint, field, v uint64, plain bool) uint {
+	w[i&windowMask] = byte(field<<3 | wireFixed64)
+	put(w, i+1, v)
+	if plain || v != 0 {
+		return i + 9
+	}
+	return i
 }
 
-// putAddress writes an IPv4 address with a tag of one byte.
-func putAddress(w *[windowSize]byte, i uint8, field uint64, a [4]byte) uint8 {
-	address := uint64(binary.LittleEndian.Uint32(a[:]))
-	binary.LittleEndian.PutUint64(w[i:], field<<3|wireBytes|4<<8|address<<16)
+// putIPv4 writes an IPv4 address with a tag of one byte.
+func putIPv4(w *window, i uint, field uint64, a [4]byte) uint {
+	put(w, i, field<<3|wireBytes|4<<8|uint64(binary.LittleEndian.Uint32(a[:]))<<16)
 	return i + 6
 }
 
+// putAddress writes an address of either family, if there is one.
+func putAddress(w *window, i uint, field uint64, a *netip.Addr) uint {
+	sixteen := a.As16()
+	high, low := binary.LittleEndian.Uint64(sixteen[:8]), binary.LittleEndian.Uint64(sixteen[8:])
+	switch {
+	case a.Is4():
+		put(w, i, field<<3|wireBytes|4<<8|low>>32<<16)
+		return i + 6
+	case !a.IsValid():
+		return i
+	}
+	put(w, i, field<<3|wireBytes|16<<8)
+	put(w, i+2, high)
+	put(w, i+10, low)
+	return i + 18
+}
+
 // putVarint writes v, which is below 2^56.
-func putVarint(w *[windowSize]byte, i uint8, v uint64) uint8 {
+func putVarint(w *window, i uint, v uint64) uint {
 	n := bits.Len64(v|1) & 63
-	binary.LittleEndian.PutUint64(w[i:], spread(v)|continuation[n])
-	return i + sizes1[n] - 1
+	put(w, i, spread(v)|continuation[n])
+	return i + uint(sizes1[n]) - 1
 }
 
 // putLength writes a length from 64 to 8191 as a signed varint of two bytes.
-func putLength(w *[windowSize]byte, i, length uint8) {
-	binary.LittleEndian.PutUint16(w[i:], uint16(length)<<1&0x7f|0x80|uint16(length)>>6<<8)
+func putLength(b []byte, length int) {
+	binary.LittleEndian.PutUint16(b, uint16(length)<<1&0x7f|0x80|uint16(length)>>6<<8)
 }
 
-// putDelimiter writes a length as an unsigned varint of two bytes. It returns
-// false, and what it wrote is of no use, when one byte would do.
-func putDelimiter(w *[windowSize]byte, i, length uint8) bool {
-	binary.LittleEndian.PutUint16(w[i:], uint16(length)&0x7f|0x80|uint16(length)>>7<<8)
-	return length >= minTwoByteDelim
+// putDelimiter writes a length from 128 to 16383 as an unsigned varint of two bytes.
+func putDelimiter(b []byte, length int) {
+	binary.LittleEndian.PutUint16(b, uint16(length)&0x7f|0x80|uint16(length)>>7<<8)
 }
 
 // spread moves the groups of 7 bits in v, which is below 2^56, to bytes of their

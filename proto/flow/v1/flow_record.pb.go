@@ -714,7 +714,7 @@ type FlowRecord struct {
 	// clock: elements 322 to 325. Events have this, and often neither start nor
 	// end. Zero: not carried.
 	ObservationTimeNs uint64 `protobuf:"fixed64,85,opt,name=observation_time_ns,json=observationTimeNs,proto3" json:"observation_time_ns,omitempty"`
-	// Application that the exporter recognised, as exported, at most 64 bytes:
+	// Application that the exporter recognised, as exported, at most 512 bytes:
 	// element 95, one byte of engine and a selector. Empty: not carried.
 	ApplicationId []byte `protobuf:"bytes,86,opt,name=application_id,json=applicationId,proto3" json:"application_id,omitempty"`
 	// Observation point of the exporter, as exported: element 138. Zero: as
