@@ -157,11 +157,12 @@ type lz4Packet struct {
 // fillBatches appends packets to a batch written in LZ4, and to a plain one.
 func fillBatches(t *testing.T, f Framing, packets []lz4Packet) (fast, plain *Batch) {
 	t.Helper()
-	records := 0
-	for _, p := range packets {
-		records += len(p.packet.Records)
+	room := HeaderSize + windowSize
+	for i, p := range packets {
+		e := Encoder{Framing: f}
+		e.Reset(p.from, flowtest.Received(uint64(i)), p.packet)
+		room += e.MaxSize(0, e.Records())
 	}
-	room := HeaderSize + records*f.Value.maxRecordSize() + windowSize
 	plain = &Batch{buf: make([]byte, HeaderSize, room)}
 	fast = &Batch{lz4: new(lz4Block)}
 	fast.buf = fast.lz4.begin(make([]byte, HeaderSize, fast.Room(room)))
