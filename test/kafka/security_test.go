@@ -144,7 +144,7 @@ func (s *secured) refused(t *testing.T, r refusal) {
 	})
 	tr.publish(t, p, 100, 30)
 	line := log.await(t, "no metadata of the topics, trying again", r.told)
-	if !strings.Contains(line.Error, " from "+door+": ") || line.Topic != name || line.Cure != r.cure {
+	if !strings.HasPrefix(line.Error, "broker "+door+": ") || line.Topic != name || line.Cure != r.cure {
 		t.Errorf("logged %+v, want the broker %s, the topic %s, and the cure %q", line, door, name, r.cure)
 	}
 	if missing := strings.Join(p.Missing(), ""); !strings.Contains(missing, r.told) {
