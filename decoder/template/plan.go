@@ -1,0 +1,453 @@
+package template
+
+import (
+	"errors"
+	"math/bits"
+
+	"github.com/flowpub/flowpub/decoder"
+)
+
+// Limits of a template.
+const (
+	maxFields       = 512
+	maxRecordLength = 4096
+	// lead is how many bytes must precede a record, so that loads that end in it begin
+	// in the same slice. A packet's and a set's header are longer.
+	lead = 8
+)
+
+// Why a definition is not taken.
+var (
+	errEmptyRecord = errors.New("template: its records have no length")
+	errLimit       = errors.New("template: it has more fields, or longer records, than are taken")
+	errScopes      = errors.New("template: it has more scopes than fields")
+)
+
+// Plan is a definition compiled into what decoding its records takes. It never
+// changes; all templates with one definition share it.
+type Plan struct {
+	definition Definition
+	refs       int   // guarded by plans.mu, as is next
+	next       *Plan // another one with the same hash
+
+	minimum  int // of a record's length; all of it unless variable
+	variable bool
+	steps    []step // how to copy a record of variable length into one of fixed
+
+	values []op // into decoder.Extension.Values
+	slots  []op // into slots
+	labels []op
+	wide   []op // bits that the value's field cannot hold
+	spans  []span
+
+	source, destination, nextHop addressing
+	addresses                    []addressField
+
+	start, end, duration, observed clock
+
+	present     decoder.FieldSet
+	counterKind uint64
+	anomalies   decoder.Anomalies
+	flags       flags
+	special     bool // rare has something to do
+}
+
+// op loads the eight bytes that end with a field's last one, and masks what belongs to
+// others: no branch by width. The record begins lead bytes into its slice, so that
+// end, the field's end in the record, is where the load begins.
+type op struct {
+	mask uint64
+	end  uint16
+	to   uint8
+}
+
+// span is a field that is copied as bytes.
+type span struct {
+	element             elementNumber
+	wanted, application bool // as an element, as the application
+	variable            bool // its place in the record is not the plan's to know
+	offset, length      int
+}
+
+// addressing says in which families a template has an address.
+type addressing uint8
+
+const (
+	addressNone addressing = 0
+	addressIPv4 addressing = 1
+	addressIPv6 addressing = 2
+	addressBoth addressing = addressIPv4 | addressIPv6
+)
+
+// addressField is an address of decoder.Extension.
+type addressField struct {
+	field    decoder.Field
+	how      addressing
+	ip4, ip6 place
+}
+
+// flags say which rare work a record needs.
+type flags uint16
+
+const (
+	flagDirection flags = 1 << iota
+	flagICMPParts
+	flagObservation
+	flagSampling // the record says itself how it was sampled, or by which sampler
+	flagPacketSpace
+	flagLengths4Only
+	flagLengths6Only
+	flagLengthsBoth
+)
+
+// step copies a run of fields of fixed length, then sees to one of variable length.
+type step struct {
+	fixed uint16
+	then  stepKind
+	span  uint16 // for stepBytes: which
+}
+
+type stepKind uint8
+
+const (
+	stepEnd    stepKind = iota
+	stepSkip            // a field that nothing needs
+	stepNumber          // a number, which becomes one of eight bytes
+	stepBytes           // a field copied as bytes
+)
+
+// candidate is the field taken for a place so far.
+type candidate struct {
+	element        *element
+	offset, length int
+}
+
+// compiler is the state of compile.
+type compiler struct {
+	plan   *Plan
+	chosen [256]candidate
+	offset int // in the record of fixed length
+	wanted int // elements copied
+}
+
+// compile returns the plan of a definition, whose bytes it refers to.
+func compile(d Definition, elements *Selection) (*Plan, error) {
+	c := compiler{plan: &Plan{definition: d}}
+	fields, rest := 0, d.fieldBytes()
+	for len(rest) > 0 {
+		var f fieldSpec
+		f, rest = d.nextField(rest)
+		if fields++; fields > maxFields {
+			return nil, errLimit
+		}
+		c.measure(f)
+		if c.plan.minimum > maxRecordLength {
+			return nil, errLimit
+		}
+		if !d.Options {
+			c.field(f, elements)
+		}
+	}
+	if c.plan.minimum == 0 {
+		return nil, errEmptyRecord
+	}
+	if d.scopes() > fields {
+		return nil, errScopes
+	}
+	if !d.Options {
+		c.finish()
+	}
+	return c.plan, nil
+}
+
+// measure adds a field to the record's length.
+func (c *compiler) measure(f fieldSpec) {
+	if f.length == VariableLength {
+		c.plan.variable = true
+		c.plan.minimum++
+		return
+	}
+	c.plan.minimum += int(f.length)
+}
+
+// field notes what a field is good for.
+func (c *compiler) field(f fieldSpec, elements *Selection) {
+	e := lookUp(f)
+	length := int(f.length)
+	s := span{element: elementNumber{f.enterprise, f.id}, offset: c.offset, length: length}
+	s.wanted = elements.has(f, e != nil) && c.wanted < maxElements
+	s.application = e != nil && e.fill.to == bytesPlaces && !c.repeated(e)
+	asBytes := (s.wanted || s.application) && (s.length <= maxElementOctets || f.length == VariableLength)
+	switch {
+	case f.length != VariableLength:
+		c.extend(length)
+	case asBytes:
+		c.then(stepBytes)
+		length, s.variable = 0, true
+	case e != nil && number(e):
+		c.then(stepNumber)
+		length = 8
+	default:
+		c.then(stepSkip)
+		length = 0
+	}
+	if asBytes {
+		c.copy(s)
+	}
+	if e != nil && length > 0 && usable(e, length) {
+		c.choose(e, length)
+	}
+	c.offset += length
+}
+
+// copy has a field copied as bytes.
+func (c *compiler) copy(s span) {
+	c.plan.spans = append(c.plan.spans, s)
+	if s.wanted {
+		c.wanted++
+	}
+	if s.application {
+		c.plan.present |= 1 << decoder.FieldApplicationID
+	}
+}
+
+// extend adds a field of fixed length to the run that the last step copies.
+func (c *compiler) extend(length int) {
+	if n := len(c.plan.steps); n > 0 && c.plan.steps[n-1].then == stepEnd {
+		c.plan.steps[n-1].fixed += uint16(length)
+		return
+	}
+	c.plan.steps = append(c.plan.steps, step{fixed: uint16(length)})
+}
+
+// then ends the last step with a field of variable length.
+func (c *compiler) then(kind stepKind) {
+	c.extend(0)
+	last := &c.plan.steps[len(c.plan.steps)-1]
+	last.then, last.span = kind, uint16(len(c.plan.spans))
+}
+
+// choose takes a field for the place that its element fills, unless a better one has it.
+func (c *compiler) choose(e *element, length int) {
+	if c.repeated(e) || e.fill.to == bytesPlaces {
+		return
+	}
+	taken := &c.chosen[e.fill.to]
+	if taken.element == nil || taken.element.fill.rank > e.fill.rank {
+		*taken = candidate{e, c.offset, length}
+	}
+}
+
+// repeated reports whether the element is one of those chosen already.
+func (c *compiler) repeated(e *element) bool {
+	again := c.chosen[e.fill.to].element == e
+	if e.fill.to == bytesPlaces {
+		again = c.plan.present.Has(decoder.FieldApplicationID)
+	}
+	if again {
+		c.plan.anomalies |= decoder.AnomalyDuplicateElement
+	}
+	return again
+}
+
+// number reports whether an element is a number of any width.
+func number(e *element) bool {
+	return e.kind.width() == 0 && e.kind != octetArray && e.kind != float64Type
+}
+
+// usable reports whether a value of that length can be read. Numbers may have any
+// width up to 16 bytes, of which the low eight count.
+func usable(e *element, length int) bool {
+	if width := e.kind.width(); width != 0 {
+		return length == width
+	}
+	switch {
+	case e.fill.to >= firstLabel && e.fill.to < firstLabel+labelCount:
+		return length == 3
+	case e.kind == float64Type:
+		return length == 4 || length == 8
+	default:
+		return length <= 16
+	}
+}
+
+// finish turns the fields chosen into ops, and settles what depends on which there are.
+func (c *compiler) finish() {
+	p := c.plan
+	c.counters()
+	c.times()
+	for to := range c.chosen {
+		if c.chosen[to].element != nil {
+			c.emit(place(to))
+		}
+	}
+	p.source = c.families(slotSource4, slotSource6)
+	p.destination = c.families(slotDestination4, slotDestination6)
+	p.nextHop = c.families(slotNextHop4, slotNextHop6)
+	for _, a := range extensionAddresses {
+		if a.how = c.families(a.ip4, a.ip6); a.how != addressNone {
+			p.addresses = append(p.addresses, a)
+			p.present |= 1 << a.field
+		}
+	}
+	p.present |= 1 << decoder.FieldTemplateID
+	p.flags = c.flags()
+	if p.flags&flagICMPParts != 0 {
+		p.present |= 1 << decoder.FieldICMPTypeCode
+	}
+	if p.flags&flagObservation != 0 {
+		p.present |= 1 << decoder.FieldObservationTime
+	}
+	if p.counterKind != 0 {
+		p.present |= 1 << decoder.FieldCounterKind
+	}
+	if !p.variable {
+		p.steps = nil
+	}
+	p.special = p.flags&^flagSampling != 0 || len(p.addresses)+len(p.labels)+len(p.wide)+len(p.spans) != 0
+}
+
+// extensionAddresses are the addresses of decoder.Extension, and where they come from.
+var extensionAddresses = []addressField{
+	{field: decoder.FieldBGPNextHop, ip4: slotBGPNextHop4, ip6: slotBGPNextHop6},
+	{field: decoder.FieldMPLSTopLabelAddress, ip4: slotMPLSTop4, ip6: slotMPLSTop6},
+	{field: decoder.FieldPostNATSourceAddress, ip4: slotPostNATSource4, ip6: slotPostNATSource6},
+	{field: decoder.FieldPostNATDestinationAddress, ip4: slotPostNATDestination4, ip6: slotPostNATDestination6},
+	{field: decoder.FieldAgentAddress, ip4: slotAgent4, ip6: slotAgent6},
+}
+
+// families says in which families an address was found.
+func (c *compiler) families(ip4, ip6 place) (how addressing) {
+	if c.has(ip4) {
+		how |= addressIPv4
+	}
+	if c.has(ip6) {
+		how |= addressIPv6
+	}
+	return how
+}
+
+// has reports whether a field was chosen for a place.
+func (c *compiler) has(to place) bool { return c.chosen[to].element != nil }
+
+// hasField reports whether one was for a field of decoder.Extension.
+func (c *compiler) hasField(f decoder.Field) bool { return c.has(firstField + place(f)) }
+
+// counters settles which kind of counters the template has. One without counters at
+// the device's entry has those at its exit instead.
+func (c *compiler) counters() {
+	for _, n := range []struct {
+		at   place
+		post decoder.Field
+	}{{slotOctets, decoder.FieldPostOctets}, {slotPackets, decoder.FieldPostPackets}} {
+		taken, post := &c.chosen[n.at], &c.chosen[firstField+place(n.post)]
+		if taken.element == nil && post.element != nil {
+			*taken, *post = *post, candidate{}
+		}
+	}
+	counter := c.chosen[slotOctets].element
+	if counter == nil {
+		counter = c.chosen[slotPackets].element
+	}
+	if counter != nil && (counter.fill.to == slotOctets || counter.fill.to == slotPackets) {
+		c.plan.counterKind = uint64(counter.fill.rank)
+	}
+}
+
+// times settles which times the template has: the finest absolute one, otherwise the
+// uptime.
+func (c *compiler) times() {
+	pick := func(at, uptime place) clock {
+		if e := c.chosen[at].element; e != nil {
+			return e.fill.clock
+		}
+		if c.has(uptime) {
+			return clockUptime
+		}
+		return clockNone
+	}
+	c.plan.start = pick(slotStart, slotFirst)
+	c.plan.end = pick(slotEnd, slotLast)
+	c.plan.observed = pick(slotObservation, nowhere)
+	c.plan.duration = pick(slotDuration, nowhere)
+}
+
+// emit adds the ops of the field chosen for a place.
+func (c *compiler) emit(to place) {
+	p, f := c.plan, c.chosen[to]
+	o := op{mask: ^uint64(0) >> (64 - 8*min(f.length, 8)), end: uint16(f.offset + f.length)}
+	switch {
+	case f.element.kind == ipv6Address:
+		upper := o
+		upper.end, upper.to = o.end-8, uint8(to)
+		o.to = uint8(to) + 1
+		p.slots = append(p.slots, upper, o)
+	case to < firstField:
+		o.to = uint8(to)
+		c.narrow(&o, f, bitsOf(to))
+		p.slots = append(p.slots, o)
+	case to >= firstLabel:
+		p.labels = append(p.labels, o)
+	case to == firstField+place(decoder.FieldForwardingStatus):
+		o.to, o.mask = uint8(to-firstField), 0xff
+		p.values = append(p.values, o)
+		p.present |= 1 << decoder.FieldForwardingStatus
+	default:
+		o.to = uint8(to - firstField)
+		c.narrow(&o, f, bitsOf(to))
+		p.values = append(p.values, o)
+		p.present |= 1 << o.to
+	}
+}
+
+// narrow keeps of a number the bits that its field can hold, and has the others looked
+// at.
+func (c *compiler) narrow(o *op, f candidate, width int) {
+	if f.element.kind == float64Type {
+		return
+	}
+	low := ^uint64(0) >> (64 - width)
+	if excess := o.mask &^ low; excess != 0 {
+		c.plan.wide = append(c.plan.wide, op{mask: excess, end: o.end})
+		o.mask = low
+	}
+	if f.length > 8 {
+		c.plan.wide = append(c.plan.wide, op{mask: ^uint64(0) >> (64 - 8*(f.length-8)), end: o.end - 8})
+	}
+}
+
+// flags says which rare work the fields chosen make.
+func (c *compiler) flags() (f flags) {
+	set := func(when bool, flag flags) {
+		if when {
+			f |= flag
+		}
+	}
+	set(c.hasField(decoder.FieldFlowDirection), flagDirection)
+	set(c.has(slotICMPType) || c.has(slotICMPCode), flagICMPParts)
+	set(c.plan.observed != clockNone, flagObservation)
+	set(c.hasField(decoder.FieldSamplerID), flagSampling)
+	for to := slotSamplingInterval; to <= slotSamplingProbability; to++ {
+		set(c.has(to), flagSampling)
+	}
+	set(c.has(slotPacketSpace), flagPacketSpace)
+	four := c.has(slotSourceLength4) || c.has(slotDestinationLength4)
+	six := c.has(slotSourceLength6) || c.has(slotDestinationLength6)
+	set(four && six, flagLengthsBoth)
+	set(four && !six, flagLengths4Only)
+	set(six && !four, flagLengths6Only)
+	return f
+}
+
+// probability returns the length of the field that holds it, 0 when there is none.
+func (p *Plan) probabilityBits() int {
+	for _, o := range p.slots {
+		if place(o.to) == slotSamplingProbability {
+			return bits.Len64(o.mask)
+		}
+	}
+	return 0
+}
+
+// Minimum returns the least length of a record.
+func (p *Plan) Minimum() int { return p.minimum }
