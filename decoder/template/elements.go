@@ -240,7 +240,7 @@ var elements = []element{
 	{85, "octetTotalCount", unsigned64, "octets", octets.or(rankTotal)},
 	{86, "packetTotalCount", unsigned64, "packets", packets.or(rankTotal)},
 	{88, "fragmentOffset", unsigned16, "", into(decoder.FieldFragmentOffset)},
-	{89, "forwardingStatus", unsigned32, "", into(decoder.FieldForwardingStatus)},
+	{89, "forwardingStatus", unsigned8, "", into(decoder.FieldForwardingStatus)},
 	{95, "applicationId", octetArray, "", applicationID},
 	{128, "bgpNextAdjacentAsNumber", unsigned32, "", into(decoder.FieldBGPNextAdjacentAS)},
 	{129, "bgpPrevAdjacentAsNumber", unsigned32, "", into(decoder.FieldBGPPreviousAdjacentAS)},

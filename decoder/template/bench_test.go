@@ -1,0 +1,133 @@
+package template_test
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/ipfix"
+	"github.com/flowpub/flowpub/decoder/netflow9"
+	"github.com/flowpub/flowpub/decoder/template"
+)
+
+const perPacket = 22
+
+// learned returns a reader whose table has so many templates of so many exporters.
+func learned(tb testing.TB, exporters, templates int) *template.Reader {
+	tb.Helper()
+	r := template.NewReader(template.NewTable(template.Config{}))
+	var p decoder.ExportPacket
+	for e := range exporters {
+		for i := range templates {
+			if err := netflow9.Decode(r, v9(1, set(0, definition(256+i, twentyThree...))), exporterPort(e, 2055), 0, &p); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+	return r
+}
+
+// BenchmarkDecode is the cost of a record of 23 fields, by how many templates there are.
+func BenchmarkDecode(b *testing.B) {
+	for _, c := range []struct {
+		name                 string
+		exporters, templates int
+	}{{"templates=16", 4, 4}, {"templates=65536", 2048, 32}} {
+		b.Run(c.name, func(b *testing.B) {
+			r := learned(b, c.exporters, c.templates)
+			data := make([][]byte, c.templates)
+			for i := range data {
+				data[i] = v9(1, set(256+i, records(perPacket, 62)))
+			}
+			var p decoder.ExportPacket
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				if err := netflow9.Decode(r, data[n%c.templates], exporterPort(n*7919%c.exporters, 2055), time.Second, &p); err != nil || len(p.Records) != perPacket {
+					b.Fatal(err, len(p.Records))
+				}
+				n++
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*perPacket), "ns/flow")
+		})
+	}
+}
+
+// BenchmarkDecodeVariable is the same with a field of variable length.
+func BenchmarkDecodeVariable(b *testing.B) {
+	r := template.NewReader(template.NewTable(template.Config{}))
+	var p decoder.ExportPacket
+	record := append(records(1, 62), 3, 'a', 'b', 'c')
+	var all []byte
+	for range perPacket {
+		all = append(all, record...)
+	}
+	_ = ipfix.Decode(r, message(1, set(2, definition(256, append(twentyThree[:23:23], field{id: 82, length: 65535})...))), exporterPort(0, 1), 0, &p)
+	data := message(1, set(256, all))
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if err := ipfix.Decode(r, data, exporterPort(0, 1), time.Second, &p); err != nil || len(p.Records) != perPacket {
+			b.Fatal(err, len(p.Records))
+		}
+		n++
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*perPacket), "ns/flow")
+}
+
+// What comes again and again allocates nothing: data, templates and options known.
+func TestDecodeDoesNotAllocate(t *testing.T) {
+	r := template.NewReader(template.NewTable(template.Config{}))
+	labels := append(twentyThree[:23:23], field{id: 70, length: 3}, field{id: 71, length: 3}, field{id: 95, length: 4},
+		field{id: 27, length: 16}, field{id: 28, length: 16}, field{id: 63, length: 16})
+	options := append(be16(be16(be16(nil, 512), 4), 8), 0, 1, 0, 4, 0, 48, 0, 1, 0, 34, 0, 4)
+	packet := v9(7,
+		set(0, definition(256, twentyThree...), definition(257, labels...)), set(1, options),
+		set(512, []byte{0, 0, 0, 1, 1, 0, 0, 0, 100}), set(256, records(5, 62)), set(257, records(5, 120)), set(300, records(1, 9)))
+	var p decoder.ExportPacket
+	decode := func() {
+		if err := netflow9.Decode(r, packet, exporterPort(1, 2055), time.Minute, &p); err != nil || len(p.Records) != 10 {
+			t.Fatal(err, len(p.Records))
+		}
+	}
+	decode()
+	if n := testing.AllocsPerRun(100, decode); n != 0 {
+		t.Errorf("a packet takes %v allocations, want none", n)
+	}
+}
+
+// 65,536 templates of 2,048 exporters, each a definition of its own as far as there may
+// be that many, take less than 64 MiB.
+func TestTableMemory(t *testing.T) {
+	before := heap()
+	table := template.NewTable(template.Config{})
+	r := template.NewReader(table)
+	var p decoder.ExportPacket
+	for e := range 2048 {
+		for i := range 32 {
+			fields := append(twentyThree[:23:23], field{id: 60000, length: uint16(1 + (e*32+i)%2000)})
+			if err := netflow9.Decode(r, v9(1, set(0, definition(256+i, fields...))), exporterPort(e, 2055), 0, &p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if s := table.Stats(); s.Wire != 65536 || s.Plans != 2000 || s.Evicted != 0 {
+		t.Fatalf("%+v, want 65536 templates, 2000 plans, none evicted", s)
+	}
+	if taken := heap() - before; taken > 64<<20 {
+		t.Errorf("the table takes %d MiB, want 64 at most", taken>>20)
+	} else {
+		t.Logf("%d KiB", taken>>10)
+	}
+	runtime.KeepAlive(table)
+}
+
+// heap returns the bytes in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
