@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,8 +64,8 @@ func BenchmarkDecodeVariable(b *testing.B) {
 	for range perPacket {
 		all = append(all, record...)
 	}
-	_ = ipfix.Decode(r, message(1, set(2, definition(256, append(twentyThree[:23:23], field{id: 82, length: 65535})...))), exporterPort(0, 1), 0, &p)
-	data := message(1, set(256, all))
+	_ = ipfix.Decode(r, message(set(2, definition(256, slices.Concat(twentyThree, []field{{id: 82, length: 65535}})...))), exporterPort(0, 1), 0, &p)
+	data := message(set(256, all))
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
@@ -79,8 +80,8 @@ func BenchmarkDecodeVariable(b *testing.B) {
 // What comes again and again allocates nothing: data, templates and options known.
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	r := template.NewReader(template.NewTable(template.Config{}))
-	labels := append(twentyThree[:23:23], field{id: 70, length: 3}, field{id: 71, length: 3}, field{id: 95, length: 4},
-		field{id: 27, length: 16}, field{id: 28, length: 16}, field{id: 63, length: 16})
+	labels := slices.Concat(twentyThree, []field{{id: 70, length: 3}, {id: 71, length: 3}, {id: 95, length: 4},
+		{id: 27, length: 16}, {id: 28, length: 16}, {id: 63, length: 16}})
 	options := append(be16(be16(be16(nil, 512), 4), 8), 0, 1, 0, 4, 0, 48, 0, 1, 0, 34, 0, 4)
 	packet := v9(7,
 		set(0, definition(256, twentyThree...), definition(257, labels...)), set(1, options),
@@ -106,7 +107,7 @@ func TestTableMemory(t *testing.T) {
 	var p decoder.ExportPacket
 	for e := range 2048 {
 		for i := range 32 {
-			fields := append(twentyThree[:23:23], field{id: 60000, length: uint16(1 + (e*32+i)%2000)})
+			fields := slices.Concat(twentyThree, []field{{id: 60000, length: uint16(1 + (e*32+i)%2000)}})
 			if err := netflow9.Decode(r, v9(1, set(0, definition(256+i, fields...))), exporterPort(e, 2055), 0, &p); err != nil {
 				t.Fatal(err)
 			}

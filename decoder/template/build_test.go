@@ -53,13 +53,13 @@ func v9At(domain, uptime, seconds int, sets ...[]byte) []byte {
 	return b
 }
 
-// message returns an IPFIX message of a domain.
-func message(domain int, sets ...[]byte) []byte {
+// message returns an IPFIX message of domain 1.
+func message(sets ...[]byte) []byte {
 	var body []byte
 	for _, s := range sets {
 		body = append(body, s...)
 	}
-	return append(be32(be32(be32(be16(be16(nil, 10), 16+len(body)), exportSeconds), 1), domain), body...)
+	return append(be32(be32(be32(be16(be16(nil, 10), 16+len(body)), exportSeconds), 1), 1), body...)
 }
 
 // exporterPort returns a source of datagrams.

@@ -98,7 +98,7 @@ func TestRoomKnowsRestarts(t *testing.T) {
 	}{
 		{"v9", v9(1, set(256, records(1, 8))), v9At(1, uptime+30_000, exportSeconds+30, set(0, definition(256, short...))), 1, 0},
 		{"v9, restarted", v9(1, set(256, records(1, 8))), v9At(1, 2_000, exportSeconds+30, set(0, definition(256, short...))), 0, 1},
-		{"IPFIX", message(1, set(256, records(1, 8))), message(1, set(2, definition(256, short...))), 1, 0},
+		{"IPFIX", message(set(256, records(1, 8))), message(set(2, definition(256, short...))), 1, 0},
 	} {
 		d := newDecoder(template.Config{})
 		rm := template.NewRoom(d.table)
