@@ -6,8 +6,12 @@ import (
 	"slices"
 )
 
+// namedHostBits is how many bits of an address a network may leave open and
+// still name its exporters: 256 addresses.
+const namedHostBits = 8
+
 // allowList answers whether an address lies in one of many networks. It is
-// immutable. Nil allows everybody.
+// immutable. Nil allows everybody and contains nobody.
 type allowList struct {
 	// networks are sorted by address, and none contains another.
 	networks []netip.Prefix
@@ -35,6 +39,18 @@ func newAllowList(networks []netip.Prefix) *allowList {
 	return &allowList{networks: kept}
 }
 
+// namedBy returns the list of those networks that are so small that they name
+// the exporters in them.
+func namedBy(networks []netip.Prefix) *allowList {
+	var small []netip.Prefix
+	for _, n := range networks {
+		if n.Addr().BitLen()-n.Bits() <= namedHostBits {
+			small = append(small, n)
+		}
+	}
+	return newAllowList(small)
+}
+
 // unmapped turns a network of IPv4-mapped addresses into the IPv4 one it means.
 func unmapped(n netip.Prefix) netip.Prefix {
 	const mappedBits = 128 - 32
@@ -44,11 +60,15 @@ func unmapped(n netip.Prefix) netip.Prefix {
 	return n
 }
 
-// allows reports whether a, which is neither mapped nor zoned, may send. It
-// takes time by the logarithm of the number of networks and allocates nothing.
-func (l *allowList) allows(a netip.Addr) bool {
+// allows reports whether a, which is neither mapped nor zoned, may send.
+func (l *allowList) allows(a netip.Addr) bool { return l == nil || l.contains(a) }
+
+// contains reports whether a, which is neither mapped nor zoned, lies in one of
+// the networks. It takes time by the logarithm of their number and allocates
+// nothing.
+func (l *allowList) contains(a netip.Addr) bool {
 	if l == nil {
-		return true
+		return false
 	}
 	// The only candidate is the last network that begins at or before a.
 	i, found := slices.BinarySearchFunc(l.networks, a, func(n netip.Prefix, target netip.Addr) int {

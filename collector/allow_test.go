@@ -80,3 +80,24 @@ func prefixes(texts ...string) []netip.Prefix {
 	}
 	return all
 }
+
+// Only networks of up to 256 addresses name the exporters in them.
+func TestNamedBy(t *testing.T) {
+	t.Parallel()
+	var networks []netip.Prefix
+	for _, n := range []string{"10.0.0.0/8", "10.1.1.1/32", "192.0.2.0/24", "198.51.100.0/23", "2001:db8::/64", "2001:db8::100/120", "::ffff:203.0.113.0/120"} {
+		networks = append(networks, netip.MustParsePrefix(n))
+	}
+	list := namedBy(networks)
+	for address, want := range map[string]bool{
+		"10.1.1.1": true, "10.1.1.2": false, "192.0.2.255": true, "198.51.100.1": false,
+		"2001:db8::1ff": true, "2001:db8::1": false, "203.0.113.7": true,
+	} {
+		if got := list.contains(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s is named: %v, want %v", address, got, want)
+		}
+	}
+	if namedBy(networks[:1]).contains(netip.MustParseAddr("10.1.1.1")) || namedBy(nil).contains(netip.MustParseAddr("10.1.1.1")) {
+		t.Error("a list without small networks names an exporter")
+	}
+}

@@ -55,6 +55,7 @@ type Collector struct {
 	web       webServer   // nil without HTTP
 	publisher flowPublisher
 	allow     *allowList
+	named     *allowList // the exporters allowed by name
 	notices   *notices
 
 	ready    atomic.Bool // once everything was there; never false again
@@ -87,6 +88,8 @@ func New(cfg Config) (*Collector, error) {
 // flows had to be given up at shutdown; joined to it, what was fatal.
 func (c *Collector) Run(ctx context.Context) error {
 	ended := c.serve()
+	stopSurveys := c.startSurveys()
+	defer stopSurveys()
 	var fatal error
 	select {
 	case <-ctx.Done():
@@ -102,12 +105,14 @@ func (c *Collector) Run(ctx context.Context) error {
 // newCollector returns a collector without its parts.
 func newCollector(cfg Config) *Collector {
 	log := logger(cfg.Logger)
+	named := namedBy(cfg.ExportersAllow)
 	return &Collector{
 		cfg:     cfg,
 		log:     log,
 		started: time.Now(),
 		allow:   newAllowList(cfg.ExportersAllow),
-		notices: newNotices(log),
+		named:   named,
+		notices: newNotices(log, named),
 	}
 }
 

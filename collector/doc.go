@@ -11,12 +11,14 @@
 //	sequence.go    what one stream's flow sequence tells
 //	streams.go     the bounded table of streams
 //	exporters.go   the exporters behind the streams
+//	survey.go      the regular look at all of them
 //	notices.go     what is logged about exporters, once and not too often
 //	snapshot.go    all numbers at one moment
 //	health.go      the probes
 //	shutdown.go    the end, in order
 //
 // Memory that a sender of UDP can make the collector use is bounded by
-// constants: [maxStreams] streams, [maxNotices] remembered log lines, and one
+// constants: [maxStreams] streams, [maxNotices]
+// remembered log lines for each standing, and one
 // decoded packet of at most 1,364 records a socket.
 package collector

@@ -40,6 +40,7 @@ type intake struct {
 type news struct {
 	streamKey
 	findings
+	standing
 }
 
 // handle is the listener.Handler of the socket.
@@ -50,7 +51,7 @@ func (in *intake) handle(batch []listener.Datagram, received time.Time) {
 	}
 	in.book(now)
 	for i := range in.news {
-		in.notices.found(&in.news[i].streamKey, in.news[i].findings, now)
+		in.notices.found(&in.news[i], now)
 	}
 	in.news = in.news[:0]
 }
@@ -108,8 +109,8 @@ func (in *intake) book(now time.Duration) {
 	in.batch = datagramCounts{}
 	for i := range in.sightings {
 		s := &in.sightings[i]
-		if found := in.streams.see(s, now); found != 0 {
-			in.news = append(in.news, news{s.streamKey, found})
+		if found, of := in.streams.see(s, now); found != 0 {
+			in.news = append(in.news, news{s.streamKey, found, of})
 		}
 	}
 	in.sightings = in.sightings[:0]
@@ -142,7 +143,7 @@ func (c *Collector) newIntake(streamCapacity int) *intake {
 		publisher: c.publisher,
 		notices:   c.notices,
 		started:   c.started,
-		streams:   newStreams(streamCapacity),
+		streams:   newStreams(streamCapacity, c.named),
 	}
 }
 

@@ -8,10 +8,12 @@ import (
 )
 
 const (
-	// maxNotices bounds what is remembered as said. At the rate below it takes
-	// hours to fill, so forged sources cannot make a line come again soon.
+	// maxNotices bounds what is remembered as said to senders of one standing. At
+	// the rate below it takes hours to fill, so forged sources cannot make a line
+	// come again soon.
 	maxNotices = 1024
-	// noticeBurst lines may come at once, then one every noticeEvery.
+	// noticeBurst lines may come at once, then one every noticeEvery, about
+	// senders of each standing.
 	noticeBurst = 10
 	noticeEvery = 10 * time.Second
 )
@@ -26,6 +28,8 @@ const (
 	matterUnsequenced
 	matterSkewed
 	matterMalformed
+	matterSeveralDevices
+	matterChangingPorts
 	matterForeign
 )
 
@@ -36,26 +40,45 @@ type notice struct {
 }
 
 // notices logs what an operator should know about single exporters: each matter
-// once an exporter, all together not more often than the constants say. What is
-// held back by the rate is said when the exporter gives cause again. The metrics
-// count everything. It is safe for concurrent use.
+// once an exporter, and not more often than the constants say. Each standing has
+// lines of its own, so that strangers take none from those who earned or were
+// given a better one. What is held back by the rate is said when the exporter
+// gives cause again. The metrics count everything. It is safe for concurrent use.
 type notices struct {
-	log *slog.Logger
+	log   *slog.Logger
+	named *allowList
 
-	mu    sync.Mutex
+	mu      sync.Mutex
+	budgets [standings]noticeBudget
+}
+
+// noticeBudget is what was said about senders of one standing.
+type noticeBudget struct {
 	said  map[notice]struct{}
 	order []notice      // of said, a ring once it is full
 	next  int           // the oldest in the ring
 	spent time.Duration // when all lines said so far are paid for
 }
 
-func newNotices(log *slog.Logger) *notices {
-	return &notices{log: log, said: make(map[notice]struct{})}
+func newNotices(log *slog.Logger, names *allowList) *notices {
+	n := &notices{log: log, named: names}
+	for i := range n.budgets {
+		n.budgets[i].said = make(map[notice]struct{})
+	}
+	return n
+}
+
+// standingOf is what an address is worth of which no stream is known.
+func (n *notices) standingOf(a netip.Addr) standing {
+	if n.named.contains(a) {
+		return named
+	}
+	return newcomer
 }
 
 // notAllowed tells of a sender that the allow list refuses.
 func (n *notices) notAllowed(from netip.AddrPort, now time.Duration) {
-	if n.claim(notice{from.Addr(), matterNotAllowed}, now) {
+	if n.claim(notice{from.Addr(), matterNotAllowed}, n.standingOf(from.Addr()), now) {
 		n.log.Warn("datagrams refused: their source is not in FLOWPUB_EXPORTERS_ALLOW",
 			"exporter", from.Addr(), "port", from.Port(),
 			"cure", "add the exporter's network if it may send")
@@ -64,7 +87,7 @@ func (n *notices) notAllowed(from netip.AddrPort, now time.Duration) {
 
 // foreign tells of a sender of another protocol.
 func (n *notices) foreign(from netip.AddrPort, p protocol, now time.Duration) {
-	if n.claim(notice{from.Addr(), matterForeign + matter(p)}, now) {
+	if n.claim(notice{from.Addr(), matterForeign + matter(p)}, n.standingOf(from.Addr()), now) {
 		n.log.Warn("datagrams rejected: they are not NetFlow version 5",
 			"exporter", from.Addr(), "port", from.Port(), "protocol", p.String(), "cure", p.cure())
 	}
@@ -72,7 +95,7 @@ func (n *notices) foreign(from netip.AddrPort, p protocol, now time.Duration) {
 
 // malformed tells of a sender of version 5 without flow records.
 func (n *notices) malformed(from netip.AddrPort, r rejectReason, now time.Duration) {
-	if n.claim(notice{from.Addr(), matterMalformed}, now) {
+	if n.claim(notice{from.Addr(), matterMalformed}, n.standingOf(from.Addr()), now) {
 		n.log.Warn("datagrams rejected: they hold no whole flow record",
 			"exporter", from.Addr(), "port", from.Port(), "reason", r.String(),
 			"cure", "look for a defect of the exporter, or for who else sends to this port")
@@ -80,18 +103,37 @@ func (n *notices) malformed(from netip.AddrPort, r rejectReason, now time.Durati
 }
 
 // found tells what the sequence watch found about a stream.
-func (n *notices) found(k *streamKey, f findings, now time.Duration) {
-	exporter := k.exporter()
-	if f&foundLoss != 0 && n.claim(notice{exporter, matterLosing}, now) {
+func (n *notices) found(what *news, now time.Duration) {
+	k, f, exporter := &what.streamKey, what.findings, what.exporter()
+	if f&foundLoss != 0 && n.claim(notice{exporter, matterLosing}, what.standing, now) {
 		n.about(k).Warn("flows are missing: the exporter sent them and they did not arrive",
 			"cure", "if flowpub_datagrams_kernel_dropped_total stands still, they were lost before they reached this machine")
 	}
-	if f&foundUnsequenced != 0 && n.claim(notice{exporter, matterUnsequenced}, now) {
+	if f&foundUnsequenced != 0 && n.claim(notice{exporter, matterUnsequenced}, what.standing, now) {
 		n.about(k).Info("flow sequence does not count flows: losses on the way from this exporter cannot be seen")
 	}
-	if f&foundSkew != 0 && n.claim(notice{exporter, matterSkewed}, now) {
+	if f&foundSkew != 0 && n.claim(notice{exporter, matterSkewed}, what.standing, now) {
 		n.about(k).Warn("exporter's clock is more than a minute from ours",
 			"cure", "let the exporter take its time by NTP")
+	}
+}
+
+// surveyed tells what the streams of one address told together.
+func (n *notices) surveyed(address [16]byte, e *exporter, now time.Duration) {
+	if !e.several && !e.changesPorts() {
+		return
+	}
+	exporter := netip.AddrFrom16(address).Unmap()
+	if e.several && n.claim(notice{exporter, matterSeveralDevices}, e.standing, now) {
+		n.log.Warn("several devices send from one address: its ports tell different boot times",
+			"exporter", exporter, "port", e.ports[0], "other_port", e.ports[1],
+			"cure", "find what rewrites the source address on the way here, such as the NAT of Docker or of a load balancer, and go round it: "+
+				"flow records do not tell the devices apart; if several exporting programs run on one host, nothing is wrong")
+	}
+	if e.changesPorts() && n.claim(notice{exporter, matterChangingPorts}, e.standing, now) {
+		n.log.Warn("each datagram comes from another source port: losses on the way from this exporter cannot be seen",
+			"exporter", exporter,
+			"cure", "let the exporter, or the NAT before it, keep one source port")
 	}
 }
 
@@ -100,29 +142,38 @@ func (n *notices) about(k *streamKey) *slog.Logger {
 	return n.log.With("exporter", k.exporter(), "port", k.port, "engine_type", k.engineType, "engine_id", k.engineID)
 }
 
-// claim reports whether a notice may be logged, and remembers that it was.
-func (n *notices) claim(what notice, now time.Duration) bool {
+// claim reports whether a notice may be logged about a sender of the standing,
+// and remembers that it was.
+func (n *notices) claim(what notice, of standing, now time.Duration) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.spent-now > (noticeBurst-1)*noticeEvery {
+	b := &n.budgets[of]
+	if b.spent-now > (noticeBurst-1)*noticeEvery || n.wasSaid(what) {
 		return false
 	}
-	if _, said := n.said[what]; said {
-		return false
-	}
-	n.remember(what)
-	n.spent = max(n.spent, now) + noticeEvery
+	b.remember(what)
+	b.spent = max(b.spent, now) + noticeEvery
 	return true
 }
 
+// wasSaid reports whether a notice was logged, whatever the standing was then.
+func (n *notices) wasSaid(what notice) bool {
+	for i := range n.budgets {
+		if _, said := n.budgets[i].said[what]; said {
+			return true
+		}
+	}
+	return false
+}
+
 // remember notes what was said, in place of the oldest if need be.
-func (n *notices) remember(what notice) {
-	n.said[what] = struct{}{}
-	if len(n.order) < maxNotices {
-		n.order = append(n.order, what)
+func (b *noticeBudget) remember(what notice) {
+	b.said[what] = struct{}{}
+	if len(b.order) < maxNotices {
+		b.order = append(b.order, what)
 		return
 	}
-	delete(n.said, n.order[n.next])
-	n.order[n.next] = what
-	n.next = (n.next + 1) % maxNotices
+	delete(b.said, b.order[b.next])
+	b.order[b.next] = what
+	b.next = (b.next + 1) % maxNotices
 }

@@ -10,7 +10,7 @@ import (
 func TestNoticesOnceAnExporterAndMatter(t *testing.T) {
 	t.Parallel()
 	var book logBook
-	n := newNotices(book.logger())
+	n := newNotices(book.logger(), nil)
 	source := netip.MustParseAddrPort("192.0.2.1:50000")
 	other := netip.MustParseAddrPort("192.0.2.2:50000")
 	for i := range 100 {
@@ -41,7 +41,7 @@ func TestNoticesOnceAnExporterAndMatter(t *testing.T) {
 func TestNoticesUnderForgedSources(t *testing.T) {
 	t.Parallel()
 	var book logBook
-	n := newNotices(book.logger())
+	n := newNotices(book.logger(), nil)
 	// Within 1,000 s: 10 lines at once and one every 10 s from then on.
 	const forged, duration = 100_000, 1000 * time.Second
 	for i := range forged {
@@ -62,12 +62,12 @@ func TestNoticesUnderForgedSources(t *testing.T) {
 func TestNoticesRememberABoundedNumber(t *testing.T) {
 	t.Parallel()
 	var book logBook
-	n := newNotices(book.logger())
+	n := newNotices(book.logger(), nil)
 	for i := range 3 * maxNotices {
 		n.foreign(forgedSource(i), protocolNoise, time.Duration(i)*noticeEvery)
 	}
-	if len(n.said) != maxNotices || len(n.order) != maxNotices {
-		t.Errorf("remembers %d and %d, want %d", len(n.said), len(n.order), maxNotices)
+	if b := &n.budgets[newcomer]; len(b.said) != maxNotices || len(b.order) != maxNotices {
+		t.Errorf("remembers %d and %d, want %d", len(b.said), len(b.order), maxNotices)
 	}
 	// The newest is still known, the oldest is not.
 	now := time.Duration(3*maxNotices) * noticeEvery
@@ -85,10 +85,10 @@ func TestNoticesRememberABoundedNumber(t *testing.T) {
 func TestFindingsAreLogged(t *testing.T) {
 	t.Parallel()
 	var book logBook
-	n := newNotices(book.logger())
+	n := newNotices(book.logger(), nil)
 	key := &streamKey{address: netip.MustParseAddr("192.0.2.1").As16(), port: 50000, engineType: 1, engineID: 2}
 	for i := range 5 {
-		n.found(key, foundLoss|foundUnsequenced|foundSkew, time.Duration(i)*time.Hour)
+		n.found(&news{*key, foundLoss | foundUnsequenced | foundSkew, frequent}, time.Duration(i)*time.Hour)
 	}
 	for _, text := range []string{"flows are missing", "does not count flows", "clock is more than a minute"} {
 		lines := book.lines(text)
@@ -99,6 +99,35 @@ func TestFindingsAreLogged(t *testing.T) {
 		if !strings.Contains(lines[0], "exporter=192.0.2.1 port=50000 engine_type=1 engine_id=2") {
 			t.Errorf("%q does not name the stream", lines[0])
 		}
+	}
+}
+
+// Each standing has lines of its own, so that forged sources take none from an
+// exporter that is regular, or allowed by name.
+func TestNoticesKeepLinesForEachStanding(t *testing.T) {
+	t.Parallel()
+	var book logBook
+	n := newNotices(book.logger(), namedBy([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}))
+	for i := range 1000 {
+		n.foreign(forgedSource(i), protocolNoise, 0)
+		n.found(&news{streamKey{address: forgedSource(i).Addr().As16()}, foundLoss, frequent}, 0)
+	}
+	if got := len(book.lines("")); got != 2*noticeBurst {
+		t.Errorf("%d lines about forged sources, want %d", got, 2*noticeBurst)
+	}
+	exporter := netip.MustParseAddr("198.51.100.1")
+	n.found(&news{streamKey{address: exporter.As16()}, foundLoss, regular}, 0)
+	n.malformed(netip.MustParseAddrPort("192.0.2.1:1"), rejectShort, 0)
+	for _, who := range []string{"exporter=198.51.100.1", "exporter=192.0.2.1 "} {
+		if len(book.lines(who)) != 1 {
+			t.Errorf("no line has %s", who)
+		}
+	}
+
+	// What was said is not said again when the standing has changed.
+	n.found(&news{streamKey{address: exporter.As16()}, foundLoss, named}, time.Hour)
+	if len(book.lines("exporter=198.51.100.1")) != 1 {
+		t.Error("the loss is told again")
 	}
 }
 

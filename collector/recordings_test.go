@@ -26,7 +26,7 @@ func TestStreamsOfRecordings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			table := newStreams(10)
+			table := newStreams(10, nil)
 			var began, now time.Duration
 			for i, p := range recordedPackets(t, "../decoder/netflow5/testdata/"+name) {
 				if now = time.Duration(p.exported); i == 0 {

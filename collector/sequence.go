@@ -19,6 +19,9 @@ const (
 	silenceFactor = 10
 	// bootTolerance is how far the boot time may move: clocks are adjusted.
 	bootTolerance = 10 * time.Second
+	// clockDrift is how well an uptime and a wall clock keep together at worst:
+	// to one part in so many.
+	clockDrift = 1000
 	// A gap is plausible up to plausibleFlows and plausibleFactor times what
 	// the stream would have sent meanwhile at its recent rate.
 	plausibleFlows  = 1000
@@ -62,6 +65,10 @@ type verdict struct {
 type sequence struct {
 	heard time.Duration // when the last packet came
 
+	// Of the first packet since the sequence began, began anew or was forgotten.
+	since     time.Duration
+	sinceBoot uint32
+
 	// Of the newest packet, in the exporter's order.
 	first, next    uint32 // its flow sequence, and the one to follow it
 	uptime         decoder.Uptime
@@ -96,7 +103,7 @@ func (q *sequence) see(s *sighting, now time.Duration) verdict {
 	var v verdict
 	switch {
 	case !q.begun || now-q.heard > q.patience():
-		q.follow(s)
+		q.begin(s, now)
 	case q.unsequenced:
 		q.reconsider(s)
 	default:
@@ -123,7 +130,7 @@ func (q *sequence) judge(s *sighting, now time.Duration) verdict {
 	moved := int32(s.flowSequence - q.first)
 	switch {
 	case q.rebooted(s):
-		return q.restart(s)
+		return q.restart(s, now)
 	case ahead == 0:
 		q.confirm()
 		q.follow(s)
@@ -133,19 +140,25 @@ func (q *sequence) judge(s *sighting, now time.Duration) verdict {
 		q.follow(s)
 		return verdict{missed: missed}
 	case ahead > 0:
-		return q.restart(s)
+		return q.restart(s, now)
 	case moved > 0, moved == 0 && q.newer(s):
 		return q.fallShort(s)
 	case q.fill(s), !q.newer(s):
 		return verdict{} // late, or a copy of one that was there
 	default:
-		return q.restart(s)
+		return q.restart(s, now)
 	}
+}
+
+// begin makes the packet the first one.
+func (q *sequence) begin(s *sighting, now time.Duration) {
+	q.begun = true
+	q.since, q.sinceBoot = now, s.bootTime()
+	q.follow(s)
 }
 
 // follow makes the packet the newest one.
 func (q *sequence) follow(s *sighting) {
-	q.begun = true
 	q.first, q.next = s.flowSequence, s.flowSequence+s.records
 	q.uptime, q.exported, q.boot = s.uptime, s.exported, s.bootTime()
 }
@@ -156,8 +169,21 @@ func (q *sequence) rebooted(s *sighting) bool {
 	if s.exported == 0 && q.exported == 0 {
 		return false
 	}
-	moved := time.Duration(int32(s.bootTime()-q.boot)) * time.Millisecond
-	return s.uptime != q.uptime && (moved > bootTolerance || moved < -bootTolerance)
+	return s.uptime != q.uptime && bootDistance(s.bootTime(), q.boot) > bootTolerance
+}
+
+// bootKnown reports whether boot is to be believed: the first packet and the
+// newest agree on it, give or take what two clocks drift apart meanwhile. The
+// boot time of an uptime that stands still moves away.
+func (q *sequence) bootKnown() bool {
+	tolerance := bootTolerance + (q.heard-q.since)/clockDrift
+	return q.uptime != 0 && q.heard > q.since && bootDistance(q.boot, q.sinceBoot) <= tolerance
+}
+
+// bootDistance is how far two boot times are apart.
+func bootDistance(a, b uint32) time.Duration {
+	apart := int64(int32(a - b))
+	return time.Duration(max(apart, -apart)) * time.Millisecond
 }
 
 // newer reports whether the packet was sent after the newest one.
@@ -170,14 +196,14 @@ func (q *sequence) newer(s *sighting) bool {
 
 // restart begins anew from the packet. What was open is not counted: it cannot
 // be told from the restart.
-func (q *sequence) restart(s *sighting) verdict {
+func (q *sequence) restart(s *sighting, now time.Duration) verdict {
 	v := verdict{restarted: true}
 	if s.flowSequence != q.next {
 		q.erratic++
 		v.unsequenced = q.doubt()
 	}
 	q.gapCount = 0
-	q.follow(s)
+	q.begin(s, now)
 	return v
 }
 

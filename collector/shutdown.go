@@ -71,6 +71,7 @@ func (c *Collector) shutDown(ctx context.Context, ended <-chan error) error {
 	flush, cancel := context.WithTimeout(ctx, c.cfg.ShutdownTimeout)
 	defer cancel()
 	err := errors.Join(c.drain(flush, ended), c.flush(flush))
+	c.survey()
 	c.logLedger(ctx)
 	return errors.Join(err, c.closeWeb(ctx))
 }

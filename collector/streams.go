@@ -7,17 +7,37 @@ import (
 )
 
 // maxStreams bounds the streams of all sockets together, minStreams the part of
-// one socket from below. A stream takes about 350 bytes, its place in the index
-// included: 12 MB when full, or with the most sockets, minStreams each, for one
-// address 92 MB. The slots are allocated at the start, and take memory as
+// one socket from below. A stream takes at most 400 bytes, its place in the index
+// included: 13 MB when full, or with the most sockets, minStreams each, for one
+// address 105 MB. The slots are allocated at the start, and take memory as
 // streams come; only the index grows.
 const (
 	maxStreams = 1 << 15
 	minStreams = 1 << 10
 )
 
-// regularPackets is how many packets make a newcomer a regular.
-const regularPackets = 10
+const (
+	// A stream is regular once it sent regularPackets and was heard in
+	// regularMinutes minutes, none of which overlap: at the earliest two minutes
+	// after its first packet. No burst buys that, however many packets it has.
+	regularPackets = 10
+	regularMinutes = 3
+	// regularSilence is how long a regular stream may be silent and keep its
+	// seat from another that earned one.
+	regularSilence = 10 * time.Minute
+)
+
+// standing is what a stream has earned, the least first.
+type standing uint8
+
+const (
+	newcomer standing = iota // fewer than regularPackets packets
+	frequent                 // more, but not for minutes
+	named                    // of an address that is allowed by name
+	regular
+
+	standings // how many there are
+)
 
 // streamKey tells apart the sequences that exporters send.
 type streamKey struct {
@@ -34,35 +54,48 @@ type stream struct {
 	sequence
 	key          streamKey
 	packets      uint32 // stops at its highest value
-	skewed       bool   // the last packet's clock was far from ours
-	lossy        bool   // lost holds a moment
+	standing     standing
+	minutes      uint8         // in which it was heard, up to regularMinutes
+	minute       time.Duration // when the last of them began
+	skewed       bool          // the last packet's clock was far from ours
+	lossy        bool          // lost holds a moment
 	lost         time.Duration
 	older, newer int32 // neighbours in a recency list
 }
 
 // streams is a bounded table of streams. When it is full a new one takes the
-// place of the newcomer that was silent for the longest time, so that forged
-// sources displace each other before they displace an exporter; if there is no
-// newcomer, of the regular. It is for one goroutine at a time.
+// place of the one that was silent for the longest time among those of the least
+// standing. A quarter of the table has no seats for regulars, so a new stream
+// finds room there, and no flood of forged sources displaces a regular: only
+// another stream that earned its seat does, once the first was silent for
+// regularSilence. It is for one goroutine at a time.
 type streams struct {
-	capacity            int
-	index               map[streamKey]int32
-	slots               []stream
-	newcomers, regulars recency
+	capacity int
+	named    *allowList // the addresses allowed by name
+	index    map[streamKey]int32
+	slots    []stream
+	recency  [standings]recency
+	regulars int
 
 	missed   uint64 // flows
 	restarts uint64
 }
 
-func newStreams(capacity int) *streams {
-	return &streams{
-		capacity:  capacity,
-		index:     make(map[streamKey]int32),
-		slots:     make([]stream, 0, capacity),
-		newcomers: emptyRecency,
-		regulars:  emptyRecency,
+func newStreams(capacity int, named *allowList) *streams {
+	t := &streams{
+		capacity: capacity,
+		named:    named,
+		index:    make(map[streamKey]int32),
+		slots:    make([]stream, 0, capacity),
 	}
+	for i := range t.recency {
+		t.recency[i] = emptyRecency
+	}
+	return t
 }
+
+// seats is how many regulars there may be.
+func (t *streams) seats() int { return t.capacity - t.capacity/4 }
 
 // findings tell what changed about a stream, as far as somebody should know.
 type findings uint8
@@ -73,8 +106,9 @@ const (
 	foundSkew
 )
 
-// see takes a packet that arrived at the moment now.
-func (t *streams) see(s *sighting, now time.Duration) (found findings) {
+// see takes a packet that arrived at the moment now, and returns what is to be
+// told of its stream, which has that standing.
+func (t *streams) see(s *sighting, now time.Duration) (found findings, of standing) {
 	i := t.place(&s.streamKey, now)
 	st := &t.slots[i]
 	v := st.see(s, now)
@@ -91,8 +125,8 @@ func (t *streams) see(s *sighting, now time.Duration) (found findings) {
 		found |= foundSkew
 	}
 	st.skewed = s.skewed
-	t.promote(i)
-	return found
+	t.promote(i, now)
+	return found, st.standing
 }
 
 // settle counts what is missing of gaps that no packet will close any more, and
@@ -126,33 +160,49 @@ func (t *streams) place(key *streamKey, now time.Duration) int32 {
 	} else {
 		i = t.evict(now)
 	}
-	t.slots[i] = stream{key: *key}
-	t.newcomers.push(t.slots, i)
+	st := stream{key: *key, minutes: 1, minute: now}
+	if t.named.contains(key.exporter()) {
+		st.standing = named
+	}
+	t.slots[i] = st
+	t.recency[st.standing].push(t.slots, i)
 	t.index[*key] = i
 	return i
 }
 
 // evict empties the slot of the stream that is worth the least.
 func (t *streams) evict(now time.Duration) int32 {
-	i := t.newcomers.oldest
-	if i < 0 {
-		i = t.regulars.oldest
+	var of standing
+	for t.recency[of].oldest < 0 {
+		of++
 	}
+	i := t.recency[of].oldest
 	st := &t.slots[i]
 	t.book(st, st.settle(now), now)
-	t.listOf(st).remove(t.slots, i)
+	t.recency[of].remove(t.slots, i)
+	if of == regular {
+		t.regulars--
+	}
 	delete(t.index, st.key)
 	return i
 }
 
-// promote counts the packet and makes the stream the most recent of its list.
-func (t *streams) promote(i int32) {
+// promote counts the packet, gives the stream the standing it has earned by it
+// and makes it the most recent of those.
+func (t *streams) promote(i int32, now time.Duration) {
 	st := &t.slots[i]
-	from := t.listOf(st)
 	if st.packets < math.MaxUint32 {
 		st.packets++
 	}
-	to := t.listOf(st)
+	if st.minutes < regularMinutes && now-st.minute >= time.Minute {
+		st.minutes++
+		st.minute = now
+	}
+	from := &t.recency[st.standing]
+	if st.standing != regular && st.packets >= regularPackets {
+		t.raise(st, now)
+	}
+	to := &t.recency[st.standing]
 	if from == to && to.newest == i {
 		return
 	}
@@ -160,12 +210,35 @@ func (t *streams) promote(i int32) {
 	to.push(t.slots, i)
 }
 
-// listOf returns the recency list that the stream belongs to.
-func (t *streams) listOf(st *stream) *recency {
-	if st.packets < regularPackets {
-		return &t.newcomers
+// raise gives a stream that is not regular, and sent enough packets, the
+// standing that its minutes have earned.
+func (t *streams) raise(st *stream, now time.Duration) {
+	switch {
+	case st.minutes == regularMinutes && t.findSeat(now):
+		st.standing = regular
+		t.regulars++
+	case st.standing == newcomer:
+		st.standing = frequent
 	}
-	return &t.regulars
+}
+
+// findSeat reports whether there is a seat for one more regular. If need be the
+// one that was silent for the longest time gives up its own, and is the next to
+// be evicted.
+func (t *streams) findSeat(now time.Duration) bool {
+	if t.regulars < t.seats() {
+		return true
+	}
+	i := t.recency[regular].oldest
+	st := &t.slots[i]
+	if now-st.heard <= regularSilence {
+		return false
+	}
+	t.recency[regular].remove(t.slots, i)
+	t.regulars--
+	st.standing, st.minutes = newcomer, 0
+	t.recency[newcomer].pushOldest(t.slots, i)
+	return true
 }
 
 // recency is a list of slots in the order in which they were heard, linked
@@ -183,6 +256,17 @@ func (r *recency) push(slots []stream, i int32) {
 		r.oldest = i
 	}
 	r.newest = i
+}
+
+// pushOldest adds slot i, which is in no list, as the oldest.
+func (r *recency) pushOldest(slots []stream, i int32) {
+	slots[i].older, slots[i].newer = -1, r.oldest
+	if r.oldest >= 0 {
+		slots[r.oldest].older = i
+	} else {
+		r.newest = i
+	}
+	r.oldest = i
 }
 
 // remove takes slot i, which is in the list, out of it.

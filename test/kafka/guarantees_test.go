@@ -18,6 +18,7 @@ import (
 var packages = map[string]string{
 	"":           ".",
 	"publisher.": "../../publisher",
+	"collector.": "../../collector",
 	"e2e.":       "../../internal/e2e",
 	"listener.":  "../../listener",
 	"telemetry.": "../../internal/telemetry",
@@ -62,7 +63,7 @@ func TestFailureMatrix(t *testing.T) {
 // The metrics, label values and log lines of the matrix exist.
 func TestFailureMatrixTellsWhatIsSeen(t *testing.T) {
 	metrics := read(t, "../../docs/metrics.md") // which a test holds equal to the program
-	program := publisherSource(t)
+	program := programSource(t)
 	for _, row := range readMatrix(t) {
 		for _, name := range codes(row[columnSeen]) {
 			if !strings.Contains(metrics, "`"+name+"`") {
@@ -71,7 +72,7 @@ func TestFailureMatrixTellsWhatIsSeen(t *testing.T) {
 		}
 		for _, line := range quoted.FindAllString(row[columnSeen], -1) {
 			if !strings.Contains(program, line) {
-				t.Errorf("docs/guarantees.md: %q has the log line %s, which the publisher does not have", row[columnWhat], line)
+				t.Errorf("docs/guarantees.md: %q has the log line %s, which neither the publisher nor the collector has", row[columnWhat], line)
 			}
 		}
 	}
@@ -199,17 +200,19 @@ func subtest(n ast.Node) string {
 	return strings.ReplaceAll(name, " ", "_")
 }
 
-// publisherSource is the text of the publisher, without its tests.
-func publisherSource(t *testing.T) string {
+// programSource is the text of the publisher and the collector, without their tests.
+func programSource(t *testing.T) string {
 	t.Helper()
-	files, err := filepath.Glob("../../publisher/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all strings.Builder
-	for _, file := range files {
-		if !strings.HasSuffix(file, "_test.go") {
-			all.WriteString(read(t, file))
+	for _, dir := range []string{"publisher", "collector"} {
+		files, err := filepath.Glob("../../" + dir + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if !strings.HasSuffix(file, "_test.go") {
+				all.WriteString(read(t, file))
+			}
 		}
 	}
 	return all.String()

@@ -1,0 +1,62 @@
+package collector
+
+import "time"
+
+// surveyEvery is how often the exporters are looked at for what no packet of
+// theirs brings to light.
+const surveyEvery = 5 * time.Second
+
+// startSurveys surveys the exporters until stop is called, which returns when
+// no survey is under way.
+func (c *Collector) startSurveys() (stop func()) {
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticks := time.NewTicker(surveyEvery)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ticks.C:
+				c.survey()
+			case <-stopped:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(stopped)
+		<-ended
+	}
+}
+
+// survey logs what only shows when the streams are seen together, or when a
+// packet does not come: several devices behind one address, ports that change,
+// gaps that nothing closed.
+func (c *Collector) survey() {
+	now := time.Since(c.started)
+	all := make(exporters)
+	for _, intakes := range c.intakes {
+		for _, in := range intakes {
+			for _, n := range in.survey(all, now) {
+				c.notices.found(&n, now)
+			}
+		}
+	}
+	for address, e := range all {
+		c.notices.surveyed(address, &e, now)
+	}
+}
+
+// survey adds the socket's streams to all and returns the losses since the last
+// survey, with some of before.
+func (in *intake) survey(all exporters, now time.Duration) (losses []news) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.streams.settle(now, func(st *stream) {
+		all.add(st, now)
+		if st.lossy && now-st.lost <= 2*surveyEvery {
+			losses = append(losses, news{st.key, foundLoss, st.standing})
+		}
+	})
+	return losses
+}
