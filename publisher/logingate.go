@@ -3,10 +3,13 @@ package publisher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
+
+	"github.com/flowpub/flowpub/publisher/scram"
 )
 
 // loginGate keeps brokers from locking us out. Once one has refused who we are,
@@ -100,5 +103,18 @@ func (e *gatedExchange) Next(ctx context.Context, challenge []byte) (done bool, 
 	if done && err == nil {
 		e.gate.open()
 	}
-	return done, response, err
+	return done, response, loginError(ctx, err)
+}
+
+// loginError is the error of a login that was not given up: it has failed for what the
+// broker said. err may be nil.
+func loginError(ctx context.Context, err error) error {
+	if _, known := errors.AsType[*kindError](err); known || err == nil || ctx.Err() != nil {
+		return err
+	}
+	kind := failureAuth
+	if _, ok := errors.AsType[*scram.IterationsError](err); ok {
+		kind.cure = fmt.Sprintf("give the user SCRAM credentials with %d to %d iterations, or look who stands in the broker's place", scram.MinIterations, scram.MaxIterations)
+	}
+	return &kindError{kind, err}
 }

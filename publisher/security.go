@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"github.com/flowpub/flowpub/publisher/scram"
 )
 
 // TLSConfig says how connections to brokers are encrypted. Files are PEM and
@@ -213,9 +214,9 @@ func (c *SASLConfig) load(tokens *tokenEndpoint) (*credentials, error) {
 	read := &credentials{password: password}
 	switch c.Mechanism {
 	case SASLScramSHA256:
-		read.sasl, err = scram.Mechanism(scram.SHA256, c.Username, password)
+		read.sasl, err = scram.SHA256(c.Username, password)
 	case SASLScramSHA512:
-		read.sasl, err = scram.Mechanism(scram.SHA512, c.Username, password)
+		read.sasl, err = scram.SHA512(c.Username, password)
 	default:
 		read.sasl = plain.Mechanism{Username: c.Username, Password: password}
 	}
