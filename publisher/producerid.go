@@ -10,6 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
+
+	"github.com/flowpub/flowpub/publisher/answers"
 )
 
 // Times of asking for producer ids.
@@ -46,9 +48,17 @@ func (c *cluster) firstProducer(ctx context.Context) {
 	}
 	if _, err := c.producerAfter(ctx, 0); err != nil && !errors.Is(err, errNotIdempotent) {
 		c.pub.notices.warn("producer_id", "Kafka gives no producer id, trying again",
-			"error", sentence(err), "cure", failureProducerID.cure)
+			"error", sentence(err), "cure", producerCure(err))
 	}
 	c.pub.sender.poke()
+}
+
+// producerCure tells what helps when no producer id is given.
+func producerCure(err error) string {
+	if strange, ok := errors.AsType[*answers.Error](err); ok {
+		return strange.Cure
+	}
+	return failureProducerID.cure
 }
 
 // retryIdempotence asks a cluster that has refused a producer id for one again:

@@ -119,7 +119,7 @@ func checkMetadata(w *walker, version int16) {
 	}
 	for range w.list("brokers", maxBrokers, 10) {
 		w.int32() // id
-		w.text(maxHost)
+		w.host()
 		w.int32() // port
 		if version >= 1 {
 			w.text(maxName) // rack

@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -164,4 +165,13 @@ func (w *walker) throttle() {
 // replicas reads a list of brokers' ids.
 func (w *walker) replicas() {
 	w.take(4 * w.list("replicas", maxReplicas, 4))
+}
+
+// host reads the name or address of a broker. The client takes a comma for a list of
+// them, and breaks.
+func (w *walker) host() {
+	name := w.text(maxHost)
+	if bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == ',' || r == 0x7f }) {
+		w.fail("a broker's host has a comma, a space or a control character: %q", name)
+	}
 }

@@ -1,0 +1,145 @@
+package publisher
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"runtime"
+	"runtime/metrics"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/internal/fakebroker"
+	"github.com/flowpub/flowpub/publisher/answers"
+)
+
+// mutation is how a broker changes its answer to one kind of request.
+type mutation struct {
+	key   int16
+	cut   uint16 // how many bytes are kept, from 1; 0 keeps all
+	edits []byte // in turn a place, in two bytes, and the byte that comes there
+}
+
+// apply changes an answer.
+func (m *mutation) apply(frame []byte) []byte {
+	for edits := m.edits; len(edits) >= 3; edits = edits[3:] {
+		frame[(int(edits[0])<<8|int(edits[1]))%len(frame)] = edits[2]
+	}
+	if m.cut > 0 {
+		frame = frame[:int(m.cut-1)%len(frame)]
+	}
+	return frame
+}
+
+// allocated is how much memory was ever allocated.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// testCertificate is one that is trusted by nobody.
+func testCertificate(f *testing.F) tls.Certificate {
+	f.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// Whatever a broker makes of its valid answers to each request that is made of it,
+// without encryption, with TLS and with a login: the process goes on, little memory is
+// used, and nothing stays behind that runs.
+func FuzzBroker(f *testing.F) {
+	var current atomic.Pointer[mutation]
+	answer := func(b *fakebroker.Broker, r *fakebroker.Request) ([]byte, bool) {
+		frame := b.Answer(r)
+		if m := current.Load(); m != nil && m.key == r.Key {
+			return m.apply(frame), false // else the client would wait for what is not there
+		}
+		return frame, true
+	}
+	clear := fakebroker.Start(f, nil, answer).Address
+	encrypted := fakebroker.Start(f, &tls.Config{Certificates: []tls.Certificate{testCertificate(f)}}, answer).Address
+	for mode := range uint8(4) {
+		for key := range fakebroker.Requests() {
+			f.Add(mode, int16(key), uint16(0), []byte{0, 9, 0x7f})
+			f.Add(mode, int16(key), uint16(9), []byte{})
+		}
+	}
+	f.Fuzz(func(t *testing.T, mode uint8, key int16, cut uint16, edits []byte) {
+		if _, known := fakebroker.Requests()[kmsg.Key(key)]; !known || len(edits) > 60 {
+			return
+		}
+		cfg := DefaultConfig()
+		address := clear
+		if mode&1 != 0 {
+			cfg.TLS, address = &TLSConfig{Insecure: true}, encrypted
+		}
+		if mode&2 != 0 {
+			cfg.SASL = &SASLConfig{Mechanism: SASLPlain, Username: "router", Password: "hunter2-hunter2"}
+		}
+		current.Store(&mutation{key, cut, edits})
+		goroutines, before := runtime.NumGoroutine(), allocated()
+		converse(t, &cfg, address)
+		if used := allocated() - before; used > mostForAPeer {
+			t.Errorf("%d MiB were allocated", used>>20)
+		}
+		for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > goroutines+100; runtime.Gosched() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d goroutines are left, and there were %d", runtime.NumGoroutine(), goroutines)
+			}
+		}
+	})
+}
+
+// converse makes each request there is over a new link. Errors are what is expected.
+func converse(t *testing.T, cfg *Config, address string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	secret, err := cfg.credentials(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLink(ctx, cfg, secret, new(answers.Checker), address)
+	defer l.close()
+	if _, err := l.ask(ctx, []string{fakebroker.Topic}); err != nil {
+		localKind(err)
+		return
+	}
+	for _, r := range []kafka.Request{
+		&initProducerIDRequest{ProducerID: -1, ProducerEpoch: -1},
+		&createtopics.Request{Topics: []createtopics.RequestTopic{{Name: fakebroker.Topic}}},
+		&describeconfigs.Request{Resources: []describeconfigs.RequestResource{{ResourceType: 2, ResourceName: fakebroker.Topic}}},
+		&rawproduce.Request{Acks: 1, Timeout: 1, Topics: []rawproduce.RequestTopic{{
+			Topic:      fakebroker.Topic,
+			Partitions: []rawproduce.RequestPartition{{RecordSet: protocol.RawRecordSet{Reader: &recordSet{batch: []byte("batch")}}}},
+		}}},
+	} {
+		requestCtx, done := context.WithTimeout(ctx, 5*time.Second)
+		_, err := l.RoundTrip(requestCtx, l.addr, r)
+		done()
+		if err != nil {
+			localKind(err)
+		}
+	}
+}
