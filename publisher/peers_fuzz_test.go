@@ -7,9 +7,13 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
+	"maps"
 	"math/big"
+	mathrand "math/rand/v2"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,70 +55,118 @@ func allocated() uint64 {
 }
 
 // testCertificate is one that is trusted by nobody.
-func testCertificate(f *testing.F) tls.Certificate {
-	f.Helper()
+func testCertificate(t testing.TB) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// alteringBroker is a broker with and without TLS whose answers are altered.
+type alteringBroker struct {
+	current          atomic.Pointer[mutation]
+	clear, encrypted string // addresses
+}
+
+func startAltering(t testing.TB) *alteringBroker {
+	t.Helper()
+	b := new(alteringBroker)
+	answer := func(broker *fakebroker.Broker, r *fakebroker.Request) ([]byte, bool) {
+		frame := broker.Answer(r)
+		if m := b.current.Load(); m != nil && m.key == r.Key {
+			return m.apply(frame), false // else the client would wait for what is not there
+		}
+		return frame, true
+	}
+	b.clear = fakebroker.Start(t, nil, answer).Address
+	b.encrypted = fakebroker.Start(t, &tls.Config{Certificates: []tls.Certificate{testCertificate(t)}}, answer).Address
+	return b
+}
+
+// Bits of how connections are made.
+const (
+	alteredTLS = 1 << iota
+	alteredSASL
+	alteredModes
+)
+
+// try makes every request of a broker that alters one kind of answer.
+func (b *alteringBroker) try(t testing.TB, mode uint8, m *mutation) {
+	t.Helper()
+	cfg := DefaultConfig()
+	address := b.clear
+	if mode&alteredTLS != 0 {
+		cfg.TLS, address = &TLSConfig{Insecure: true}, b.encrypted
+	}
+	if mode&alteredSASL != 0 {
+		cfg.SASL = &SASLConfig{Mechanism: SASLPlain, Username: "router", Password: "hunter2-hunter2"}
+	}
+	b.current.Store(m)
+	goroutines, before := runtime.NumGoroutine(), allocated()
+	converse(t, &cfg, address)
+	if used := allocated() - before; used > mostForAPeer {
+		t.Errorf("%d MiB were allocated for %+v", used>>20, m)
+	}
+	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > goroutines+100; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines are left of %+v, and there were %d", runtime.NumGoroutine(), m, goroutines)
+		}
+	}
 }
 
 // Whatever a broker makes of its valid answers to each request that is made of it,
 // without encryption, with TLS and with a login: the process goes on, little memory is
 // used, and nothing stays behind that runs.
 func FuzzBroker(f *testing.F) {
-	var current atomic.Pointer[mutation]
-	answer := func(b *fakebroker.Broker, r *fakebroker.Request) ([]byte, bool) {
-		frame := b.Answer(r)
-		if m := current.Load(); m != nil && m.key == r.Key {
-			return m.apply(frame), false // else the client would wait for what is not there
-		}
-		return frame, true
-	}
-	clear := fakebroker.Start(f, nil, answer).Address
-	encrypted := fakebroker.Start(f, &tls.Config{Certificates: []tls.Certificate{testCertificate(f)}}, answer).Address
-	for mode := range uint8(4) {
+	b := startAltering(f)
+	for mode := range uint8(alteredModes) {
 		for key := range fakebroker.Requests() {
 			f.Add(mode, int16(key), uint16(0), []byte{0, 9, 0x7f})
 			f.Add(mode, int16(key), uint16(9), []byte{})
 		}
 	}
 	f.Fuzz(func(t *testing.T, mode uint8, key int16, cut uint16, edits []byte) {
-		if _, known := fakebroker.Requests()[kmsg.Key(key)]; !known || len(edits) > 60 {
-			return
-		}
-		cfg := DefaultConfig()
-		address := clear
-		if mode&1 != 0 {
-			cfg.TLS, address = &TLSConfig{Insecure: true}, encrypted
-		}
-		if mode&2 != 0 {
-			cfg.SASL = &SASLConfig{Mechanism: SASLPlain, Username: "router", Password: "hunter2-hunter2"}
-		}
-		current.Store(&mutation{key, cut, edits})
-		goroutines, before := runtime.NumGoroutine(), allocated()
-		converse(t, &cfg, address)
-		if used := allocated() - before; used > mostForAPeer {
-			t.Errorf("%d MiB were allocated", used>>20)
-		}
-		for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > goroutines+100; runtime.Gosched() {
-			if time.Now().After(deadline) {
-				t.Fatalf("%d goroutines are left, and there were %d", runtime.NumGoroutine(), goroutines)
-			}
+		if _, known := fakebroker.Requests()[kmsg.Key(key)]; known && len(edits) <= 60 {
+			b.try(t, mode, &mutation{key, cut, edits})
 		}
 	})
 }
 
+var alteredAnswers = flag.Int("altered", 1000, "how many answers TestAlteredAnswers alters")
+
+// The same without a fuzzer's choice, for as many as are asked for.
+func TestAlteredAnswers(t *testing.T) {
+	b := startAltering(t)
+	keys := slices.Sorted(maps.Keys(fakebroker.Requests()))
+	random := mathrand.New(mathrand.NewPCG(1, 2))
+	before := allocated()
+	for range *alteredAnswers {
+		m := &mutation{key: int16(keys[random.IntN(len(keys))]), edits: make([]byte, 3*random.IntN(6))}
+		for i := range m.edits {
+			m.edits[i] = byte(random.Uint32())
+			if i%3 == 2 && random.IntN(2) == 0 {
+				m.edits[i] = [...]byte{0, 1, 0x7f, 0x80, 0xff}[random.IntN(5)]
+			}
+		}
+		if random.IntN(4) == 0 {
+			m.cut = uint16(random.Uint32())
+		}
+		b.try(t, uint8(random.IntN(alteredModes)), m)
+	}
+	t.Logf("%d KiB were allocated for each of %d answers", (allocated()-before)>>10/uint64(*alteredAnswers), *alteredAnswers)
+}
+
 // converse makes each request there is over a new link. Errors are what is expected.
-func converse(t *testing.T, cfg *Config, address string) {
+func converse(t testing.TB, cfg *Config, address string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	secret, err := cfg.credentials(nil)
 	if err != nil {
@@ -135,7 +187,7 @@ func converse(t *testing.T, cfg *Config, address string) {
 			Partitions: []rawproduce.RequestPartition{{RecordSet: protocol.RawRecordSet{Reader: &recordSet{batch: []byte("batch")}}}},
 		}}},
 	} {
-		requestCtx, done := context.WithTimeout(ctx, 5*time.Second)
+		requestCtx, done := context.WithTimeout(ctx, 200*time.Millisecond)
 		_, err := l.RoundTrip(requestCtx, l.addr, r)
 		done()
 		if err != nil {
