@@ -55,7 +55,7 @@ func wantsPlain(address string) *Error {
 	}
 }
 
-// Name says what a peer is whose first bytes are no answer of Kafka's; nil if they say
+// name says what a peer is whose first bytes are no answer of Kafka's; nil if they say
 // nothing.
 func name(address string, head []byte) *Error {
 	switch {
@@ -182,7 +182,7 @@ func printable(head []byte) string {
 	return strconv.Quote(string(head))
 }
 
-// unlike tells of an answer that is not the one due.
+// malformed tells of an answer that cannot be used.
 func malformed(address, answer, format string, args ...any) *Error {
 	return &Error{
 		Malformed,

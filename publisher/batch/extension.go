@@ -112,7 +112,7 @@ var extensionFields = [...]extensionField{
 	decoder.FieldElements:       {name: "elements", tag: 100, kind: kindElements},
 }
 
-// knownFields are all fields, by their kind.
+// knownFields has the fields of each kind.
 var knownFields = fieldsByKind()
 
 func fieldsByKind() (byKind [kindElements + 1]decoder.FieldSet) {
@@ -127,11 +127,13 @@ func fieldsByKind() (byKind [kindElements + 1]decoder.FieldSet) {
 var extensionTags = tagBytes()
 
 func tagBytes() (tags [64]uint64) {
-	wireTypes := [...]uint64{kindNumber: wireVarint, kindTime: wireFixed64, kindElements: wireBytes}
 	for f := range extensionFields {
 		wire := uint64(wireBytes)
-		if k := extensionFields[f].kind; k <= kindTime {
-			wire = wireTypes[k]
+		switch extensionFields[f].kind {
+		case kindNumber:
+			wire = wireVarint
+		case kindTime:
+			wire = wireFixed64
 		}
 		tag := uint64(extensionFields[f].tag)
 		tags[f] = wire | tag<<3&0x7f | 0x80 | tag>>4<<8
