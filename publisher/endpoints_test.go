@@ -25,7 +25,7 @@ var hostileAnswers = map[string]http.HandlerFunc{
 			select {
 			case <-tick.C:
 				io.WriteString(w, " ")
-				w.(http.Flusher).Flush()
+				_ = http.NewResponseController(w).Flush()
 			case <-r.Context().Done():
 				return
 			}
@@ -71,6 +71,7 @@ func TestHostileEndpoints(t *testing.T) {
 					followed <- struct{}{}
 					return
 				}
+				io.Copy(io.Discard, r.Body) // only then does the server see that the client has gone
 				answer(w, r)
 			}))
 			t.Cleanup(func() {

@@ -55,16 +55,16 @@ func allocated() uint64 {
 }
 
 // testCertificate is one that is trusted by nobody.
-func testCertificate(t testing.TB) tls.Certificate {
-	t.Helper()
+func testCertificate(tb testing.TB) tls.Certificate {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
@@ -75,8 +75,8 @@ type alteringBroker struct {
 	clear, encrypted string // addresses
 }
 
-func startAltering(t testing.TB) *alteringBroker {
-	t.Helper()
+func startAltering(tb testing.TB) *alteringBroker {
+	tb.Helper()
 	b := new(alteringBroker)
 	answer := func(broker *fakebroker.Broker, r *fakebroker.Request) ([]byte, bool) {
 		frame := broker.Answer(r)
@@ -85,8 +85,8 @@ func startAltering(t testing.TB) *alteringBroker {
 		}
 		return frame, true
 	}
-	b.clear = fakebroker.Start(t, nil, answer).Address
-	b.encrypted = fakebroker.Start(t, &tls.Config{Certificates: []tls.Certificate{testCertificate(t)}}, answer).Address
+	b.clear = fakebroker.Start(tb, nil, answer).Address
+	b.encrypted = fakebroker.Start(tb, &tls.Config{Certificates: []tls.Certificate{testCertificate(tb)}}, answer).Address
 	return b
 }
 
@@ -98,8 +98,8 @@ const (
 )
 
 // try makes every request of a broker that alters one kind of answer.
-func (b *alteringBroker) try(t testing.TB, mode uint8, m *mutation) {
-	t.Helper()
+func (b *alteringBroker) try(tb testing.TB, mode uint8, m *mutation) {
+	tb.Helper()
 	cfg := DefaultConfig()
 	address := b.clear
 	if mode&alteredTLS != 0 {
@@ -110,13 +110,13 @@ func (b *alteringBroker) try(t testing.TB, mode uint8, m *mutation) {
 	}
 	b.current.Store(m)
 	goroutines, before := runtime.NumGoroutine(), allocated()
-	converse(t, &cfg, address)
+	converse(tb, &cfg, address)
 	if used := allocated() - before; used > mostForAPeer {
-		t.Errorf("%d MiB were allocated for %+v", used>>20, m)
+		tb.Errorf("%d MiB were allocated for %+v", used>>20, m)
 	}
 	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > goroutines+100; runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines are left of %+v, and there were %d", runtime.NumGoroutine(), m, goroutines)
+			tb.Fatalf("%d goroutines are left of %+v, and there were %d", runtime.NumGoroutine(), m, goroutines)
 		}
 	}
 }
@@ -164,13 +164,13 @@ func TestAlteredAnswers(t *testing.T) {
 }
 
 // converse makes each request there is over a new link. Errors are what is expected.
-func converse(t testing.TB, cfg *Config, address string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+func converse(tb testing.TB, cfg *Config, address string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
 	defer cancel()
 	secret, err := cfg.credentials(nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	l := newLink(ctx, cfg, secret, new(answers.Checker), address)
 	defer l.close()

@@ -117,11 +117,12 @@ func withTLS(t *testing.T, c *Config) {
 // manyPartitions is a Metadata answer, version 8, of one topic with so many partitions.
 func manyPartitions(n int) func([]byte) []byte {
 	return func([]byte) []byte {
-		b := make([]byte, 4)                  // throttle time
-		b = append(b, 0, 0, 0, 0)             // no brokers
-		b = append(b, 0xff, 0xff, 0, 0, 0, 0) // no cluster id, controller 0
-		b = append(b, 0, 0, 0, 1, 0, 0, 0, 5) // one topic, no error, a name of 5 bytes
-		b = append(b, "flows\x00"...)         // not internal
+		b := []byte{
+			0, 0, 0, 0, // throttle time
+			0, 0, 0, 0, // no brokers
+			0xff, 0xff, 0, 0, 0, 0, // no cluster id, controller 0
+			0, 0, 0, 1, 0, 0, 0, 5, 'f', 'l', 'o', 'w', 's', 0, // one topic, no error, its name, not internal
+		}
 		b = binary.BigEndian.AppendUint32(b, uint32(n))
 		for i := range n {
 			b = append(b, 0, 0)
@@ -209,7 +210,7 @@ func peerTests() []peerTest {
 			return startBroker(t, 1, kfake.EnableSASL()).ListenAddrs()[0]
 		}, nil, "that listener seems to want a login", "FLOWPUB_KAFKA_SASL_MECHANISM", failureAuth},
 		{"2^31-1 brokers", answering(kmsg.Metadata, is("00000000 7fffffff")), nil, "answers Metadata with what cannot be used: 2147483647 brokers are in 0 bytes", "version and log", malformed},
-		{"2^31-1 topics", answering(kmsg.Metadata, is("00000000 00000000 ffff 00000000 7fffffff")), nil, "2147483647 topics are in 0 bytes", "version and log", malformed},
+		{"2^31-1 topics", answering(kmsg.Metadata, is("00000000 00000000 ffff00000000 7fffffff")), nil, "2147483647 topics are in 0 bytes", "version and log", malformed},
 		{"a comma in a broker's host", answering(kmsg.Metadata, is("00000000 00000001 00000001 0003 612c62 00002384 ffff ffff 00000001 00000000 00000000")), nil,
 			"a broker's host has a comma", "version and log", malformed},
 		{"200,000 partitions", answering(kmsg.Metadata, manyPartitions(200_000)), nil, "bytes: at most 4194304 are taken", "version and log", malformed},

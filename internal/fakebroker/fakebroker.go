@@ -41,11 +41,11 @@ type Broker struct {
 // Start runs a broker, with TLS if conf is not nil, until the test ends. answer returns
 // what it sends for each request, with its size before it, and whether it takes more on
 // that connection; nil sends what Answer returns.
-func Start(t testing.TB, conf *tls.Config, answer func(b *Broker, r *Request) (frame []byte, more bool)) *Broker {
-	t.Helper()
+func Start(tb testing.TB, conf *tls.Config, answer func(b *Broker, r *Request) (frame []byte, more bool)) *Broker {
+	tb.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0") //nolint:noctx // it is there at once
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	b := &Broker{Address: listener.Addr().String(), listener: listener, answer: answer, conns: make(map[net.Conn]struct{})}
 	if conf != nil {
@@ -55,7 +55,7 @@ func Start(t testing.TB, conf *tls.Config, answer func(b *Broker, r *Request) (f
 		b.answer = func(b *Broker, r *Request) ([]byte, bool) { return b.Answer(r), true }
 	}
 	b.serving.Go(b.accept)
-	t.Cleanup(b.close)
+	tb.Cleanup(b.close)
 	return b
 }
 
@@ -186,7 +186,7 @@ func respond(r *Request, address string) kmsg.Response {
 	case kmsg.CreateTopics:
 		response := kmsg.NewPtrCreateTopicsResponse()
 		setting := kmsg.NewCreateTopicsResponseTopicConfig()
-		setting.Name, setting.Value = "cleanup.policy", kmsg.StringPtr("delete")
+		setting.Name, setting.Value = "cleanup.policy", new("delete")
 		topic := kmsg.NewCreateTopicsResponseTopic()
 		topic.Topic, topic.Configs = Topic, append(topic.Configs, setting)
 		response.Topics = append(response.Topics, topic)
@@ -216,15 +216,15 @@ func produced() kmsg.Response {
 func described(address string) kmsg.Response {
 	response := kmsg.NewPtrMetadataResponse()
 	host, port, _ := net.SplitHostPort(address)
-	number, _ := strconv.Atoi(port)
+	number, _ := strconv.ParseUint(port, 10, 16)
 	broker := kmsg.NewMetadataResponseBroker()
 	broker.NodeID, broker.Host, broker.Port = 1, host, int32(number)
 	response.Brokers = append(response.Brokers, broker)
-	response.ClusterID, response.ControllerID = kmsg.StringPtr("test"), 1
+	response.ClusterID, response.ControllerID = new("test"), 1
 	partition := kmsg.NewMetadataResponseTopicPartition()
 	partition.Leader, partition.Replicas, partition.ISR = 1, []int32{1}, []int32{1}
 	topic := kmsg.NewMetadataResponseTopic()
-	topic.Topic, topic.Partitions = kmsg.StringPtr(Topic), append(topic.Partitions, partition)
+	topic.Topic, topic.Partitions = new(Topic), append(topic.Partitions, partition)
 	response.Topics = append(response.Topics, topic)
 	return response
 }
@@ -235,9 +235,9 @@ func settings() kmsg.Response {
 	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, Topic
 	for name, value := range map[string]string{"cleanup.policy": "delete", "min.insync.replicas": "1", "max.message.bytes": "1048588"} {
 		setting := kmsg.NewDescribeConfigsResponseResourceConfig()
-		setting.Name, setting.Value = name, kmsg.StringPtr(value)
+		setting.Name, setting.Value = name, new(value)
 		synonym := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
-		synonym.Name, synonym.Value = name, kmsg.StringPtr(value)
+		synonym.Name, synonym.Value = name, new(value)
 		setting.ConfigSynonyms = append(setting.ConfigSynonyms, synonym)
 		resource.Configs = append(resource.Configs, setting)
 	}

@@ -129,7 +129,7 @@ var extensionTags = tagBytes()
 func tagBytes() (tags [64]uint64) {
 	for f := range extensionFields {
 		wire := uint64(wireBytes)
-		switch extensionFields[f].kind {
+		switch extensionFields[f].kind { //nolint:exhaustive // all others are bytes
 		case kindNumber:
 			wire = wireVarint
 		case kindTime:
