@@ -211,7 +211,7 @@ func peerTests() []peerTest {
 		}, nil, "that listener seems to want a login", "FLOWPUB_KAFKA_SASL_MECHANISM", failureAuth},
 		{"2^31-1 brokers", answering(kmsg.Metadata, is("00000000 7fffffff")), nil, "answers Metadata with what cannot be used: 2147483647 brokers are in 0 bytes", "version and log", malformed},
 		{"2^31-1 topics", answering(kmsg.Metadata, is("00000000 00000000 ffff00000000 7fffffff")), nil, "2147483647 topics are in 0 bytes", "version and log", malformed},
-		{"a comma in a broker's host", answering(kmsg.Metadata, is("00000000 00000001 00000001 0003 612c62 00002384 ffff ffff 00000001 00000000 00000000")), nil,
+		{"a comma in a broker's host", answering(kmsg.Metadata, is("00000000 0000000100000001 0003 612c62 00002384 ffffffff 00000001 00000000 00000000")), nil,
 			"a broker's host has a comma", "version and log", malformed},
 		{"200,000 partitions", answering(kmsg.Metadata, manyPartitions(200_000)), nil, "bytes: at most 4194304 are taken", "version and log", malformed},
 		{"20,001 partitions", answering(kmsg.Metadata, manyPartitions(20_001)), nil, "it has 20001 partitions: at most 20000 are taken", "version and log", malformed},
