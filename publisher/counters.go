@@ -12,6 +12,7 @@ type counts struct {
 	decoded, delivered, buffered, duplicated uint64
 	dropped                                  [dropReasons]uint64
 	batches, raw, wire                       uint64 // of what was delivered
+	failing                                  int    // in sums: partitions that wait after a failed attempt
 }
 
 // add adds another's counts to c.
@@ -26,6 +27,7 @@ func (c *counts) add(other *counts) {
 	c.batches += other.batches
 	c.raw += other.raw
 	c.wire += other.wire
+	c.failing += other.failing
 }
 
 // failureCounts counts failed attempts by name. It is safe for concurrent use.

@@ -340,7 +340,12 @@ func TestOneDeadPartition(t *testing.T) {
 		}
 	}
 	eventually(t, 10*time.Second, "the living partitions are delivered", func() bool { return p.Stats().Delivered == living })
-	checkLedger(t, p.Stats())
+	eventually(t, 10*time.Second, "the partition counts as failing", func() bool { return p.Stats().PartitionsFailing == 1 })
+	s := p.Stats()
+	checkLedger(t, s)
+	if s.Unreached {
+		t.Error("the cluster is unreached, want one partition to fail of a cluster that is reached")
+	}
 }
 
 // More partitions: exporters that move do not overtake their own records, even

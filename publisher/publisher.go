@@ -155,6 +155,8 @@ func (p *Publisher) Stats() Stats {
 		Idempotent:         p.cluster.idempotent(),
 		ThrottleSeconds:    p.throttles.seconds(),
 		Partitions:         partitions,
+		PartitionsFailing:  total.failing,
+		Unreached:          p.cluster.reached() != nil,
 		DeadLetters:        p.letters.snapshot(),
 		SchemasMissing:     p.awaitingSchemas(),
 	}

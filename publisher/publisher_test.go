@@ -125,8 +125,10 @@ func TestBrokerComesLate(t *testing.T) {
 			if s.Buffered != n {
 				t.Errorf("buffered %d, want %d", s.Buffered, n)
 			}
+			eventually(t, 10*time.Second, "the cluster counts as unreached", func() bool { return p.Stats().Unreached })
 			broker := startBroker(t, 5, kfake.Ports(port))
 			eventually(t, 15*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+			eventually(t, 10*time.Second, "the cluster counts as reached", func() bool { return !p.Stats().Unreached })
 			n += publish(t, p, 1500, 2000, 30)
 			closeWithin(t, p, 10*time.Second)
 			wantDelivered(t, p, n)

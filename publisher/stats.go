@@ -71,8 +71,11 @@ type Stats struct {
 	DeadLetters map[DeadLetterOutcome]uint64
 	// SchemasMissing is how many topics have no schema id yet, with ValueConfluent.
 	SchemasMissing int
-	// Partitions is how many all topics have, as far as they are known.
-	Partitions int
+	// Partitions is how many all topics have, as far as they are known;
+	// PartitionsFailing of them have flows that wait after a failed attempt.
+	Partitions, PartitionsFailing int
+	// Unreached reports whether the cluster, when last asked, told nothing of a topic.
+	Unreached bool
 }
 
 // Histogram counts observations by size.

@@ -162,6 +162,9 @@ func (t *topic) count() (total counts, partitions int) {
 	for _, part := range all {
 		part.mu.Lock()
 		total.add(&part.counts)
+		if part.failures > 0 && part.counts.buffered > 0 {
+			total.failing++
+		}
 		part.mu.Unlock()
 	}
 	return total, len(all)
