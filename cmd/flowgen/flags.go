@@ -75,17 +75,33 @@ func syntheticFlags(c *exporter.Config, duration *time.Duration) *flag.FlagSet {
 	flags.StringVar(&c.Target, "target", exporter.DefaultTarget, "")
 	numberFlag(flags, "exporters", &c.Exporters, 4, exporter.MaxExporters)
 	addressFlag(flags, "source", &c.FirstSource)
+	flags.Func("format", "", func(value string) (err error) {
+		c.Formats, err = exporter.ParseFormats(value)
+		return err
+	})
 	flags.Float64Var(&c.Rate, "rate", 1000, "")
 	flags.Uint64Var(&c.Flows, "flows", 0, "")
 	flags.DurationVar(duration, "duration", 0, "")
-	numberFlag(flags, "records", &c.RecordsPerPacket, 30, exporter.MaxRecordsPerPacket)
+	flags.IntVar(&c.RecordsPerPacket, "records", 0, "")
 	flags.Uint64Var(&c.Seed, "seed", 1, "")
 	flags.IntVar(&c.SamplingMode, "sampling-mode", 0, "")
 	flags.IntVar(&c.SamplingInterval, "sampling-interval", 0, "")
+	templateFlags(flags, c)
 	flags.Float64Var(&c.SequenceGaps, "gaps", 0, "")
 	flags.Float64Var(&c.MalformedShare, "malformed", 0, "")
 	flags.BoolVar(&c.UptimeWrap, "uptime-wrap", false, "")
 	return flags
+}
+
+// templateFlags defines the flags of formats with templates.
+func templateFlags(flags *flag.FlagSet, c *exporter.Config) {
+	numberFlag(flags, "template-packets", &c.TemplatePackets, exporter.DefaultTemplatePackets, math.MaxInt)
+	flags.DurationVar(&c.TemplateInterval, "template-interval", exporter.DefaultTemplateInterval, "")
+	flags.DurationVar(&c.TemplateChange, "template-change", 0, "")
+	flags.Float64Var(&c.TemplateLoss, "template-loss", 0, "")
+	numberFlag(flags, "domains", &c.Domains, 1, exporter.MaxDomains)
+	flags.Float64Var(&c.IPv6Share, "ipv6", 0, "")
+	flags.BoolVar(&c.VariableLengths, "variable", false, "")
 }
 
 // parseSynthetic makes a job of the flags of synthetic exporters.

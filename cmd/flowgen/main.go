@@ -1,5 +1,5 @@
-// Flowgen sends NetFlow version 5 to a collector: that of synthetic exporters,
-// or that of a capture. Run it with -h for its flags.
+// Flowgen sends NetFlow and IPFIX to a collector: that of synthetic exporters, or what
+// a capture holds. Run it with -h for its flags.
 package main
 
 import (

@@ -43,6 +43,8 @@ func (s synthetic) counts() counts {
 func (s synthetic) remarks() []string {
 	stats := s.Stats()
 	return remarks(
+		remark{stats.Templates, "of the datagrams are templates and options"},
+		remark{stats.WithheldTemplates, "datagrams with templates numbered that were not sent"},
 		remark{stats.Malformed, fmt.Sprintf("malformed datagrams, in which %s flows can be read", thousands(stats.MalformedFlows))},
 		remark{stats.WithheldFlows, "flows numbered that were not sent, or not readable"},
 		remark{stats.Refused, refused},

@@ -1,7 +1,8 @@
 package main
 
 // syntheticUsage is what flowgen -h prints.
-const syntheticUsage = `Flowgen sends NetFlow version 5 to a collector, to test, measure or show it.
+const syntheticUsage = `Flowgen sends NetFlow version 5, version 9 and IPFIX to a collector, to test, measure
+or show it.
 
     flowgen [flags]                  synthetic exporters
     flowgen replay [flags] FILE...   datagrams of a capture; see flowgen replay -h
@@ -14,18 +15,35 @@ Flags:
   -target host:port        the collector (127.0.0.1:2055)
   -exporters n             how many exporters, up to 16384 (4)
   -source address          where the first is, in 127.0.0.0/8 (127.1.0.1)
+  -format list             what they speak, in turn: v5, v9, ipfix, several of these
+                           separated by commas, or all; without it v5
   -rate n                  flows a second, of all exporters together; 0: as fast
                            as possible (1000)
   -flows n                 end after so many flows; 0: never (0)
   -duration time           end after so long, such as 30s; 0: never (0)
-  -records n               flows in a packet, up to 1364; more than 30 are against
-                           the specification (30)
+  -records n               flows in a packet, up to 1364 or what all formats have room
+                           for, in version 5 30 by its specification; 0: as many as
+                           an Ethernet frame holds in all of them (0)
   -seed n                  which traffic; the same seed makes the same (1)
-  -sampling-mode n         sampling mode that the headers tell, 0 to 3 (0)
-  -sampling-interval n     sampling interval that they tell, 0 to 16383 (0)
+  -sampling-mode n         sampling mode that is told, 0 to 3 (0)
+  -sampling-interval n     sampling interval that is told, 0 to 16383: by the headers
+                           of v5, by the options of the others (0)
+  -template-packets n      v9 and ipfix: after how many packets an exporter repeats
+                           its templates and options (20),
+  -template-interval time  or after how long, if that is sooner (1m0s)
+  -template-change time    after how long it changes its templates, again and again;
+                           0: never; else 1s or more (0)
+  -template-loss share     how many of the datagrams with templates are numbered and not
+                           sent, except for those with changed templates (0)
+  -domains n               how many observation domains an exporter has, up to 256;
+                           neighbours have other templates by the same IDs (1)
+  -ipv6 share              how many of the flows of v9 and ipfix are of IPv6 (0)
+  -variable                ipfix: have elements of variable length, and one of an
+                           enterprise
   -gaps share              how many of the packets are numbered and not sent, such
-                           as 0.01: they leave gaps in the flow sequence (0)
-  -malformed share         how many of the datagrams are damaged, such as 0.01 (0)
+                           as 0.01: they leave gaps in the sequence (0)
+  -malformed share         how many of the datagrams with flows are damaged, such as
+                           0.01 (0)
   -uptime-wrap             let the exporters' uptime clocks wrap after a second
   -version                 print the version
   -h                       print this
@@ -35,6 +53,8 @@ Examples:
   flowgen -exporters 100 -rate 250000 -duration 1m
   flowgen -rate 0 -flows 10000000                as fast as possible
   flowgen -gaps 0.01 -malformed 0.01             a bad day
+  flowgen -format all -ipv6 0.3 -domains 2 -sampling-interval 100 -variable
+  flowgen -format v9,ipfix -template-change 5s -template-loss 0.5
   flowgen -target collector.example.net:2055 -exporters 8
 
 Exit status: 0 when all was sent, 1 when something failed or nobody listens at the

@@ -3,10 +3,10 @@ package exporter
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
+	"slices"
 	"time"
-
-	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // Defaults and limits of a Config.
@@ -24,6 +24,18 @@ const (
 	// bits can say.
 	MaxSamplingMode     = 1<<2 - 1
 	MaxSamplingInterval = 1<<14 - 1
+	// DefaultTemplatePackets is what many routers have.
+	DefaultTemplatePackets = 20
+	// DefaultTemplateInterval is shorter than theirs, for those who watch.
+	DefaultTemplateInterval = time.Minute
+	// MaxDomains is bounded by what is sent at once: templates of all of them.
+	MaxDomains = 256
+	// minTemplateChange: collectors take changes that are faster for a fault.
+	minTemplateChange = time.Second
+	// etherPayload is what an Ethernet frame leaves for UDP over IPv4, and maxPayload
+	// what the largest datagram does.
+	etherPayload = 1472
+	maxPayload   = 65507
 )
 
 // firstSynthetic is the address of the first synthetic exporter.
@@ -41,22 +53,45 @@ type Config struct {
 	// follow it. It needs an IPv4 loopback target. Zero means 127.1.0.1, or
 	// own source ports where that cannot be; see the package comment.
 	FirstSource netip.Addr
+	// Formats are what the exporters speak, in turn. None means NetFlow version 5.
+	Formats []Format
 	// Rate is how many flows a second all exporters together number, whether
 	// they are sent or not. Zero means as fast as possible.
 	Rate float64
 	// Flows is how many flows they number before Run returns. Zero means that
 	// only Run's context ends it.
 	Flows uint64
-	// RecordsPerPacket is how many flows a packet holds, 1 to
-	// MaxRecordsPerPacket; the specification ends at 30. Zero means 30.
+	// RecordsPerPacket is how many flows a packet holds, 1 to MaxRecordsPerPacket, and
+	// no more than a UDP payload does in all Formats. Version 5's specification ends
+	// at 30. Zero means as many as an Ethernet frame holds, in version 5 just 30.
 	RecordsPerPacket int
 	// Seed chooses the traffic. With the same seed and the same clock the same
 	// packets are made.
 	Seed uint64
-	// SamplingMode and SamplingInterval are put into each header. The counters
-	// are not scaled by them.
+	// SamplingMode and SamplingInterval are put into each header of version 5. An
+	// interval above 0 makes exporters of the other formats tell both in options. The
+	// counters are not scaled by them.
 	SamplingMode     int
 	SamplingInterval int
+	// TemplatePackets and TemplateInterval are after how many packets of an exporter, and
+	// after how long, it repeats templates and options, whichever is first. Zero means
+	// DefaultTemplatePackets and DefaultTemplateInterval.
+	TemplatePackets  int
+	TemplateInterval time.Duration
+	// TemplateChange is how often an exporter changes its templates, without other
+	// IDs. Zero means never; it is a second at least.
+	TemplateChange time.Duration
+	// TemplateLoss is the share of datagrams with templates, 0 to 1, that are numbered and
+	// then not sent. Those with a change are always sent.
+	TemplateLoss float64
+	// Domains is how many observation domains the packets of an exporter belong to, in
+	// turn. Neighbours have different templates with the same IDs. Zero means one.
+	Domains int
+	// IPv6Share is the share of flows, 0 to 1, that are of IPv6. Version 5 has none.
+	IPv6Share float64
+	// VariableLengths gives IPFIX records elements of variable length, and one of an
+	// enterprise.
+	VariableLengths bool
 	// SequenceGaps is the share of packets, 0 to below 1, that are numbered and
 	// then not sent, as if the network had lost them.
 	SequenceGaps float64
@@ -91,8 +126,17 @@ func (c Config) withDefaults() Config {
 	if c.Exporters == 0 {
 		c.Exporters = 1
 	}
-	if c.RecordsPerPacket == 0 {
-		c.RecordsPerPacket = netflow5.MaxRecords
+	if len(c.Formats) == 0 {
+		c.Formats = []Format{NetFlow5}
+	}
+	if c.TemplatePackets == 0 {
+		c.TemplatePackets = DefaultTemplatePackets
+	}
+	if c.TemplateInterval == 0 {
+		c.TemplateInterval = DefaultTemplateInterval
+	}
+	if c.Domains == 0 {
+		c.Domains = 1
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -102,15 +146,57 @@ func (c Config) withDefaults() Config {
 
 // validate returns all mistakes at once, each a *FieldError.
 func (c Config) validate() error {
-	return errors.Join(
+	mistakes := []error{
 		inRange("Exporters", c.Exporters, 1, MaxExporters),
-		inRange("RecordsPerPacket", c.RecordsPerPacket, 1, MaxRecordsPerPacket),
 		inRange("SamplingMode", c.SamplingMode, 0, MaxSamplingMode),
 		inRange("SamplingInterval", c.SamplingInterval, 0, MaxSamplingInterval),
 		validRate(c.Rate),
 		validShare("SequenceGaps", c.SequenceGaps, c.SequenceGaps < 1, "give a share from 0 to below 1, such as 0.01"),
 		validShare("MalformedShare", c.MalformedShare, c.MalformedShare <= 1, "give a share from 0 to 1, such as 0.01"),
-	)
+		inRange("TemplatePackets", c.TemplatePackets, 1, math.MaxInt),
+		validTime("TemplateInterval", c.TemplateInterval, time.Millisecond, "give a time of 1ms or more, such as 10s"),
+		validTime("TemplateChange", c.TemplateChange, minTemplateChange, "give a time of 1s or more, or 0 for never"),
+		validShare("TemplateLoss", c.TemplateLoss, c.TemplateLoss <= 1, "give a share from 0 to 1, such as 0.5"),
+		inRange("Domains", c.Domains, 1, MaxDomains),
+		validShare("IPv6Share", c.IPv6Share, c.IPv6Share <= 1, "give a share from 0 to 1, such as 0.5"),
+	}
+	return errors.Join(append(mistakes, c.formatMistakes()...)...)
+}
+
+// formatMistakes are formats that are none, and what no format of c can show.
+func (c Config) formatMistakes() (mistakes []error) {
+	for _, f := range c.Formats {
+		if f >= formatCount {
+			mistakes = append(mistakes, &FieldError{"Formats", f, "give " + formatList})
+		}
+	}
+	templates := slices.ContainsFunc(c.Formats, Format.hasTemplates)
+	variable := slices.Contains(c.Formats, IPFIX)
+	for _, n := range []struct {
+		field       string
+		value       any
+		asked, able bool
+		formats     string
+	}{
+		{"IPv6Share", c.IPv6Share, c.IPv6Share > 0, templates, "v9 or ipfix"},
+		{"Domains", c.Domains, c.Domains > 1, templates, "v9 or ipfix"},
+		{"TemplateChange", c.TemplateChange, c.TemplateChange > 0, templates, "v9 or ipfix"},
+		{"TemplateLoss", c.TemplateLoss, c.TemplateLoss > 0, templates, "v9 or ipfix"},
+		{"VariableLengths", c.VariableLengths, c.VariableLengths, variable, "ipfix"},
+	} {
+		if n.asked && !n.able {
+			mistakes = append(mistakes, &FieldError{n.field, n.value, "leave it out, or give a format that has it: " + n.formats})
+		}
+	}
+	return mistakes
+}
+
+// validTime refuses times below least, except for none.
+func validTime(field string, d, least time.Duration, cure string) error {
+	if d == 0 || d >= least {
+		return nil
+	}
+	return &FieldError{field, d, cure}
 }
 
 func inRange(field string, value, low, high int) error {

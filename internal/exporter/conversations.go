@@ -66,8 +66,8 @@ func (p *population) draw(r *rand.Rand) func() *host {
 var typesOfService = []uint8{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x28, 0x28, 0x20, 0xb8}
 
 // newConversations fills made with different conversations, each in one
-// direction.
-func newConversations(r *rand.Rand, made []conversation) error {
+// direction, and returns their records.
+func newConversations(r *rand.Rand, made []conversation) ([]decoder.Record, error) {
 	client, server := clients.draw(r), servers.draw(r)
 	p := decoder.ExportPacket{Header: decoder.Header{Format: decoder.FormatNetFlowV5}}
 	seen := make(map[decoder.Record]bool, len(made))
@@ -90,7 +90,7 @@ func newConversations(r *rand.Rand, made []conversation) error {
 		record.TOS = typesOfService[r.IntN(len(typesOfService))]
 		p.Records = append(p.Records, record)
 	}
-	return encodeRecords(&p, made)
+	return p.Records, encodeRecords(&p, made)
 }
 
 func encodeRecords(p *decoder.ExportPacket, made []conversation) error {

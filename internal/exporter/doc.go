@@ -1,6 +1,6 @@
-// Package exporter stands in for NetFlow version 5 exporters: a Generator sends
-// the packets of synthetic ones, a Replay sends those of a capture. It is for
-// tests, load measurements and demonstrations.
+// Package exporter stands in for exporters of NetFlow version 5, version 9 and IPFIX: a
+// Generator sends the packets of synthetic ones, a Replay sends those of a capture, of
+// whatever format. It is for tests, load measurements and demonstrations.
 //
 // # Source addresses
 //
@@ -19,6 +19,10 @@
 // # Identity of a flow
 //
 // A generated flow is identified by its exporter's address and port, engine
-// type and ID, flow sequence and index in the packet: the sequence counts flows,
-// those that were withheld too.
+// type and ID or observation domain, flow sequence and index in the packet. The
+// sequence counts flows, packets or data records, as the format has it, those that
+// were withheld too.
+//
+// Flow numbers make flows, whatever the format: with the same seed the exporters of one
+// format export what those of another do, but for families.
 package exporter

@@ -25,7 +25,7 @@ type Generator struct {
 	config  Config
 	target  netip.AddrPort
 	out     transmitter
-	traffic *traffic
+	formats *formats
 	sources []*source
 	next    int    // whose turn it is
 	flow    uint32 // number of the next flow
@@ -57,18 +57,21 @@ func New(c Config) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{config: c, target: target, traffic: t, left: c.Flows}
+	g := &Generator{config: c, target: target, left: c.Flows}
+	g.formats = newFormats(&g.config, t)
+	if err := g.formats.fit(); err != nil {
+		return nil, err
+	}
 	g.out = &network{batch: newBatch()}
-	g.allocate()
+	g.allocate(g.formats.packetLen(g.config.RecordsPerPacket, longName))
 	if err := g.open(&plan); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
 }
 
-// allocate gives each packet of a burst its memory.
-func (g *Generator) allocate() {
-	size := netflow5.HeaderLen + g.config.RecordsPerPacket*netflow5.RecordLen
+// allocate gives each packet of a burst its memory: size bytes, and what damage adds.
+func (g *Generator) allocate(size int) {
 	g.burst = max(1, min(maxBatch, burstBytes/size))
 	g.payloads = make([][]byte, 0, g.burst)
 	for i := range g.burst {
@@ -83,8 +86,8 @@ func (g *Generator) open(plan *addressPlan) error {
 		if err != nil {
 			return err
 		}
-		s, err := newSource(&g.config, i, socket, r)
-		if err != nil {
+		s := newSource(&g.config, i, socket, r)
+		if s.maker, err = g.formats.maker(i, s); err != nil {
 			return errors.Join(err, socket.close())
 		}
 		g.sources = append(g.sources, s)
@@ -163,9 +166,44 @@ func (g *Generator) send(ctx context.Context, datagrams int) error {
 	return nil
 }
 
-// export makes n packets of one exporter and sends them.
+// export makes n packets of one exporter and sends them, and before them what it has
+// to announce.
 func (g *Generator) export(ctx context.Context, s *source, n int) error {
-	made := g.fill(s, n, g.config.Now())
+	for n > 0 {
+		now := g.config.Now()
+		if err := g.announce(ctx, s, now); err != nil {
+			return err
+		}
+		few := min(n, s.maker.quiet())
+		if err := g.exportFlows(ctx, s, few, now); err != nil {
+			return err
+		}
+		n -= few
+	}
+	return nil
+}
+
+// announce sends what an exporter has to announce, but for what is to be lost.
+func (g *Generator) announce(ctx context.Context, s *source, now time.Time) error {
+	for _, a := range s.maker.announce(now) {
+		if a.losable && s.templateLoss.next() {
+			s.counters.withheldTemplates.Add(1)
+			continue
+		}
+		g.payloads = append(g.payloads[:0], a.payload)
+		sent, err := g.out.transmit(ctx, s.socket, g.payloads)
+		s.counters.datagrams.Add(uint64(sent))
+		s.counters.templates.Add(uint64(sent))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exportFlows makes n packets of one exporter and sends them.
+func (g *Generator) exportFlows(ctx context.Context, s *source, n int, now time.Time) error {
+	made := g.fill(s, n, now)
 	g.payloads = g.payloads[:0]
 	for i := range made {
 		if !made[i].withheld {
@@ -186,7 +224,7 @@ func (g *Generator) fill(s *source, n int, now time.Time) []datagram {
 			records = int(min(uint64(records), g.left))
 			g.left -= uint64(records)
 		}
-		made = append(made, s.export(g.memory[i], g.traffic, g.flow, records, now))
+		made = append(made, s.export(g.memory[i], g.flow, records, now))
 		g.flow += uint32(records)
 	}
 	return made

@@ -9,11 +9,19 @@ const (
 	protocolUDP  = 17
 	protocolGRE  = 47
 	protocolESP  = 50
+
+	protocolICMPv6 = 58
 )
 
 // icmpEchoRequest is what a ping has for a destination port, type*256 + code;
 // that of its reply is 0.
 const icmpEchoRequest = 8 << 8
+
+// The same of IPv6, as elements of their own tell it.
+const (
+	icmpv6EchoRequest = 128 << 8
+	icmpv6EchoReply   = 129 << 8
+)
 
 // profile is the way of a service's flows.
 type profile uint8

@@ -1,14 +1,9 @@
 package exporter
 
 import (
-	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
-
-	"github.com/flowpub/flowpub/decoder"
-	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // Uptime clocks of synthetic exporters at the start.
@@ -22,65 +17,52 @@ const (
 	uptimeRange = 1 << 32 * time.Millisecond
 )
 
-// engineType is what routers give their line cards.
-const engineType = 1
-
-// source is a synthetic exporter: its socket, its clock, its sequence. It
+// source is a synthetic exporter: its socket, its clock, what makes its packets. It
 // belongs to the goroutine that runs the generator, but for its counters.
 type source struct {
-	socket   *socket
-	engineID uint8
-	header   [netflow5.HeaderLen]byte // but for what differs from packet to packet
-	uptime   time.Duration            // at the start of the run
-	booted   time.Time
-	sequence uint32
-	first    uint32 // of its sequences
-	withheld share
-	damaged  share
-	damages  uint32 // datagrams damaged so far
-	counters counters
+	socket       *socket
+	format       Format
+	engineID     uint8
+	maker        maker
+	uptime       time.Duration // at the start of the run
+	first        uint32        // of its sequences
+	withheld     share
+	damaged      share
+	templateLoss share
+	damages      uint32 // datagrams damaged so far
+	counters     counters
 }
 
 // counters are a source's own. All are written by the generator's goroutine and
 // read by any.
 type counters struct {
 	datagrams, flows, malformed, malformedFlows, withheldFlows atomic.Uint64
+	templates, withheldTemplates                               atomic.Uint64
 	sequence                                                   atomic.Uint32
 }
 
 // newSource makes exporter i of those that c describes.
-func newSource(c *Config, i int, s *socket, r *rand.Rand) (*source, error) {
-	p := decoder.ExportPacket{Header: decoder.Header{
-		Format:           decoder.FormatNetFlowV5,
-		EngineType:       engineType,
-		EngineID:         uint8(i),
-		SamplingMode:     uint8(c.SamplingMode),
-		SamplingInterval: uint16(c.SamplingInterval),
-	}}
-	header, err := netflow5.Append(nil, &p)
-	if err != nil {
-		return nil, fmt.Errorf("exporter: making a header: %w", err)
-	}
+func newSource(c *Config, i int, s *socket, r *rand.Rand) *source {
 	made := &source{
 		socket:   s,
+		format:   c.Formats[i%len(c.Formats)],
 		engineID: uint8(i),
-		header:   [netflow5.HeaderLen]byte(header),
 		uptime:   minUptime + time.Duration(r.Int64N(int64(maxUptime-minUptime))),
 		first:    r.Uint32(),
 		withheld: share{of: c.SequenceGaps, sum: r.Float64()},
 		damaged:  share{of: c.MalformedShare, sum: r.Float64()},
 		damages:  r.Uint32N(uint32(damageCount)),
 	}
+	made.templateLoss = share{of: c.TemplateLoss, sum: made.damaged.sum}
 	if c.UptimeWrap {
 		made.uptime = uptimeRange - wrapAfter
 	}
-	made.sequence = made.first
 	made.counters.sequence.Store(made.first)
-	return made, nil
+	return made
 }
 
 // start sets the exporter's clock going.
-func (s *source) start(now time.Time) { s.booted = now.Add(-s.uptime) }
+func (s *source) start(now time.Time) { s.maker.start(now.Add(-s.uptime)) }
 
 // datagram is a packet to be sent, or one to be withheld.
 type datagram struct {
@@ -93,35 +75,19 @@ type datagram struct {
 
 // export makes the next packet of records flows, the first of which has number
 // flow, in b, which has room for it and for maxDamage bytes more.
-func (s *source) export(b []byte, t *traffic, flow uint32, records int, now time.Time) datagram {
+func (s *source) export(b []byte, flow uint32, records int, now time.Time) datagram {
 	d := datagram{numbered: records, withheld: s.withheld.next()}
-	if !d.withheld {
-		d.payload = s.packet(b, t, flow, records, now)
-		if s.damaged.next() {
-			kind := damage(s.damages % uint32(damageCount))
-			d.damaged = true
-			d.payload, d.readable = kind.apply(d.payload, records, s.damages/uint32(damageCount))
-			s.damages++
-		}
+	if d.withheld {
+		s.maker.skip(records)
+		return d
 	}
-	s.sequence += uint32(records)
+	d.payload = s.maker.packet(b, flow, records, now)
+	if s.damaged.next() {
+		d.damaged = true
+		d.payload, d.readable = s.maker.damage(d.payload, records, s.damages)
+		s.damages++
+	}
 	return d
-}
-
-// packet writes a whole packet into b.
-func (s *source) packet(b []byte, t *traffic, flow uint32, records int, now time.Time) []byte {
-	uptime := uint32(now.Sub(s.booted).Milliseconds())
-	b = b[:netflow5.HeaderLen+records*netflow5.RecordLen]
-	copy(b, s.header[:])
-	binary.BigEndian.PutUint16(b[offCount:], uint16(records))
-	binary.BigEndian.PutUint32(b[offSystemUptime:], uptime)
-	binary.BigEndian.PutUint32(b[offExportSeconds:], uint32(now.Unix()))
-	binary.BigEndian.PutUint32(b[offExportNanoseconds:], uint32(now.Nanosecond()))
-	binary.BigEndian.PutUint32(b[offFlowSequence:], s.sequence)
-	for i := range records {
-		t.writeRecord(b[netflow5.HeaderLen+i*netflow5.RecordLen:], flow+uint32(i), uptime)
-	}
-	return b
 }
 
 // count adds to the counters what became of made, of which the first datagrams

@@ -21,8 +21,10 @@ type SourceStats struct {
 	Address netip.AddrPort
 	// EngineType and EngineID are those of its packets.
 	EngineType, EngineID uint8
+	// Format is what it speaks.
+	Format Format
 	// FirstSequence was the flow sequence of its first packet, NextSequence
-	// will be that of the next: it counts flows, modulo 2^32.
+	// will be that of the next: it counts flows, modulo 2^32. Of version 5 only.
 	FirstSequence, NextSequence uint32
 }
 
@@ -30,6 +32,10 @@ type SourceStats struct {
 type Counts struct {
 	// Datagrams are all that were sent, malformed or not.
 	Datagrams uint64
+	// Templates are those of them without flows: with templates and options.
+	Templates uint64
+	// WithheldTemplates were numbered and not sent, see Config.TemplateLoss.
+	WithheldTemplates uint64
 	// Flows are those in well-formed packets.
 	Flows uint64
 	// Malformed is how many datagrams were damaged, see Config.MalformedShare.
@@ -52,6 +58,8 @@ func (g *Generator) Stats() Stats {
 		e := s.stats()
 		stats.Exporters[i] = e
 		stats.Datagrams += e.Datagrams
+		stats.Templates += e.Templates
+		stats.WithheldTemplates += e.WithheldTemplates
 		stats.Flows += e.Flows
 		stats.Malformed += e.Malformed
 		stats.MalformedFlows += e.MalformedFlows
@@ -66,14 +74,17 @@ func (s *source) stats() SourceStats {
 	c := &s.counters
 	return SourceStats{
 		Counts: Counts{
-			Datagrams:      c.datagrams.Load(),
-			Flows:          c.flows.Load(),
-			Malformed:      c.malformed.Load(),
-			MalformedFlows: c.malformedFlows.Load(),
-			WithheldFlows:  c.withheldFlows.Load(),
-			Refused:        s.socket.refused.Load(),
+			Datagrams:         c.datagrams.Load(),
+			Templates:         c.templates.Load(),
+			WithheldTemplates: c.withheldTemplates.Load(),
+			Flows:             c.flows.Load(),
+			Malformed:         c.malformed.Load(),
+			MalformedFlows:    c.malformedFlows.Load(),
+			WithheldFlows:     c.withheldFlows.Load(),
+			Refused:           s.socket.refused.Load(),
 		},
 		Address:       s.socket.source,
+		Format:        s.format,
 		EngineType:    engineType,
 		EngineID:      s.engineID,
 		FirstSequence: s.first,

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 
+	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
@@ -43,8 +44,10 @@ const lagBits = 14
 // It does not change once made.
 type traffic struct {
 	conversations [conversationCount]conversation
-	shapes        [profileCount][shapeCount]shape
-	salt          uint32
+	// records are the same, for formats other than version 5.
+	records []decoder.Record
+	shapes  [profileCount][shapeCount]shape
+	salt    uint32
 }
 
 // conversation is a record of two hosts and a service, ready but for what
@@ -72,36 +75,66 @@ func newTraffic(seed uint64) (*traffic, error) {
 	for p := range profileCount {
 		newShapes(r, p, t.shapes[p][:])
 	}
-	return t, newConversations(r, t.conversations[:])
+	var err error
+	t.records, err = newConversations(r, t.conversations[:])
+	return t, err
 }
 
 // trafficStream tells the random numbers of the traffic from those of the
 // exporters, which have the same seed.
 const trafficStream = 1
 
-// writeRecord writes the flow with this number, as exported at uptime, into the
-// first 48 bytes of b.
-func (t *traffic) writeRecord(b []byte, flow, uptime uint32) {
+// drawn is a flow: its conversation, its shape, and what chose them. It has few
+// fields, so that it stays in registers.
+type drawn struct {
+	conversation *conversation
+	shape        *shape
+	n, more      uint32
+}
+
+// draw is the flow with this number.
+func (t *traffic) draw(flow uint32) drawn {
 	n := scatter(flow ^ t.salt)
 	more := n * 0x9e3779b1 // 2^32 divided by the golden ratio: n's bits, mixed upwards
 	c := &t.conversations[n%conversationCount]
-	free := n >> conversationBits & (1<<clientPortBits - 1)
-	s := &t.shapes[c.profile][n>>(32-shapeLowBits)|more>>(32-shapeHighBits)<<shapeLowBits]
+	return drawn{c, &t.shapes[c.profile][n>>(32-shapeLowBits)|more>>(32-shapeHighBits)<<shapeLowBits], n, more}
+}
 
-	record := (*[netflow5.RecordLen]byte)(b)
-	*record = c.record
-	octets := s.octets
-	if c.clientPort != 0 {
-		binary.BigEndian.PutUint16(record[c.clientPort:], uint16(firstClientPort+free))
-	} else {
-		octets += free
+// index is that of its conversation.
+func (d drawn) index() uint32 { return d.n % conversationCount }
+
+// free is what tells it from others of its conversation and its shape.
+func (d drawn) free() uint32 { return d.n >> conversationBits & (1<<clientPortBits - 1) }
+
+// clientPort is for protocols that have ports.
+func (d drawn) clientPort() uint16 { return uint16(firstClientPort + d.free()) }
+
+// octets are those of its shape, and, without a port, those that tell it apart.
+func (d drawn) octets() uint32 {
+	if d.conversation.clientPort == 0 {
+		return d.shape.octets + d.free()
 	}
-	last := uptime - more>>shapeHighBits&(1<<lagBits-1)
-	binary.BigEndian.PutUint32(record[offPackets:], s.packets)
-	binary.BigEndian.PutUint32(record[offOctets:], octets)
-	binary.BigEndian.PutUint32(record[offFirstUptime:], last-s.duration)
+	return d.shape.octets
+}
+
+// lag is how many milliseconds before its export it ended.
+func (d drawn) lag() uint32 { return d.more >> shapeHighBits & (1<<lagBits - 1) }
+
+// writeRecord writes the flow with this number, as exported at uptime, into the
+// first 48 bytes of b.
+func (t *traffic) writeRecord(b []byte, flow, uptime uint32) {
+	d := t.draw(flow)
+	record := (*[netflow5.RecordLen]byte)(b)
+	*record = d.conversation.record
+	if at := d.conversation.clientPort; at != 0 {
+		binary.BigEndian.PutUint16(record[at:], d.clientPort())
+	}
+	last := uptime - d.lag()
+	binary.BigEndian.PutUint32(record[offPackets:], d.shape.packets)
+	binary.BigEndian.PutUint32(record[offOctets:], d.octets())
+	binary.BigEndian.PutUint32(record[offFirstUptime:], last-d.shape.duration)
 	binary.BigEndian.PutUint32(record[offLastUptime:], last)
-	record[offTCPFlags] = s.tcpFlags
+	record[offTCPFlags] = d.shape.tcpFlags
 }
 
 // scatter maps 32-bit numbers one to one onto others that look random: the last
