@@ -90,6 +90,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	ended := c.serve()
 	stopSurveys := c.startSurveys()
 	defer stopSurveys()
+	watch := c.startWatch()
 	var fatal error
 	select {
 	case <-ctx.Done():
@@ -99,7 +100,7 @@ func (c *Collector) Run(ctx context.Context) error {
 		c.stopping.Store(true)
 		c.log.Error("collecting ended", "error", fatal)
 	}
-	return errors.Join(fatal, c.shutDown(ctx, ended))
+	return errors.Join(fatal, c.shutDown(ctx, ended, watch))
 }
 
 // newCollector returns a collector without its parts.

@@ -14,6 +14,10 @@
 //	survey.go      the regular look at all of them
 //	notices.go     what is logged about exporters, once and not too often
 //	snapshot.go    all numbers at one moment
+//	watch.go       what the numbers tell the operator, from second to second
+//	losses.go      what is lost, since when, and that it has ended
+//	outage.go      flows that wait for Kafka, and a buffer that fills
+//	spell.go       when such a thing is worth a line of the log
 //	health.go      the probes
 //	shutdown.go    the end, in order
 //

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/flowpub/flowpub/publisher"
@@ -16,6 +17,9 @@ import (
 // The whole shutdown takes at most DrainLinger + ShutdownTimeout + this, which
 // the container's grace period must exceed.
 const webCloseTimeout = time.Second
+
+// progressEvery is how often the shutdown says what it waits for.
+const progressEvery = 2 * time.Second
 
 // ErrFlowsLost says that flows had to be given up at shutdown.
 var ErrFlowsLost = errors.New("collector: flows were given up at shutdown")
@@ -49,10 +53,16 @@ func (e *FlowsLostError) Unwrap() []error {
 	return []error{ErrFlowsLost, e.Cause}
 }
 
+// secondSignal is what the line about the shutdown says of the way out.
+const secondSignal = "a second signal ends it at once, and loses what is buffered"
+
 // linger reads on for DrainLinger, so that a load balancer can see that the
 // collector is not ready and send elsewhere. Something fatal ends it early.
 func (c *Collector) linger(ended <-chan error) error {
-	c.log.Info("shutting down", "drain_linger", c.cfg.DrainLinger.String(), "shutdown_timeout", c.cfg.ShutdownTimeout.String())
+	c.log.Info("shutting down", "drain_linger", c.cfg.DrainLinger.String(), "shutdown_timeout", c.cfg.ShutdownTimeout.String(),
+		"flows_waiting", c.publisher.Stats().Buffered, "cure", secondSignal)
+	told := c.tellProgress(time.Now().Add(c.cfg.DrainLinger), "shutting down: still reading, until the load balancer sends elsewhere")
+	defer told()
 	timer := time.NewTimer(c.cfg.DrainLinger)
 	defer timer.Stop()
 	select {
@@ -66,20 +76,50 @@ func (c *Collector) linger(ended <-chan error) error {
 
 // shutDown ends the parts in order: sockets, publisher, HTTP. One deadline holds
 // for the first two, so that nothing that hangs keeps the process alive.
-func (c *Collector) shutDown(ctx context.Context, ended <-chan error) error {
+func (c *Collector) shutDown(ctx context.Context, ended <-chan error, watch *watcher) error {
 	ctx = context.WithoutCancel(ctx)
 	flush, cancel := context.WithTimeout(ctx, c.cfg.ShutdownTimeout)
 	defer cancel()
 	err := errors.Join(c.drain(flush, ended), c.flush(flush))
+	watch.stop()
 	c.survey()
 	c.logLedger(ctx)
 	return errors.Join(err, c.closeWeb(ctx))
+}
+
+// tellProgress says every progressEvery what the shutdown waits for, until the
+// returned function is called. It goes on by itself at the deadline.
+func (c *Collector) tellProgress(deadline time.Time, message string) (stop func()) {
+	quit := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+			}
+			if left := time.Until(deadline); left > 0 {
+				c.log.Warn(message, //nolint:sloglint // the callers' texts are constant
+					"flows_waiting", c.publisher.Stats().Buffered, "time_left", left.Round(time.Second).String(), "cure", secondSignal)
+			}
+		}
+	})
+	return func() {
+		close(quit)
+		telling.Wait()
+	}
 }
 
 // drain empties and closes all sockets, at once so that a slow one costs the
 // others no time. At the deadline they are closed as they are. What failed in
 // reading meanwhile is an error, too.
 func (c *Collector) drain(ctx context.Context, ended <-chan error) error {
+	deadline, _ := ctx.Deadline()
+	told := c.tellProgress(deadline, "shutting down: waiting until the sockets are empty")
+	defer told()
 	drained := make(chan error, len(c.listeners))
 	for _, l := range c.listeners {
 		go func() { drained <- l.Drain() }()
@@ -115,6 +155,9 @@ func failures(ended <-chan error) error {
 
 // flush delivers what is buffered and tells what could not be.
 func (c *Collector) flush(ctx context.Context) error {
+	deadline, _ := ctx.Deadline()
+	told := c.tellProgress(deadline, "shutting down: waiting for Kafka to take what is buffered")
+	defer told()
 	before := c.publisher.Stats().Dropped
 	err := c.publisher.Close(ctx)
 	after := c.publisher.Stats().Dropped

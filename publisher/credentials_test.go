@@ -79,7 +79,7 @@ func TestAnswersThatRepeatASecret(t *testing.T) {
 	publish(t, p, 0, 10, 30)
 	bury(p, "short", 1)
 	for _, message := range []string{
-		"a batch could not be delivered", "dead letters could not be delivered",
+		"Kafka did not take a batch, trying again", "dead letters could not be delivered",
 		"the topic is missing and could not be created", "cannot read the topic's settings",
 	} {
 		eventually(t, 10*time.Second, message, func() bool {

@@ -104,11 +104,15 @@ func TestTooLargeIsSplit(t *testing.T) {
 func TestOneRecordTooLarge(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, 1)
-	p := startPublisher(t, broker.ListenAddrs(), nil)
+	var log logBuffer
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Logger = log.logger() })
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	broker.Fault(produceFault(kerr.MessageTooLarge, 1))
 	publish(t, p, 0, 1, 1)
 	eventually(t, 10*time.Second, "the record is dropped", func() bool { return p.Stats().Dropped[DropTooLarge] == 1 })
+	if !log.has(`msg="Kafka refused a batch for the last time: its flows are dropped"`) || log.has("trying again") {
+		t.Errorf("the loss is not told as one:\n%s", log.text())
+	}
 	publish(t, p, 1, 11, 30)
 	closeWithin(t, p, 10*time.Second)
 	s := p.Stats()
@@ -123,11 +127,20 @@ func TestOneRecordTooLarge(t *testing.T) {
 func TestRefusedBatchIsDropped(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, 1)
-	p := startPublisher(t, broker.ListenAddrs(), nil)
+	var log logBuffer
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Logger = log.logger() })
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	broker.Fault(produceFault(kerr.InvalidRecord, maxRefusals))
 	publish(t, p, 0, 1, 30)
 	eventually(t, 20*time.Second, "the batch is dropped", func() bool { return p.Stats().Dropped[DropRefused] == 30 })
+	for _, line := range []string{
+		`msg="Kafka did not take a batch, trying again"`,
+		`msg="Kafka refused a batch for the last time: its flows are dropped"`, " flows=30",
+	} {
+		if !log.has(line) {
+			t.Errorf("the log lacks %s", line)
+		}
+	}
 	publish(t, p, 16, 32, 30)
 	closeWithin(t, p, 10*time.Second)
 	s := p.Stats()

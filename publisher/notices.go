@@ -50,8 +50,8 @@ func (n *notices) warn(kind, message string, args ...any) {
 const cureAdvertised = "that address is the broker's own word, from its advertised.listeners: " +
 	"if the broker runs, have it advertise one that can be reached from here"
 
-// complain logs a failed attempt.
-func (p *Publisher) complain(part *partition, o outcome) {
+// complain logs a failed attempt to deliver b, which is a loss only if it is the last.
+func (p *Publisher) complain(part *partition, b *pending, o outcome) {
 	args := []any{"topic", part.topic.name, "partition", part.number, "error", sentence(o.err)}
 	cure := o.cure
 	if leader, err := part.topic.seen.Load().leader(part.number); err == nil {
@@ -62,7 +62,11 @@ func (p *Publisher) complain(part *partition, o outcome) {
 	if cure != "" {
 		args = append(args, "cure", cure)
 	}
-	p.notices.warn(o.name+" "+part.topic.name, "a batch could not be delivered", args...)
+	if o.givesUp(b) {
+		p.notices.warn("given up "+part.topic.name, "Kafka refused a batch for the last time: its flows are dropped", append(args, "flows", b.Records())...)
+		return
+	}
+	p.notices.warn(o.name+" "+part.topic.name, "Kafka did not take a batch, trying again", args...)
 }
 
 // cureAt is the cure of a failure of the broker that told its address. Where only

@@ -189,7 +189,7 @@ func TestRefusalOfABatchIsTold(t *testing.T) {
 	})
 	publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the refusal of a batch is told", func() bool {
-		return log.has(`msg="a batch could not be delivered"`) && log.has(`error="the broker closed the connection, and refuses the OAuth token: {\"status\":\"revoked\"}"`)
+		return log.has(`msg="Kafka did not take a batch, trying again"`) && log.has(`error="the broker closed the connection, and refuses the OAuth token: {\"status\":\"revoked\"}"`)
 	})
 }
 

@@ -92,7 +92,7 @@ func (p *Publisher) settle(part *partition, b *pending, o outcome) {
 		part.delivered(b)
 	} else {
 		p.failures.add(o.name)
-		p.complain(part, o)
+		p.complain(part, b, o)
 		if o.moved {
 			p.cluster.refreshSoon()
 		}
@@ -150,6 +150,11 @@ func (p *partition) failed(b *pending, o outcome) {
 	default: // the same again
 	}
 	p.postpone(b, o.slow)
+}
+
+// givesUp reports whether b is dropped after an outcome.
+func (o *outcome) givesUp(b *pending) bool {
+	return o.verdict == tooLarge && b.Records() == 1 || o.verdict == refused && b.refusals+1 == maxRefusals
 }
 
 // reduce has b split before the next attempt. Its sequence numbers go to the

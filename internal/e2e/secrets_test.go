@@ -259,7 +259,7 @@ func TestNoSecretIsShown(t *testing.T) {
 			g.refuses.Store(true)
 			g.gate.shut()
 			g.gate.open(t)
-			eventually(t, 20*time.Second, "the refusal of a batch is logged", func() bool { return p.says("a batch could not be delivered") })
+			eventually(t, 20*time.Second, "the refusal of a batch is logged", func() bool { return p.says("Kafka did not take a batch, trying again") })
 			p.checkPages(t, g.secrets)
 			l.stop(t)
 			p.signal(t, syscall.SIGTERM)

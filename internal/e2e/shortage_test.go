@@ -40,6 +40,14 @@ func TestBudgetUsedUp(t *testing.T) {
 	checkKernelDrops(t, m)
 	checkPeakMemory(t, p, m)
 	last := p.terminate(t)
+	for _, message := range []string{
+		"Kafka takes no flows: they wait in the buffer, and none is lost while it has room",
+		"the buffer is filling: Kafka takes less than arrives", "flows are dropped", "Kafka is back: it takes flows again",
+	} {
+		if !p.says(message) {
+			t.Errorf("the log does not tell %q", message)
+		}
+	}
 	dropped := last.FlowsDropped["buffer_full"]
 	if sum(last.FlowsDropped) != dropped || last.FlowsDelivered+dropped+last.KernelDropped*perDatagram != sent.Flows {
 		t.Errorf("sent %d flows, delivered %d, dropped %v, in datagrams that the kernel dropped %d",

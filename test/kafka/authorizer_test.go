@@ -34,7 +34,7 @@ func (s *secured) noWritePermission(t *testing.T) {
 		cfg.SASL = asGuest(reader, readerPassword)
 	})
 	tr.publish(t, p, 100, 30)
-	line := log.await(t, "a batch could not be delivered", "[29] Topic Authorization Failed")
+	line := log.await(t, "Kafka did not take a batch, trying again", "[29] Topic Authorization Failed")
 	if line.Topic != name || fmt.Sprint(line.Broker) != "1" || line.Address != s.addresses["GUEST"] || line.Cure != "give this user WRITE and DESCRIBE on the topic" {
 		t.Errorf("logged %+v, want topic %s, broker 1 at %s and a cure", line, name, s.addresses["GUEST"])
 	}

@@ -1,0 +1,147 @@
+package collector
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// lossEnds is how long nothing more may be lost before a loss counts as over.
+const lossEnds = 10 * time.Second
+
+// lossKind is a way in which something gets lost, and what is said of it.
+type lossKind struct {
+	begins, lasts, ended string
+	reason               string // a metric's label; empty where there is none
+	cure                 string
+	count                func(*sample) uint64
+}
+
+// lossKinds are all but those of the shutdown, which tells its own.
+func lossKinds() []lossKind {
+	return []lossKind{
+		{
+			begins: "the kernel drops datagrams: a receive buffer is full",
+			lasts:  "the kernel still drops datagrams: a receive buffer is full",
+			ended:  "the kernel drops no more datagrams",
+			cure:   "give flowpub more CPU, or raise net.core.rmem_max and FLOWPUB_RECEIVE_BUFFER",
+			count:  func(s *sample) uint64 { return s.kernelDropped },
+		},
+		flowLoss(publisher.DropBufferFull, "the buffer is full: see why Kafka takes less than arrives, or raise FLOWPUB_KAFKA_BUFFER_BYTES"),
+		flowLoss(publisher.DropTooLarge, "raise max.message.bytes of the topic: it refuses single records"),
+		flowLoss(publisher.DropRefused, "the brokers call these records invalid: compare their log with the topic's settings"),
+		flowLoss(publisher.DropUnconfirmed,
+			"an attempt to deliver them was not answered, so they may be in Kafka: the lines about batches have the error"),
+		letterLoss(publisher.DeadLetterBufferFull, "too many wait for Kafka: see why it takes fewer than arrive; flows are not affected"),
+		letterLoss(publisher.DeadLetterFailed, "the topic for dead letters refuses them: a line before this one has the error; flows are not affected"),
+		{
+			begins: "log lines are lost: nobody took them in time",
+			lasts:  "log lines are still lost: nobody takes them in time",
+			ended:  "no more log lines are lost",
+			cure:   "see what reads the standard error of flowpub",
+			count:  func(s *sample) uint64 { return s.logLinesDropped },
+		},
+	}
+}
+
+func flowLoss(r publisher.DropReason, cure string) lossKind {
+	return lossKind{
+		begins: "flows are dropped", lasts: "flows are still dropped", ended: "no more flows are dropped",
+		reason: r.String(), cure: cure,
+		count: func(s *sample) uint64 { return s.dropped[r] },
+	}
+}
+
+func letterLoss(o publisher.DeadLetterOutcome, cure string) lossKind {
+	return lossKind{
+		begins: "dead letters are dropped", lasts: "dead letters are still dropped", ended: "no more dead letters are dropped",
+		reason: o.String(), cure: cure,
+		count: func(s *sample) uint64 { return s.letters[o] },
+	}
+}
+
+// loss follows one kind.
+type loss struct {
+	lossKind
+	spell
+	seen   uint64    // the count when last looked at
+	grew   time.Time // when it last did
+	total  uint64    // lost in this spell
+	unsaid uint64    // of them, not told yet
+}
+
+func newLosses() []loss {
+	kinds := lossKinds()
+	losses := make([]loss, len(kinds))
+	for i := range kinds {
+		losses[i].lossKind = kinds[i]
+	}
+	return losses
+}
+
+// see looks at a sample and tells what it shows.
+func (l *loss) see(s *sample, log *slog.Logger) {
+	l.note(s)
+	lately := !l.grew.IsZero() && s.at.Sub(l.grew) < lossEnds
+	owed := l.unsaid > 0 && !l.said
+	before := l.told
+	switch e := l.spell.see(lately || owed, s.at, 0); e {
+	case nothing:
+	case over:
+		l.unsaid = 0
+		log.Info(l.ended, l.attributes("total", l.total, "lasted", l.grew.Sub(l.began).Round(time.Second).String())...) //nolint:sloglint // a constant of lossKinds
+	case begun:
+		l.tell(log, l.begins, s.at.Sub(l.began))
+	case goesOn:
+		if l.unsaid > 0 {
+			l.tell(log, l.lasts, s.at.Sub(before))
+		}
+	}
+}
+
+// note takes over what was lost since the last sample.
+func (l *loss) note(s *sample) {
+	lost := l.count(s) - l.seen
+	if lost == 0 {
+		return
+	}
+	if !l.stands {
+		l.total = 0
+	}
+	l.seen += lost
+	l.total += lost
+	l.unsaid += lost
+	l.grew = s.at
+}
+
+// finish tells what is not told yet, at the last sample.
+func (l *loss) finish(s *sample, log *slog.Logger) {
+	l.note(s)
+	switch {
+	case l.unsaid == 0:
+	case l.said && l.stands:
+		l.tell(log, l.lasts, s.at.Sub(l.told))
+	case l.stands:
+		l.tell(log, l.begins, s.at.Sub(l.began))
+	default:
+		l.began = s.at
+		l.tell(log, l.begins, 0)
+	}
+}
+
+// tell says that it is being lost, and how much within a time.
+func (l *loss) tell(log *slog.Logger, message string, within time.Duration) {
+	args := l.attributes("count", l.unsaid, "within", max(within, watchEvery).Round(time.Second).String(), "total", l.total,
+		"since", l.began.UTC().Format(time.RFC3339), "cure", l.cure)
+	log.Warn(message, args...) //nolint:sloglint // a constant of lossKinds
+	l.unsaid = 0
+}
+
+// attributes puts the reason, where there is one, before others.
+func (l *loss) attributes(others ...any) []any {
+	if l.reason == "" {
+		return others
+	}
+	return append([]any{"reason", l.reason}, others...)
+}

@@ -1,0 +1,108 @@
+package collector
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/flowpub/flowpub/publisher"
+)
+
+// watchEvery is how often the counts are looked at.
+const watchEvery = time.Second
+
+// sample is what the watch looks at, at one moment.
+type sample struct {
+	at              time.Time
+	kernelDropped   uint64
+	logLinesDropped uint64
+	dropped         map[publisher.DropReason]uint64
+	letters         map[publisher.DeadLetterOutcome]uint64
+
+	delivered, buffered uint64
+	bytes, limit        int64 // of the budget
+	failing, partitions int
+	unreached           bool
+}
+
+// watcher tells the operator what becomes of flows and what does not, from the counts
+// alone: nothing in the way of a datagram knows of it.
+type watcher struct {
+	log     *slog.Logger
+	losses  []loss
+	outage  outage
+	filling filling
+	take    func(time.Time) sample
+
+	quit, done chan struct{}
+}
+
+// startWatch begins to look, each second, until the returned watcher is stopped.
+func (c *Collector) startWatch() *watcher {
+	w := &watcher{
+		log:    c.log,
+		losses: newLosses(),
+		outage: outage{linger: c.cfg.Publisher.Linger},
+		take:   c.sample,
+		quit:   make(chan struct{}),
+		done:   make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+func (w *watcher) run() {
+	defer close(w.done)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.quit:
+			return
+		case at := <-tick.C:
+			s := w.take(at)
+			w.see(&s)
+		}
+	}
+}
+
+// see tells what a sample shows.
+func (w *watcher) see(s *sample) {
+	for i := range w.losses {
+		w.losses[i].see(s, w.log)
+	}
+	full := w.filling.see(s, w.log)
+	w.outage.see(s, full, w.log)
+}
+
+// stop ends the looking, and tells what is lost and not told yet.
+func (w *watcher) stop() {
+	close(w.quit)
+	<-w.done
+	s := w.take(time.Now())
+	for i := range w.losses {
+		w.losses[i].finish(&s, w.log)
+	}
+}
+
+// sample takes the counts of a moment. It asks for less than Snapshot does, which
+// goes through all streams.
+func (c *Collector) sample(at time.Time) sample {
+	stats := c.publisher.Stats()
+	s := sample{
+		at:              at,
+		logLinesDropped: c.logLinesDropped(),
+		dropped:         stats.Dropped,
+		letters:         stats.DeadLetters,
+		delivered:       stats.Delivered,
+		buffered:        stats.Buffered,
+		bytes:           stats.BufferBytes,
+		limit:           stats.BufferLimitBytes,
+		failing:         stats.PartitionsFailing,
+		partitions:      stats.Partitions,
+		unreached:       stats.Unreached,
+	}
+	for _, l := range c.listeners {
+		s.kernelDropped += l.Stats().KernelDropped
+	}
+	return s
+}
