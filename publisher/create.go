@@ -14,6 +14,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
+
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // maxCreatedPartitions bounds TopicShape.Partitions. More are a slip of the pen
@@ -162,7 +164,7 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 func creationError(answer *createtopics.Response, topic string) error {
 	for _, t := range answer.Topics {
 		if t.Name == topic {
-			return answerError(t.ErrorCode, t.ErrorMessage)
+			return kinds.Code(t.ErrorCode, t.ErrorMessage)
 		}
 	}
 	return errors.New("the answer does not mention the topic")
@@ -202,7 +204,7 @@ func (c Config) creationCure(err error, topic string, brokers int) string {
 	case errors.Is(err, kafka.PolicyViolation), errors.Is(err, kafka.InvalidPartitionNumber), errors.Is(err, kafka.InvalidConfiguration):
 		return "the brokers' rules refuse it: change " + variableCreateTopic + ", or run with other settings: " + byHand
 	}
-	if kind := localKind(err); kind.name != failureOther.name {
+	if kind := localKind(err); kind.name != kinds.Other.Name {
 		return kind.cure
 	}
 	return "look at the controller's log, or run: " + byHand

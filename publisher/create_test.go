@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // logBuffer collects log lines; it is safe for concurrent use.
@@ -97,9 +99,9 @@ func TestCreationCure(t *testing.T) {
 		kafka.TopicAuthorizationFailed: "allow this user CREATE on the topic, or run as one who may: kafka-topics.sh ",
 		kafka.InvalidReplicationFactor: "1 brokers are there: set a replication of at most that in FLOWPUB_KAFKA_CREATE_TOPIC",
 		kafka.PolicyViolation:          "the brokers' rules refuse it: change FLOWPUB_KAFKA_CREATE_TOPIC",
-		kafka.Unknown:                  answerFailures[kafka.Unknown].cure,
+		kafka.Unknown:                  kinds.Of(kafka.Unknown).Cure,
 		kafka.InvalidReplicaAssignment: "look at the controller's log, or run: kafka-topics.sh ",
-		&kindError{failureDNS, nil}:    failureDNS.cure,
+		&kinds.Error{Kind: kinds.DNS}:  kinds.DNS.Cure,
 	} {
 		if got := c.creationCure(err, "flows", 1); !strings.HasPrefix(got, want) {
 			t.Errorf("the cure is %q, want %q", got, want)

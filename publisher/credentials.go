@@ -85,6 +85,9 @@ func (e *discreetError) Error() string {
 	return "publisher: " + hiddenWords
 }
 
+// Sentence is what operators are told.
+func (e *discreetError) Sentence() string { return e.Error() }
+
 // Unwrap is part of what errors.Is and errors.As look for.
 func (e *discreetError) Unwrap() error { return e.err }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/segmentio/kafka-go"
+
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // roundTripperFunc answers in the place of brokers.
@@ -39,7 +41,7 @@ func TestNobodyIsAskedAfterARefusal(t *testing.T) {
 			return nil, io.EOF
 		}),
 	})
-	if first.link != nil || localKind(first.err).name != failureAuth.name {
+	if first.link != nil || kinds.Of(first.err).Name != kinds.Auth.Name {
 		t.Errorf("the answer is %+v, want the refusal", first)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
 	"github.com/flowpub/flowpub/publisher/answers"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // link is a client of the cluster, and the broker from which that learns who
@@ -191,7 +192,7 @@ func (l *link) metadata(ctx context.Context, topics []string) (*metadata.Respons
 		err = fmt.Errorf("it was asked for %d topics and tells of %d", len(topics), len(meta.Topics))
 	}
 	if err != nil {
-		return nil, &brokerError{l.addr.String(), err}
+		return nil, kinds.At(l.addr.String(), err)
 	}
 	return meta, nil
 }

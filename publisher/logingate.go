@@ -9,6 +9,7 @@ import (
 
 	"github.com/segmentio/kafka-go/sasl"
 
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 	"github.com/flowpub/flowpub/publisher/scram"
 )
 
@@ -49,7 +50,7 @@ func (g *loginGate) enter(now time.Time) error {
 
 // judge looks at an error for a broker's refusal.
 func (g *loginGate) judge(err error) {
-	if _, ours := errors.AsType[*shutOutError](err); ours || localKind(err).name != failureAuth.name {
+	if _, ours := errors.AsType[*shutOutError](err); ours || localKind(err).name != kinds.Auth.Name {
 		return
 	}
 	g.mu.Lock()
@@ -109,12 +110,12 @@ func (e *gatedExchange) Next(ctx context.Context, challenge []byte) (done bool, 
 // loginError is the error of a login that was not given up: it has failed for what the
 // broker said. err may be nil.
 func loginError(ctx context.Context, err error) error {
-	if _, known := errors.AsType[*kindError](err); known || err == nil || ctx.Err() != nil {
+	if _, known := errors.AsType[*kinds.Error](err); known || err == nil || ctx.Err() != nil {
 		return err
 	}
-	kind := failureAuth
+	kind := kinds.Auth
 	if _, ok := errors.AsType[*scram.IterationsError](err); ok {
-		kind.cure = fmt.Sprintf("give the user SCRAM credentials with %d to %d iterations, or look who stands in the broker's place", scram.MinIterations, scram.MaxIterations)
+		kind.Cure = fmt.Sprintf("give the user SCRAM credentials with %d to %d iterations, or look who stands in the broker's place", scram.MinIterations, scram.MaxIterations)
 	}
-	return &kindError{kind, err}
+	return &kinds.Error{Kind: kind, Err: err}
 }

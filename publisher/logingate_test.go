@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // By the clock: after a refusal there is one login each 5 s, until one succeeds.
@@ -23,8 +25,8 @@ func TestLoginGate(t *testing.T) {
 		if (err == nil) != want {
 			t.Errorf("after %v s: error %v, want a login: %v", seconds, err, want)
 		}
-		if err != nil && localKind(err).name != failureAuth.name {
-			t.Errorf("%v is of kind %q", err, localKind(err).name)
+		if err != nil && kinds.Of(err).Name != kinds.Auth.Name {
+			t.Errorf("%v is of kind %q", err, kinds.Of(err).Name)
 		}
 		g.judge(err) // changes nothing
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // A broker tells an address that nobody can reach from here, as one in a container
@@ -54,20 +56,20 @@ func TestCureAt(t *testing.T) {
 	t.Parallel()
 	p := startPublisher(t, []string{"127.0.0.1:1"}, nil)
 	const configured, learned = "127.0.0.1:1", "127.0.0.1:2"
-	for _, f := range []failure{failureRefused, failureUnreachable, failureDNS, failureDialTimeout} {
-		if got := p.cureAt(learned, f); !strings.Contains(got, "advertised.listeners") || got == f.cure {
-			t.Errorf("%s at a learned address: %q", f.name, got)
+	for _, f := range []kinds.Kind{kinds.Refused, kinds.Unreachable, kinds.DNS, kinds.DialTimeout} {
+		if got := p.cureAt(learned, failureOf(f)); !strings.Contains(got, "advertised.listeners") || got == f.Cure {
+			t.Errorf("%s at a learned address: %q", f.Name, got)
 		}
-		if got := p.cureAt(configured, f); got != f.cure {
-			t.Errorf("%s at a configured address: %q", f.name, got)
+		if got := p.cureAt(configured, failureOf(f)); got != f.Cure {
+			t.Errorf("%s at a configured address: %q", f.Name, got)
 		}
-		if got := p.cureAt("", f); got != f.cure {
-			t.Errorf("%s at no address: %q", f.name, got)
+		if got := p.cureAt("", failureOf(f)); got != f.Cure {
+			t.Errorf("%s at no address: %q", f.Name, got)
 		}
 	}
-	for _, f := range []failure{failureTimeout, failureLost, failureTLS, failureAuth} {
-		if got := p.cureAt(learned, f); got != f.cure {
-			t.Errorf("%s at a learned address: %q", f.name, got)
+	for _, f := range []kinds.Kind{kinds.Timeout, kinds.Lost, kinds.TLS, kinds.Auth} {
+		if got := p.cureAt(learned, failureOf(f)); got != f.Cure {
+			t.Errorf("%s at a learned address: %q", f.Name, got)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/segmentio/kafka-go/sasl"
+
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // OAuthConfig says where SASLOAuthBearer has its tokens from: a file, or an
@@ -229,8 +231,8 @@ func (r *authRefusal) explain(err error) error {
 		return err
 	}
 	switch localKind(err).name {
-	case failureAuth.name, failureLost.name:
-		return &kindError{failureAuth, &refusedTokenError{err, reason}}
+	case kinds.Auth.Name, kinds.Lost.Name:
+		return &kinds.Error{Kind: kinds.Auth, Err: &refusedTokenError{err, reason}}
 	}
 	return err
 }
@@ -265,7 +267,7 @@ var errTokenRefused = errors.New("publisher: the broker refuses the OAuth token"
 func (e *bearerExchange) Next(ctx context.Context, answer []byte) (done bool, response []byte, err error) {
 	switch {
 	case e.confirmed:
-		return false, nil, &kindError{failureAuth, errTokenRefused}
+		return false, nil, &kinds.Error{Kind: kinds.Auth, Err: errTokenRefused}
 	case len(answer) == 0:
 		return true, nil, nil
 	}

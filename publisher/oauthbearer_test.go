@@ -18,6 +18,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // bearerBroker makes an embedded broker, which knows no OAUTHBEARER, speak it:
@@ -148,20 +150,20 @@ func TestRefusalExplainsItsOwnError(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		words *authRefusal
-		want  failure
+		want  kinds.Kind
 	}{
-		{"of another broker", other, failureLost},
-		{"of the refusal", refused, failureAuth},
-		{"later", refused, failureLost},
+		{"of another broker", other, kinds.Lost},
+		{"of the refusal", refused, kinds.Auth},
+		{"later", refused, kinds.Lost},
 	} {
-		if err := c.explain(io.EOF, test.words); localKind(err).name != test.want.name {
-			t.Errorf("the error %s is %v, want %s", test.name, err, test.want.name)
+		if err := c.explain(io.EOF, test.words); kinds.Of(err).Name != test.want.Name {
+			t.Errorf("the error %s is %v, want %s", test.name, err, test.want.Name)
 		}
 	}
 	exchange.Next(refused.with(t.Context()), []byte("no"))
 	c.bearer.Start(refused.with(t.Context()))
-	if err := c.explain(io.EOF, refused); localKind(err).name != failureLost.name {
-		t.Errorf("the error of the next attempt is %v, want %s", err, failureLost.name)
+	if err := c.explain(io.EOF, refused); kinds.Of(err).Name != kinds.Lost.Name {
+		t.Errorf("the error of the next attempt is %v, want %s", err, kinds.Lost.Name)
 	}
 }
 
@@ -248,8 +250,8 @@ func TestTokenFile(t *testing.T) {
 			if text := got.Error(); !strings.HasPrefix(text, where) || !strings.HasSuffix(text, test.want) {
 				t.Errorf("error\n     %s\nwant %s...%s", text, where, test.want)
 			}
-			if localKind(got) != failureAuth {
-				t.Errorf("%v is of kind %q", got, localKind(got).name)
+			if kinds.Of(got) != kinds.Auth {
+				t.Errorf("%v is of kind %q", got, kinds.Of(got).Name)
 			}
 			writeFile(t, file, right)
 			closeWithin(t, p, 20*time.Second)

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 const (
@@ -77,7 +79,7 @@ func (e *tokenEndpoint) current(ctx context.Context) (string, error) {
 		return token, nil
 	}
 	if err == nil {
-		err = &kindError{failureToken, errTokenShort}
+		err = &kinds.Error{Kind: kinds.Token, Err: errTokenShort}
 	}
 	return "", err
 }
@@ -140,7 +142,7 @@ func (e *tokenEndpoint) ask(ctx context.Context) error {
 	case <-ended:
 		return e.lastProblem()
 	case <-ctx.Done():
-		return &kindError{failureToken, fmt.Errorf("publisher: waiting for an OAuth token: %w", ctx.Err())}
+		return &kinds.Error{Kind: kinds.Token, Err: fmt.Errorf("publisher: waiting for an OAuth token: %w", ctx.Err())}
 	}
 }
 
@@ -203,17 +205,17 @@ func (e *tokenEndpoint) request() (*oauth2.Token, error) {
 	defer cancel()
 	secret, err := readSecret("OAuth client secret", e.cfg.ClientSecretFile)
 	if err != nil {
-		return nil, &kindError{failureToken, err}
+		return nil, &kinds.Error{Kind: kinds.Token, Err: err}
 	}
 	client, err := httpClient(e.cfg.CAFile)
 	if err != nil {
-		return nil, &kindError{failureToken, err}
+		return nil, &kinds.Error{Kind: kinds.Token, Err: err}
 	}
 	e.client.ClientSecret = secret
 	token, err := e.client.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	switch {
 	case e.life.Err() != nil:
-		return nil, &kindError{failureToken, e.life.Err()}
+		return nil, &kinds.Error{Kind: kinds.Token, Err: e.life.Err()}
 	case err != nil:
 		return nil, e.cfg.tokenError(ctx, err)
 	case !strings.EqualFold(token.Type(), "bearer") || !bearerToken.MatchString(token.AccessToken):
@@ -319,7 +321,7 @@ func (c *OAuthConfig) tokenError(ctx context.Context, err error) error {
 		return c.tokenFailure(fmt.Sprintf("no answer within %v", tokenTimeout), "look at the token endpoint's health and at the network")
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return c.tokenFailure("it answers without TLS", "correct the token URL: http, or another port")
-	case isTLS(err):
+	case kinds.IsTLS(err):
 		return c.tokenFailure(withoutURL(err).Error(), "compare the endpoint's certificate with the authorities for it, and its name with the token URL")
 	case errors.As(err, &dns), errors.As(err, &network):
 		return c.tokenFailure(withoutURL(err).Error(), "start the token endpoint, or correct the token URL")
@@ -356,9 +358,9 @@ func (c *OAuthConfig) tokenFailure(text, cure string) error {
 	if u, err := url.Parse(c.TokenURL); err == nil {
 		where = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
-	kind := failureToken
-	kind.cure = cure
-	return &kindError{kind, fmt.Errorf("publisher: OAuth token from %s: %s", where, text)}
+	kind := kinds.Token
+	kind.Cure = cure
+	return &kinds.Error{Kind: kind, Err: fmt.Errorf("publisher: OAuth token from %s: %s", where, text)}
 }
 
 // withoutURL returns what went wrong, without the URL of the request.

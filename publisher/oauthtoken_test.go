@@ -20,6 +20,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/flowpub/flowpub/internal/testca"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // A secret that looks different in every encoding.
@@ -194,9 +195,9 @@ func checkTokenError(t *testing.T, cfg OAuthConfig, want, cure string) {
 	if !strings.HasPrefix(text, "publisher: OAuth token from "+where+": ") || !strings.Contains(text, want) {
 		t.Errorf("error\n     %s\nwant that of %s: %s", text, where, want)
 	}
-	kind := localKind(err)
-	if kind.cure != cure || kind.name != "oauth_token" || !kind.slow {
-		t.Errorf("kind %q with cure %q, want %q", kind.name, kind.cure, cure)
+	kind := kinds.Of(err)
+	if kind.Cure != cure || kind.Name != "oauth_token" || !kind.Slow {
+		t.Errorf("kind %q with cure %q, want %q", kind.Name, kind.Cure, cure)
 	}
 	for _, secret := range []string{clientSecret, "query-secret"} {
 		if repeats(text, secret) {
@@ -372,7 +373,7 @@ func TestTokenIsWaitedFor(t *testing.T) {
 	}()
 	<-begun
 	cancel()
-	if err := <-first; !errors.Is(err, context.Canceled) || localKind(err).name != failureToken.name {
+	if err := <-first; !errors.Is(err, context.Canceled) || kinds.Of(err).Name != kinds.Token.Name {
 		t.Errorf("who left has error %v", err)
 	}
 	close(answer)
@@ -448,8 +449,8 @@ func TestProxyRefusesConnection(t *testing.T) {
 			t.Fatal("there is a connection")
 		}
 		got := cfg.tokenError(t.Context(), err)
-		if text := "publisher: OAuth token from https://idp.example.net/token: " + want.text; got.Error() != text || localKind(got).cure != want.cure {
-			t.Errorf("error %v, cure %q, want %s, %q", got, localKind(got).cure, text, want.cure)
+		if text := "publisher: OAuth token from https://idp.example.net/token: " + want.text; got.Error() != text || kinds.Of(got).Cure != want.cure {
+			t.Errorf("error %v, cure %q, want %s, %q", got, kinds.Of(got).Cure, text, want.cure)
 		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/fakebroker"
 	"github.com/flowpub/flowpub/publisher/answers"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // mutation is how a broker changes its answer to one kind of request.
@@ -175,7 +176,7 @@ func converse(tb testing.TB, cfg *Config, address string) {
 	l := newLink(ctx, cfg, secret, new(answers.Checker), address)
 	defer l.close()
 	if _, err := l.ask(ctx, []string{fakebroker.Topic}); err != nil {
-		localKind(err)
+		kinds.Of(err)
 		return
 	}
 	for _, r := range []kafka.Request{
@@ -191,7 +192,7 @@ func converse(tb testing.TB, cfg *Config, address string) {
 		_, err := l.RoundTrip(requestCtx, l.addr, r)
 		done()
 		if err != nil {
-			localKind(err)
+			kinds.Of(err)
 		}
 	}
 }

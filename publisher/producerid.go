@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 
 	"github.com/flowpub/flowpub/publisher/answers"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // Times of asking for producer ids.
@@ -58,7 +59,7 @@ func producerCure(err error) string {
 	if strange, ok := errors.AsType[*answers.Error](err); ok {
 		return strange.Cure
 	}
-	return failureProducerID.cure
+	return kinds.ProducerID.Cure
 }
 
 // retryIdempotence asks a cluster that has refused a producer id for one again:
@@ -194,7 +195,7 @@ func (c *cluster) requestProducerID(ctx context.Context) (id int64, epoch int16,
 		return 0, 0, fmt.Errorf("producer id: unexpected answer %T", response)
 	}
 	if answer.ErrorCode != 0 {
-		return 0, 0, fmt.Errorf("producer id: %w", answerError(answer.ErrorCode, ""))
+		return 0, 0, fmt.Errorf("producer id: %w", kinds.Code(answer.ErrorCode, ""))
 	}
 	return answer.ProducerID, answer.ProducerEpoch, nil
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // RegistryConfig says where a schema registry is that speaks Confluent's
@@ -239,7 +240,7 @@ func unansweredRegistry(ctx context.Context, err error) error {
 		e.text = fmt.Sprintf("no answer within %v", controlTimeout)
 	case noTLS, errors.Is(err, http.ErrSchemeMismatch):
 		e.text, e.cure = "it answers without TLS", "write http in "+variableRegistryURL+", or correct the port"
-	case isTLS(err):
+	case kinds.IsTLS(err):
 		e.text = withoutURL(err).Error()
 		e.cure = "compare the registry's certificate with the authorities in " + variableRegistryCA + ", and its name with " + variableRegistryURL
 	case network, dns:

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/flowpub/flowpub/internal/testca"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // serverTLS is the TLS configuration of a broker that asks clients for a
@@ -58,8 +59,8 @@ func TestTLSProblems(t *testing.T) {
 				missing := p.Missing()
 				return len(missing) == 1 && strings.Contains(missing[0], "tls: ")
 			})
-			if kind := localKind(p.cluster.reached()); kind.name != failureTLS.name {
-				t.Errorf("%v is of kind %q, want %q", p.cluster.reached(), kind.name, failureTLS.name)
+			if kind := kinds.Of(p.cluster.reached()); kind.Name != kinds.TLS.Name {
+				t.Errorf("%v is of kind %q, want %q", p.cluster.reached(), kind.Name, kinds.TLS.Name)
 			}
 			if s := p.Stats(); s.Buffered != 300 {
 				t.Errorf("buffered %d, want 300", s.Buffered)
@@ -101,8 +102,8 @@ func TestPasswordIsReadAgain(t *testing.T) {
 	})
 	n := publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the reason is told", func() bool {
-		kind := localKind(p.cluster.reached())
-		return kind == failureLost && strings.Contains(kind.cure, "password")
+		kind := kinds.Of(p.cluster.reached())
+		return kind == kinds.Lost && strings.Contains(kind.Cure, "password")
 	})
 	if missing := p.Missing(); len(missing) != 1 || strings.Contains(missing[0], "wrong-password") {
 		t.Errorf("missing %q, want one thing without the password", missing)

@@ -54,7 +54,7 @@ func (p *Publisher) divide(part *partition, b *pending) error {
 	second, err := s.Split(charged{p.budget, &part.account}, &b.Batch)
 	p.sealers <- s
 	if err != nil {
-		return &kindError{failureMemory, err}
+		return &kindError{Kind: failureMemory, Err: err}
 	}
 	part.mu.Lock()
 	defer part.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *partition) identify(ctx context.Context, b *pending) error {
 			return nil
 		}
 		if err != nil {
-			return &kindError{failureProducerID, err}
+			return &kindError{Kind: failureProducerID, Err: err}
 		}
 		p.producer, p.sequence, p.renew = id, 0, false
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 
 	"github.com/flowpub/flowpub/publisher/answers"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // A second connection is refused for as long as there is a first, and one that
@@ -68,7 +69,7 @@ func TestSoleConnectionIsWaitedFor(t *testing.T) {
 	s.begin(address)
 	short, cancel := context.WithTimeout(t.Context(), 50*minSoleWait)
 	defer cancel()
-	if err := send(short); localKind(err).name != failureTimeout.name {
+	if err := send(short); kinds.Of(err).Name != kinds.Timeout.Name {
 		t.Fatalf("while there may be no connection: %v, want a time-out", err)
 	}
 	done := make(chan error, 1)

@@ -5,7 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"github.com/flowpub/flowpub/publisher/answers"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // throttles is until when brokers want to be sent no batches, by the addresses of the
@@ -65,5 +68,5 @@ func (p *Publisher) throttled(address string, pause time.Duration) {
 		return
 	}
 	p.notices.warn("throttled", "a broker asks for a pause, and is sent no flows until it is over",
-		"address", address, "pause", pause, "cure", answerFailures[89].cure)
+		"address", address, "pause", pause, "cure", kinds.Of(kafka.ThrottlingQuotaExceeded).Cure)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/describeconfigs"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // topicCheckInterval is how often a topic's settings are looked at.
@@ -131,7 +132,7 @@ func (l *link) facts(ctx context.Context, topics []*topic) (map[string]topicFact
 	}
 	all := make(map[string]topicFacts, len(topics))
 	for _, r := range settings.Resources {
-		facts := topicFacts{err: l.secret.discreet(answerError(r.ErrorCode, r.ErrorMessage))}
+		facts := topicFacts{err: l.secret.discreet(kinds.Code(r.ErrorCode, r.ErrorMessage))}
 		for _, e := range r.ConfigEntries {
 			facts.set(e.ConfigName, e.ConfigValue)
 		}

@@ -1,4 +1,4 @@
-package publisher
+package failure
 
 import (
 	"context"
@@ -14,28 +14,25 @@ import (
 	"github.com/flowpub/flowpub/publisher/answers"
 )
 
-// sentence says an error to operators: what happened, without the functions that it
-// came through.
-func sentence(err error) string {
+// Sentence says an error to operators: what happened, without the functions that
+// it came through.
+func Sentence(err error) string {
 	var (
-		from    *brokerError
-		hidden  *discreetError
-		own     *kindError
+		said    interface{ Sentence() string }
+		known   *Error
 		strange *answers.Error
 		network *net.OpError
 		system  syscall.Errno
 	)
 	switch {
-	case errors.As(err, &from):
-		return from.Error()
-	case errors.As(err, &hidden):
-		return hidden.Error()
+	case errors.As(err, &said):
+		return said.Sentence()
 	case errors.As(err, &strange):
 		return strange.Error()
-	case errors.As(err, &own):
+	case errors.As(err, &known):
 		return strings.TrimPrefix(err.Error(), "publisher: ")
 	case errors.Is(err, protocol.ErrNoLeader):
-		return errNoLeader.Error()
+		return ErrNoLeader.Error()
 	case errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition):
 		return "the cluster does not know the topic or partition"
 	case errors.As(err, &network) && network.Op == "dial":
@@ -50,7 +47,9 @@ func sentence(err error) string {
 	return strings.TrimPrefix(err.Error(), "publisher: ")
 }
 
-// brokerError is an error with the broker that was asked.
+// At is an error with the address of the broker that was asked.
+func At(address string, err error) error { return &brokerError{address, err} }
+
 type brokerError struct {
 	address string
 	err     error
@@ -58,12 +57,15 @@ type brokerError struct {
 
 // Error is part of error.
 func (e *brokerError) Error() string {
-	text := sentence(e.err)
+	text := Sentence(e.err)
 	if strings.Contains(text, e.address) {
 		return text
 	}
 	return "broker " + e.address + ": " + text
 }
+
+// Sentence is what operators are told.
+func (e *brokerError) Sentence() string { return e.Error() }
 
 // Unwrap is part of what errors.Is and errors.As look for.
 func (e *brokerError) Unwrap() error { return e.err }
