@@ -112,6 +112,10 @@ soak: ## Full load on a real Apache Kafka that fails every 20 s, for SOAK_DURATI
 test-manifests: ## Check the Kubernetes manifests and the tests' compose file, without a cluster
 	cd deploy/test && go test -count 1 $(TESTFLAGS) ./...
 
+.PHONY: test-differential
+test-differential: ## Compare the decoders with goflow2's
+	cd test/differential && go test -count 1 $(TESTFLAGS) ./...
+
 .PHONY: test-rules
 test-rules: $(PROMTOOL) ## Test the alerts with promtool (Debian's, or PROMTOOL)
 	$(PROMTOOL) check rules deploy/prometheus/rules.yaml
@@ -119,10 +123,11 @@ test-rules: $(PROMTOOL) ## Test the alerts with promtool (Debian's, or PROMTOOL)
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (60s), FUZZJOBS (2) at a time
-	go test -list '^Fuzz' ./... | \
-		awk '/^Fuzz/ { names[n++] = $$1 } $$1 == "ok" { while (n > 0) print $$2, names[--n] }' | \
-		xargs -P $(FUZZJOBS) -L 1 $(SHELL) $(.SHELLFLAGS) 'go test -run "^$$" -fuzz "^$$1$$" \
-			-fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 1 "$$0" 2>&1 | sed "s/^/$$1: /"'
+	for module in . test/differential; do \
+		(cd $$module && go test -list '^Fuzz' ./...) | awk -v module=$$module \
+			'/^Fuzz/ { names[n++] = $$1 } $$1 == "ok" { while (n > 0) print module, $$2, names[--n] }'; \
+	done | xargs -P $(FUZZJOBS) -L 1 $(SHELL) $(.SHELLFLAGS) 'cd $$0 && go test -run "^$$" -fuzz "^$$2$$" \
+			-fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 1 "$$1" 2>&1 | sed "s/^/$$2: /"'
 
 .PHONY: bench
 bench: ## Run the benchmarks, for benchstat to compare
@@ -140,8 +145,10 @@ lint: $(BUF) $(GOLANGCI_LINT) vulnerabilities ## Check form, known mistakes, imp
 		[[ -z $$unformatted ]] || { printf 'gofmt these:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go mod tidy -diff
 	cd deploy/test && go mod tidy -diff
+	cd test/differential && go mod tidy -diff
 	$(GOLANGCI_LINT) run --allow-parallel-runners
 	cd deploy/test && $(CURDIR)/$(GOLANGCI_LINT) run --allow-parallel-runners
+	cd test/differential && $(CURDIR)/$(GOLANGCI_LINT) run --allow-parallel-runners
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	$(BUF) breaking $(BREAKING_CONFIG) --against '.git#ref=$(or $(BREAKING_AGAINST),$(LAST_RELEASE),HEAD)'

@@ -14,6 +14,8 @@ const (
 	// lead is how many bytes must precede a record, so that loads that end in it begin
 	// in the same slice. A packet's and a set's header are longer.
 	lead = 8
+	// numberLength is what a number of variable length has in a record of fixed length.
+	numberLength = 8
 )
 
 // Why a definition is not taken.
@@ -103,17 +105,19 @@ const (
 // step copies a run of fields of fixed length, then sees to one of variable length.
 type step struct {
 	fixed uint16
+	span  uint16 // where the field's bytes are noted, if at all
 	then  stepKind
-	span  uint16 // for stepBytes: which
 }
 
+// stepKind says what becomes of a field of variable length: a set of what follows.
 type stepKind uint8
 
 const (
-	stepEnd    stepKind = iota
-	stepSkip            // a field that nothing needs
-	stepNumber          // a number, which becomes one of eight bytes
-	stepBytes           // a field copied as bytes
+	stepSkip   stepKind = 1 << iota // the field's bytes are passed, as always
+	stepNumber                      // it is a number, which becomes one of eight bytes
+	stepBytes                       // its bytes are noted
+
+	stepEnd stepKind = 0 // there is no field of variable length
 )
 
 // candidate is the field taken for a place so far.
@@ -178,18 +182,11 @@ func (c *compiler) field(f fieldSpec, elements *Selection) {
 	s.wanted = elements.has(f, e != nil) && c.wanted < maxElements
 	s.application = e != nil && e.fill.to == bytesPlaces && !c.repeated(e)
 	asBytes := (s.wanted || s.application) && (s.length <= maxElementOctets || f.length == VariableLength)
-	switch {
-	case f.length != VariableLength:
+	if f.length == VariableLength {
+		s.variable = true
+		length = c.then(asBytes, e != nil && number(e))
+	} else {
 		c.extend(length)
-	case asBytes:
-		c.then(stepBytes)
-		length, s.variable = 0, true
-	case e != nil && number(e):
-		c.then(stepNumber)
-		length = 8
-	default:
-		c.then(stepSkip)
-		length = 0
 	}
 	if asBytes {
 		c.copy(s)
@@ -220,11 +217,21 @@ func (c *compiler) extend(length int) {
 	c.plan.steps = append(c.plan.steps, step{fixed: uint16(length)})
 }
 
-// then ends the last step with a field of variable length.
-func (c *compiler) then(kind stepKind) {
+// then ends the last step with a field of variable length, and returns how long it is in the
+// record of fixed length.
+func (c *compiler) then(asBytes, number bool) (length int) {
 	c.extend(0)
 	last := &c.plan.steps[len(c.plan.steps)-1]
-	last.then, last.span = kind, uint16(len(c.plan.spans))
+	last.then = stepSkip
+	if asBytes {
+		last.then |= stepBytes
+		last.span = uint16(len(c.plan.spans))
+	}
+	if number {
+		last.then |= stepNumber
+		length = numberLength
+	}
+	return length
 }
 
 // choose takes a field for the place that its element fills, unless a better one has it.

@@ -15,7 +15,7 @@ const (
 	fewRecords    = 32 // that a packet may have however short it is
 	recordOctets  = 8  // that it must have for each more
 	maxSpans      = maxElements + 1
-	maxNormalized = lead + maxRecordLength + 8*maxFields
+	maxNormalized = lead + maxRecordLength + numberLength*maxFields
 )
 
 // DropReason says why a data set was not decoded, or not to its end.
@@ -94,6 +94,7 @@ type Reader struct {
 	hit      Sampling
 	slots    [slotRoom]uint64
 	filled   *Plan // whose fields the slots hold
+	walked   decoder.Anomalies
 	normal   [maxNormalized]byte
 	variable [maxSpans][]byte
 }
@@ -278,6 +279,7 @@ func (r *Reader) variableRecords(p *Plan, b []byte) bool {
 		b = b[n:]
 		records, extensions := r.grow(1)
 		r.record(p, r.normal[:], &records[0], &extensions[0])
+		records[0].Anomalies |= r.walked
 		r.booked(1)
 	}
 	return true

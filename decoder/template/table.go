@@ -302,18 +302,18 @@ func leastBut(r *rank, e *entry) *entry {
 	return r.regulars.oldest
 }
 
-// keepPorts removes the ports with the template of e that were silent for the longest,
-// when there are too many.
+// keepPorts removes a port with the template of e when there are too many: the newcomer, or
+// if there is none the regular, that was silent for the longest.
 func (t *Table) keepPorts(s *shard, e *entry) {
-	n, oldest := 0, e
-	for other := e; other != nil; other = other.next {
+	n, least := 1, e.next
+	for other := e.next; other != nil; other = other.next {
 		n++
-		if other.touched < oldest.touched || oldest == e {
-			oldest = other
+		if other.regular == least.regular && other.touched < least.touched || !other.regular && least.regular {
+			least = other
 		}
 	}
 	if n > maxPorts {
-		t.evict(s, oldest)
+		t.evict(s, least)
 	}
 }
 
@@ -321,7 +321,7 @@ func (t *Table) keepPorts(s *shard, e *entry) {
 func (t *Table) newDomain(s *shard, key domainKey) *domain {
 	o := s.owners[key.address]
 	if o != nil && len(o.domains) >= maxDomains {
-		victim := o.entries.least().domain
+		victim := o.leastDomain()
 		for e := victim.entries.least(); e != nil; e = victim.entries.least() {
 			t.evict(s, e)
 		}
@@ -335,6 +335,23 @@ func (t *Table) newDomain(s *shard, key domainKey) *domain {
 	o.domains = append(o.domains, d)
 	s.domains[key] = d
 	return d
+}
+
+// leastDomain returns the domain that is worth the least: of those without a regular, if there
+// are any, the one whose templates were silent for the longest.
+func (o *owner) leastDomain() (least *domain) {
+	for _, d := range o.domains {
+		if least == nil || least.worthMore(d) {
+			least = d
+		}
+	}
+	return least
+}
+
+// worthMore reports whether d is worth more than other.
+func (d *domain) worthMore(other *domain) bool {
+	a, b := d.entries.newest(), other.entries.newest()
+	return a.regular && !b.regular || a.regular == b.regular && a.touched > b.touched
 }
 
 // touch notes that an entry is in use.

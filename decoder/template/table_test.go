@@ -214,6 +214,27 @@ func TestTableKeepsRegulars(t *testing.T) {
 	}
 }
 
+// Whoever forges an exporter's address displaces no template that the exporter uses, by any number of
+// ports or domains.
+func TestTableKeepsRegularsOfAnAddress(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{})
+	from := exporterPort(1, 1)
+	learn := v9(1, set(0, definition(256, short...), definition(257, short...)))
+	d.decode(t, learn, from, 0)
+	for range 10 {
+		d.decode(t, v9(1, set(256, records(1, 8))), from, 0)
+	}
+	for i := range 5000 {
+		now := time.Second + time.Duration(i)*time.Millisecond
+		d.decode(t, v9(1, set(0, definition(256, other...), definition(300+i, other...))), exporterPort(1, uint16(2+i)), now)
+		d.decode(t, v9(2+i, set(0, definition(256, other...))), from, now)
+	}
+	if d.decode(t, v9(1, set(256, records(1, 8))), from, time.Minute) != 1 || d.p.Records[0].Packets != 0 {
+		t.Error("the exporter lost a template that it uses")
+	}
+}
+
 // Whatever follows a header of either format is decoded within bounds, and the memory
 // that it leaves behind is bounded.
 func TestRandomDatagrams(t *testing.T) {

@@ -1,11 +1,16 @@
 package template
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// walk copies the first record of b, whose fields tell their lengths, into
-// r.normal as one of fixed length, and returns how many bytes it took: less than 0 when
-// a field goes on behind b.
+	"github.com/flowpub/flowpub/decoder"
+)
+
+// walk copies the first record of b, whose fields tell their lengths, into r.normal as one
+// of fixed length, and notes in r.walked what was odd about it. It returns how many bytes
+// it took: less than 0 when a field goes on behind b.
 func (r *Reader) walk(p *Plan, b []byte) int {
+	r.walked = 0
 	out, rest := r.normal[lead:lead], b
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -22,12 +27,15 @@ func (r *Reader) walk(p *Plan, b []byte) int {
 			return -1
 		}
 		rest = after
-		switch s.then {
-		case stepNumber:
-			out = binary.BigEndian.AppendUint64(out, bigEndian(value[max(0, len(value)-8):]))
-		case stepBytes:
+		if s.then&stepNumber != 0 {
+			upper := max(0, len(value)-numberLength)
+			out = binary.BigEndian.AppendUint64(out, bigEndian(value[upper:]))
+			if !allZero(value[:upper]) {
+				r.walked |= decoder.AnomalyFieldWidth
+			}
+		}
+		if s.then&stepBytes != 0 {
 			r.variable[s.span] = value
-		default:
 		}
 	}
 	return len(b) - len(rest)

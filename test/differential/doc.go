@@ -1,0 +1,10 @@
+// Package differential compares the decoders of NetFlow v9 and IPFIX with goflow2's, which others
+// wrote: what they find in the same packets, and what that costs. It is a module of its own, so that
+// goflow2 is no dependency of flowpub.
+//
+//	goflow2_test.go   the same packets for both decoders
+//	generate_test.go  packets made of a fuzzer's bytes
+//	fields_test.go    which element a field of flowpub's comes from, told once more
+//	fuzz_test.go      the comparison
+//	bench_test.go     the costs
+package differential
