@@ -68,6 +68,7 @@ func (r replay) counts() counts {
 func (r replay) remarks() []string {
 	stats := r.Stats()
 	lines := remarks(
+		remark{stats.Others, "of the datagrams are not NetFlow version 5; flows in them are not counted"},
 		remark{stats.Foreign, "datagrams left out: they are not NetFlow version 5"},
 		remark{stats.Truncated, "datagrams left out: the capture holds only a part of them; capture with -s 0"},
 		remark{stats.Refused, refused},

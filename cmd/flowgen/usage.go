@@ -1,8 +1,8 @@
 package main
 
 // syntheticUsage is what flowgen -h prints.
-const syntheticUsage = `Flowgen sends NetFlow version 5, version 9 and IPFIX to a collector, to test, measure
-or show it.
+const syntheticUsage = `Flowgen sends NetFlow version 5, version 9, IPFIX and sFlow to a collector, to test,
+measure or show it.
 
     flowgen [flags]                  synthetic exporters
     flowgen replay [flags] FILE...   datagrams of a capture; see flowgen replay -h
@@ -15,8 +15,8 @@ Flags:
   -target host:port        the collector (127.0.0.1:2055)
   -exporters n             how many exporters, up to 16384 (4)
   -source address          where the first is, in 127.0.0.0/8 (127.1.0.1)
-  -format list             what they speak, in turn: v5, v9, ipfix, several of these
-                           separated by commas, or all; without it v5
+  -format list             what they speak, in turn: v5, v9, ipfix, sflow, several of
+                           these separated by commas, or all; without it v5
   -rate n                  flows a second, of all exporters together; 0: as fast
                            as possible (1000)
   -flows n                 end after so many flows; 0: never (0)
@@ -27,7 +27,8 @@ Flags:
   -seed n                  which traffic; the same seed makes the same (1)
   -sampling-mode n         sampling mode that is told, 0 to 3 (0)
   -sampling-interval n     sampling interval that is told, 0 to 16383: by the headers
-                           of v5, by the options of the others (0)
+                           of v5, the options of v9 and ipfix, the samples of
+                           sflow (0)
   -template-packets n      v9 and ipfix: after how many packets an exporter repeats
                            its templates and options (20),
   -template-interval time  or after how long, if that is sooner (1m0s)
@@ -35,9 +36,10 @@ Flags:
                            0: never; else 1s or more (0)
   -template-loss share     how many of the datagrams with templates are numbered and not
                            sent, except for those with changed templates (0)
-  -domains n               how many observation domains an exporter has, up to 256;
-                           neighbours have other templates by the same IDs (1)
-  -ipv6 share              how many of the flows of v9 and ipfix are of IPv6 (0)
+  -domains n               how many observation domains, or sub-agents of sflow, an
+                           exporter has, up to 256; neighbours have other templates
+                           by the same IDs (1)
+  -ipv6 share              how many of the flows are of IPv6, but in v5 (0)
   -variable                ipfix: have elements of variable length, and one of an
                            enterprise
   -gaps share              how many of the packets are numbered and not sent, such

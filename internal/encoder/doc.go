@@ -1,5 +1,5 @@
 // Package encoder writes flow exports: NetFlow version 9 and IPFIX packets, with their
-// templates, options and data. It is for exporters that are made up, and shares
+// templates, options and data, and sFlow version 5 datagrams. It is for exporters that are made up, and shares
 // nothing with the decoders, so that these can be tested with it.
 //
 // In path order:
@@ -9,4 +9,5 @@
 //   - layout.go: a template made ready: records of a conversation are written once, and
 //     patched for each of its flows
 //   - packet.go: packets, sets, and templates in them
+//   - sflow.go: sFlow datagrams, and the sampled packets in them
 package encoder

@@ -3,8 +3,6 @@ package exporter
 import (
 	"context"
 	"testing"
-
-	"github.com/flowpub/flowpub/decoder/netflow5"
 )
 
 // discard is a transmitter that throws all away.
@@ -15,7 +13,11 @@ func (discard) transmit(_ context.Context, _ *socket, payloads [][]byte) (int, e
 }
 
 // BenchmarkGenerate makes bursts of packets without sending them.
-func BenchmarkGenerate(b *testing.B) { benchmark(b, Config{Exporters: 16}, discard{}) }
+func BenchmarkGenerate(b *testing.B) {
+	for f := range formatCount {
+		b.Run(f.String(), func(b *testing.B) { benchmark(b, Config{Exporters: 16, Formats: []Format{f}}, discard{}) })
+	}
+}
 
 // BenchmarkSend makes them and sends them to a socket that nobody reads.
 func BenchmarkSend(b *testing.B) {
@@ -37,6 +39,6 @@ func benchmark(b *testing.B, c Config, out transmitter) {
 			b.Fatal(err)
 		}
 	}
-	flows := float64(b.N) * maxBatch * netflow5.MaxRecords
+	flows := float64(b.N) * maxBatch * float64(g.config.RecordsPerPacket)
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/flows, "ns/flow")
 }

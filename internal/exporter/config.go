@@ -69,8 +69,8 @@ type Config struct {
 	// packets are made.
 	Seed uint64
 	// SamplingMode and SamplingInterval are put into each header of version 5. An
-	// interval above 0 makes exporters of the other formats tell both in options. The
-	// counters are not scaled by them.
+	// interval above 0 makes exporters of formats with templates tell both in options; in
+	// sFlow it is each sample's rate. The counters are not scaled by them.
 	SamplingMode     int
 	SamplingInterval int
 	// TemplatePackets and TemplateInterval are after how many packets of an exporter, and
@@ -84,8 +84,9 @@ type Config struct {
 	// TemplateLoss is the share of datagrams with templates, 0 to 1, that are numbered and
 	// then not sent. Those with a change are always sent.
 	TemplateLoss float64
-	// Domains is how many observation domains the packets of an exporter belong to, in
-	// turn. Neighbours have different templates with the same IDs. Zero means one.
+	// Domains is how many observation domains, or sub-agents, the packets of an exporter
+	// belong to, in turn. Neighbours have different templates with the same IDs. Zero
+	// means one.
 	Domains int
 	// IPv6Share is the share of flows, 0 to 1, that are of IPv6. Version 5 has none.
 	IPv6Share float64
@@ -171,6 +172,7 @@ func (c Config) formatMistakes() (mistakes []error) {
 		}
 	}
 	templates := slices.ContainsFunc(c.Formats, Format.hasTemplates)
+	domains := templates || slices.Contains(c.Formats, SFlow)
 	variable := slices.Contains(c.Formats, IPFIX)
 	for _, n := range []struct {
 		field       string
@@ -178,8 +180,8 @@ func (c Config) formatMistakes() (mistakes []error) {
 		asked, able bool
 		formats     string
 	}{
-		{"IPv6Share", c.IPv6Share, c.IPv6Share > 0, templates, "v9 or ipfix"},
-		{"Domains", c.Domains, c.Domains > 1, templates, "v9 or ipfix"},
+		{"IPv6Share", c.IPv6Share, c.IPv6Share > 0, domains, "v9, ipfix or sflow"},
+		{"Domains", c.Domains, c.Domains > 1, domains, "v9, ipfix or sflow"},
 		{"TemplateChange", c.TemplateChange, c.TemplateChange > 0, templates, "v9 or ipfix"},
 		{"TemplateLoss", c.TemplateLoss, c.TemplateLoss > 0, templates, "v9 or ipfix"},
 		{"VariableLengths", c.VariableLengths, c.VariableLengths, variable, "ipfix"},

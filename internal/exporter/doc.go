@@ -1,4 +1,4 @@
-// Package exporter stands in for exporters of NetFlow version 5, version 9 and IPFIX: a
+// Package exporter stands in for exporters of NetFlow version 5, version 9, IPFIX and sFlow: a
 // Generator sends the packets of synthetic ones, a Replay sends those of a capture, of
 // whatever format. It is for tests, load measurements and demonstrations.
 //
@@ -24,5 +24,6 @@
 // were withheld too.
 //
 // Flow numbers make flows, whatever the format: with the same seed the exporters of one
-// format export what those of another do, but for families.
+// format export what those of another do, but for families, and of sFlow one packet of each
+// flow. Those may be equal in all that a packet tells.
 package exporter

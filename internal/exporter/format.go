@@ -18,12 +18,13 @@ const (
 	NetFlow5 Format = iota
 	NetFlow9
 	IPFIX
+	SFlow
 
 	formatCount
 )
 
 // formatNames are what formats are called where they are chosen.
-var formatNames = [formatCount]string{"v5", "v9", "ipfix"}
+var formatNames = [formatCount]string{"v5", "v9", "ipfix", "sflow"}
 
 // formatList are all names.
 var formatList = strings.Join(formatNames[:], ", ")
@@ -105,12 +106,16 @@ type formats struct {
 	config  *Config
 	traffic *traffic
 	forms   map[Format]*forms
+	flows   *flows // for sFlow
 }
 
 // newFormats makes what the formats of c need.
 func newFormats(c *Config, t *traffic) *formats {
 	f := &formats{config: c, traffic: t, forms: map[Format]*forms{}}
 	for _, format := range c.Formats {
+		if format == SFlow && f.flows == nil {
+			f.flows = newFlows(t)
+		}
 		if format.hasTemplates() && f.forms[format] == nil {
 			f.forms[format] = newForms(c, format.version(), t)
 		}
@@ -120,10 +125,14 @@ func newFormats(c *Config, t *traffic) *formats {
 
 // maker makes that of exporter i.
 func (f *formats) maker(i int, s *source) (maker, error) {
-	if s.format.hasTemplates() {
+	switch {
+	case s.format.hasTemplates():
 		return newTemplated(f.config, s.first, f.traffic, f.forms[s.format]), nil
+	case s.format == SFlow:
+		return newSFlow(f.config, s.socket.source.Addr(), s.first, f.traffic, f.flows), nil
+	default:
+		return newNetflow5(f.config, i, s.first, f.traffic)
 	}
-	return newNetflow5(f.config, i, s.first, f.traffic)
 }
 
 // packetLen is how long the longest packet is in any format, when values of variable
@@ -131,13 +140,20 @@ func (f *formats) maker(i int, s *source) (maker, error) {
 func (f *formats) packetLen(records, variable int) int {
 	longest := 0
 	for _, format := range f.config.Formats {
-		n := netflow5Len(records)
-		if format.hasTemplates() {
-			n = f.forms[format].packetLen(records, variable)
-		}
-		longest = max(longest, n)
+		longest = max(longest, f.packetLenOf(format, records, variable))
 	}
 	return longest
+}
+
+func (f *formats) packetLenOf(format Format, records, variable int) int {
+	switch {
+	case format.hasTemplates():
+		return f.forms[format].packetLen(records, variable)
+	case format == SFlow:
+		return sflowLen(records)
+	default:
+		return netflow5Len(records)
+	}
 }
 
 // fit chooses how many flows a packet holds if nobody has, and refuses more than

@@ -26,7 +26,7 @@ type Replay struct {
 	// sockets are those opened so far, by the sources in the captures.
 	sockets map[netip.AddrPort]*socket
 
-	datagrams, octets, flows, foreign, truncated atomic.Uint64
+	datagrams, octets, flows, others, foreign, truncated atomic.Uint64
 }
 
 // NewReplay checks the configuration; it reads no file and opens no socket.
@@ -134,7 +134,9 @@ func (r *Replay) wanted(p *pcap.Packet) bool {
 func (r *Replay) count(payload []byte) {
 	r.datagrams.Add(1)
 	r.octets.Add(uint64(len(payload)))
-	if isVersion5(payload) && len(payload) >= netflow5.HeaderLen {
+	if !isVersion5(payload) {
+		r.others.Add(1)
+	} else if len(payload) >= netflow5.HeaderLen {
 		announced := int(binary.BigEndian.Uint16(payload[offCount:]))
 		r.flows.Add(uint64(min(announced, (len(payload)-netflow5.HeaderLen)/netflow5.RecordLen)))
 	}
@@ -214,6 +216,7 @@ func (r *Replay) Stats() ReplayStats {
 		Datagrams: r.datagrams.Load(),
 		Octets:    r.octets.Load(),
 		Flows:     r.flows.Load(),
+		Others:    r.others.Load(),
 		Foreign:   r.foreign.Load(),
 		Truncated: r.truncated.Load(),
 	}

@@ -65,6 +65,8 @@ type ReplayStats struct {
 	// Flows are the records that the NetFlow version 5 packets among them
 	// announce and hold.
 	Flows uint64
+	// Others are the datagrams among them that are not NetFlow version 5.
+	Others uint64
 	// Foreign is how many were left out for OnlyV5.
 	Foreign uint64
 	// Truncated is how many were left out since the capture holds only a part

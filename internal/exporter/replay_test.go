@@ -132,7 +132,7 @@ func TestReplayLeavesOut(t *testing.T) {
 		onlyV5 bool
 		want   ReplayStats
 	}{
-		{"all", false, ReplayStats{Datagrams: 4, Octets: 72 + 8 + 72, Flows: 2, Truncated: 1}},
+		{"all", false, ReplayStats{Datagrams: 4, Octets: 72 + 8 + 72, Flows: 2, Others: 2, Truncated: 1}},
 		{"other protocols", true, ReplayStats{Datagrams: 2, Octets: 72 + 72, Flows: 2, Foreign: 2, Truncated: 1}},
 	}
 	for _, tt := range tests {

@@ -362,7 +362,7 @@ func TestFormatsTakeTurns(t *testing.T) {
 		versions[d.source] = d.payload[1]
 	}
 	for i, e := range stats.Exporters {
-		want := map[Format]byte{NetFlow5: 5, NetFlow9: 9, IPFIX: 10}[formats[i%len(formats)]]
+		want := map[Format]byte{NetFlow5: 5, NetFlow9: 9, IPFIX: 10, SFlow: 0}[formats[i%len(formats)]]
 		if versions[e.Address] != want || e.Format != formats[i%len(formats)] || e.Flows == 0 {
 			t.Errorf("exporter %d speaks version %d, sent %+v; want version %d", i, versions[e.Address], e, want)
 		}
@@ -371,7 +371,7 @@ func TestFormatsTakeTurns(t *testing.T) {
 
 func TestParseFormats(t *testing.T) {
 	t.Parallel()
-	for list, want := range map[string]string{"v5": "[v5]", "v9,ipfix": "[v9 ipfix]", "v9,v9,v5": "[v9 v9 v5]", "v5,all": "[v5 v5 v9 ipfix]"} {
+	for list, want := range map[string]string{"v5": "[v5]", "v9,ipfix": "[v9 ipfix]", "v9,v9,v5": "[v9 v9 v5]", "v5,all": "[v5 v5 v9 ipfix sflow]"} {
 		got, err := ParseFormats(list)
 		if text := fmt.Sprintf("%v", got); err != nil || text != want {
 			t.Errorf("%q: %s, %v; want %s", list, text, err, want)
