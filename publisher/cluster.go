@@ -13,6 +13,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/flowpub/flowpub/internal/secretfile"
 	"github.com/flowpub/flowpub/publisher/answers"
 )
 
@@ -32,7 +33,7 @@ const (
 type cluster struct {
 	pub   *Publisher
 	link  atomic.Pointer[link] // nil until a broker has answered
-	files *fileWatch
+	files *secretfile.Watch
 	// checker checks what brokers answer.
 	checker *answers.Checker
 	// tokens, when not nil, is where OAuth tokens come from; renewing tells that one
@@ -67,7 +68,7 @@ type cluster struct {
 // newCluster reads the files that the configuration names; the error is about
 // them.
 func newCluster(p *Publisher) (*cluster, error) {
-	watch := newFileWatch(p.cfg.files()) // before they are read
+	watch := secretfile.NewWatch(p.cfg.files()) // before they are read
 	tokens := p.cfg.tokenEndpoint(p.ctx)
 	secret, err := p.cfg.credentials(tokens)
 	if err != nil {
@@ -149,7 +150,7 @@ func (c *cluster) refreshSoon() {
 // changed on disk, and tells whether it did. If the new ones are of no use the
 // old link stays.
 func (c *cluster) reloadFiles() bool {
-	if !c.files.changed() {
+	if !c.files.Changed() {
 		return false
 	}
 	secret, err := c.pub.cfg.credentials(c.tokens)

@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/segmentio/kafka-go/sasl"
 
+	"github.com/flowpub/flowpub/internal/secretfile"
+	"github.com/flowpub/flowpub/internal/secrethttp"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -67,8 +67,8 @@ func (c *OAuthConfig) validateFiles() error {
 		_, err := readToken(c.TokenFile)
 		return err
 	}
-	_, secretErr := readSecret("OAuth client secret", c.ClientSecretFile)
-	_, clientErr := httpClient(c.CAFile)
+	_, secretErr := secretfile.Read("OAuth client secret", c.ClientSecretFile)
+	_, clientErr := secrethttp.Client(c.CAFile)
 	return errors.Join(secretErr, clientErr)
 }
 
@@ -93,31 +93,13 @@ func (c *OAuthConfig) encrypted() bool {
 	return err == nil && u.Scheme == "https"
 }
 
-// readSecret reads a file that holds a secret; line breaks at its end are none of
-// it. The error has the name only of a file that there is: another name may be the
-// secret itself, put in the wrong place.
-func readSecret(what, file string) (string, error) {
-	b, err := os.ReadFile(file) //nolint:gosec // the operator names the file
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		err = path.Err
-	}
-	if err != nil {
-		return "", fmt.Errorf("publisher: %s: %w: name a file that this user may read", what, err)
-	}
-	secret := strings.TrimRight(string(b), "\r\n")
-	if secret == "" {
-		return "", fmt.Errorf("publisher: %s: %s is empty: write it to that file", what, file)
-	}
-	return secret, nil
-}
-
 // bearerToken is what a token may consist of: b64token of RFC 6750, section 2.1.
 var bearerToken = regexp.MustCompile(`^[-A-Za-z0-9._~+/]+=*$`)
 
 // readToken reads a file that holds a bearer token. Spaces around it are none of
 // it.
 func readToken(file string) (string, error) {
-	text, err := readSecret("OAuth token", file)
+	text, err := secretfile.Read("OAuth token", file)
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,8 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"github.com/flowpub/flowpub/internal/secretfile"
+	"github.com/flowpub/flowpub/internal/secrethttp"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -32,9 +33,6 @@ const (
 	// tokenMargin is what a new token needs before the old one expires: up to two
 	// clusterTick, the request, and the new connections.
 	tokenMargin = 5 * time.Second
-	// maxTokenHeader bounds the header of an answer. Its body is bounded by package
-	// oauth2, to 1 MiB.
-	maxTokenHeader = 64 << 10
 )
 
 // tokenEndpoint gets tokens for client credentials, one request at a time, and
@@ -203,11 +201,11 @@ func renewAfter(lifetime time.Duration) time.Duration {
 func (e *tokenEndpoint) request() (*oauth2.Token, error) {
 	ctx, cancel := context.WithTimeout(e.life, tokenTimeout)
 	defer cancel()
-	secret, err := readSecret("OAuth client secret", e.cfg.ClientSecretFile)
+	secret, err := secretfile.Read("OAuth client secret", e.cfg.ClientSecretFile)
 	if err != nil {
 		return nil, &kinds.Error{Kind: kinds.Token, Err: err}
 	}
-	client, err := httpClient(e.cfg.CAFile)
+	client, err := secrethttp.Client(e.cfg.CAFile)
 	if err != nil {
 		return nil, &kinds.Error{Kind: kinds.Token, Err: err}
 	}
@@ -247,49 +245,6 @@ func expiryOf(token string, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// httpClient is for one request that carries a secret, to a server whose
-// certificate an authority in a file may sign, or if that is empty one of the
-// system's. It follows no redirection, which would take the secret elsewhere.
-func httpClient(caFile string) (*http.Client, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pool, err := loadAuthorities(caFile)
-		if err != nil {
-			return nil, err
-		}
-		conf.RootCAs = pool
-	}
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true,
-			DisableKeepAlives: true, MaxResponseHeaderBytes: maxTokenHeader,
-			OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-				if answer.StatusCode != http.StatusOK {
-					return proxyError(answer.StatusCode)
-				}
-				return nil
-			},
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
-}
-
-// proxyError is the status with which a proxy makes no connection.
-type proxyError int
-
-// Error is part of error.
-func (r proxyError) Error() string {
-	return fmt.Sprintf("the proxy answers status %d %s", int(r), http.StatusText(int(r)))
-}
-
-// cure is what to do about it.
-func (r proxyError) cure() string {
-	if r == http.StatusProxyAuthRequired {
-		return "put the proxy's user and password into HTTPS_PROXY or HTTP_PROXY, or the endpoint's host into NO_PROXY"
-	}
-	return "have the proxy connect to the token endpoint, or put the endpoint's host into NO_PROXY"
-}
-
 // tokenErrorCodes are those of RFC 6749, sections 5.2 and 4.1.2.1. Of what an
 // endpoint writes nothing else is ever shown: it may repeat what it was sent.
 var tokenErrorCodes = map[string]string{
@@ -311,20 +266,20 @@ func (c *OAuthConfig) tokenError(ctx context.Context, err error) error {
 	var refusal *oauth2.RetrieveError
 	var network *net.OpError
 	var dns *net.DNSError
-	var proxy proxyError
+	var proxy secrethttp.ProxyError
 	switch {
 	case errors.As(err, &refusal):
 		return c.tokenRefusal(refusal)
 	case errors.As(err, &proxy):
-		return c.tokenFailure(proxy.Error(), proxy.cure())
+		return c.tokenFailure(proxy.Error(), proxy.Cure())
 	case ctx.Err() != nil:
 		return c.tokenFailure(fmt.Sprintf("no answer within %v", tokenTimeout), "look at the token endpoint's health and at the network")
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return c.tokenFailure("it answers without TLS", "correct the token URL: http, or another port")
 	case kinds.IsTLS(err):
-		return c.tokenFailure(withoutURL(err).Error(), "compare the endpoint's certificate with the authorities for it, and its name with the token URL")
+		return c.tokenFailure(secrethttp.Cause(err).Error(), "compare the endpoint's certificate with the authorities for it, and its name with the token URL")
 	case errors.As(err, &dns), errors.As(err, &network):
-		return c.tokenFailure(withoutURL(err).Error(), "start the token endpoint, or correct the token URL")
+		return c.tokenFailure(secrethttp.Cause(err).Error(), "start the token endpoint, or correct the token URL")
 	}
 	return c.tokenFailure("its answer has no token", "correct the token URL: something else answers there")
 }
@@ -332,8 +287,8 @@ func (c *OAuthConfig) tokenError(ctx context.Context, err error) error {
 // tokenRefusal tells of an endpoint that answered with an error.
 func (c *OAuthConfig) tokenRefusal(answer *oauth2.RetrieveError) error {
 	status := answer.Response.StatusCode
-	if proxy := proxyError(status); proxy == http.StatusProxyAuthRequired {
-		return c.tokenFailure(proxy.Error(), proxy.cure())
+	if proxy := secrethttp.ProxyError(status); proxy == http.StatusProxyAuthRequired {
+		return c.tokenFailure(proxy.Error(), proxy.Cure())
 	}
 	text := fmt.Sprintf("status %d %s", status, http.StatusText(status))
 	cure := "correct the token URL"
@@ -361,12 +316,4 @@ func (c *OAuthConfig) tokenFailure(text, cure string) error {
 	kind := kinds.Token
 	kind.Cure = cure
 	return &kinds.Error{Kind: kind, Err: fmt.Errorf("publisher: OAuth token from %s: %s", where, text)}
-}
-
-// withoutURL returns what went wrong, without the URL of the request.
-func withoutURL(err error) error {
-	if request, ok := errors.AsType[*url.Error](err); ok {
-		return request.Err
-	}
-	return err
 }

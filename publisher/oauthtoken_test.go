@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/flowpub/flowpub/internal/secrethttp"
 	"github.com/flowpub/flowpub/internal/testca"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
@@ -158,7 +159,7 @@ func TestTokenErrors(t *testing.T) {
 		{"a header that is none", raw("HTTP/1.1 200 OK\r\n%s\r\n\r\n"), "its answer has no token", "correct the token URL: something else answers there"},
 		{"a status that is none", raw("HTTP/1.1 %s\r\n\r\n"), "its answer has no token", "correct the token URL: something else answers there"},
 		{"an endless header", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("X", strings.Repeat("x", 2*maxTokenHeader))
+			w.Header().Set("X", strings.Repeat("x", 2*64<<10))
 		}, "its answer has no token", "correct the token URL: something else answers there"},
 		{"an endless body", func(w http.ResponseWriter, _ *http.Request) {
 			for err := error(nil); err == nil; {
@@ -429,7 +430,7 @@ func TestProxyRefusesConnection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client, err := httpClient("")
+		client, err := secrethttp.Client("")
 		if err != nil {
 			t.Fatal(err)
 		}

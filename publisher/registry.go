@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/flowpub/flowpub/internal/secretfile"
+	"github.com/flowpub/flowpub/internal/secrethttp"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
@@ -69,7 +71,7 @@ func (c *RegistryConfig) validate() error {
 		errs = append(errs, errors.New("publisher: authorities for a schema registry need https in its URL: without it nothing is encrypted"))
 	}
 	_, passwordErr := c.password()
-	_, clientErr := httpClient(c.CAFile)
+	_, clientErr := secrethttp.Client(c.CAFile)
 	return errors.Join(append(errs, passwordErr, clientErr)...)
 }
 
@@ -97,7 +99,7 @@ func (c *RegistryConfig) password() (string, error) {
 	if c.PasswordFile == "" {
 		return "", nil
 	}
-	return readSecret("schema registry's password", c.PasswordFile)
+	return secretfile.Read("schema registry's password", c.PasswordFile)
 }
 
 // schemaID returns the id of the flow records' schema under a subject. It
@@ -122,7 +124,7 @@ func (c *RegistryConfig) schemaID(ctx context.Context, subject string) (uint32, 
 
 // post sends the schema and returns the id in the answer.
 func (c *RegistryConfig) post(ctx context.Context, path string) (uint32, error) {
-	client, err := httpClient(c.CAFile)
+	client, err := secrethttp.Client(c.CAFile)
 	if err != nil {
 		return 0, err
 	}
@@ -241,10 +243,10 @@ func unansweredRegistry(ctx context.Context, err error) error {
 	case noTLS, errors.Is(err, http.ErrSchemeMismatch):
 		e.text, e.cure = "it answers without TLS", "write http in "+variableRegistryURL+", or correct the port"
 	case kinds.IsTLS(err):
-		e.text = withoutURL(err).Error()
+		e.text = secrethttp.Cause(err).Error()
 		e.cure = "compare the registry's certificate with the authorities in " + variableRegistryCA + ", and its name with " + variableRegistryURL
 	case network, dns:
-		e.text = withoutURL(err).Error()
+		e.text = secrethttp.Cause(err).Error()
 	default:
 		e.text = "what it answers is not HTTP"
 	}

@@ -3,15 +3,12 @@ package publisher
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
-	"sync"
-	"time"
 
 	"github.com/segmentio/kafka-go/sasl/plain"
 
+	"github.com/flowpub/flowpub/internal/secretfile"
 	"github.com/flowpub/flowpub/publisher/scram"
 )
 
@@ -134,7 +131,7 @@ func (c *TLSConfig) load() (*tls.Config, error) {
 		InsecureSkipVerify: c.Insecure, //nolint:gosec // asked for by name, and warned of at start
 	}
 	if c.CAFile != "" {
-		pool, err := loadAuthorities(c.CAFile)
+		pool, err := secretfile.Authorities(c.CAFile)
 		if err != nil {
 			return nil, err
 		}
@@ -151,8 +148,8 @@ func (c *TLSConfig) load() (*tls.Config, error) {
 }
 
 func (c *TLSConfig) loadCertificate() (tls.Certificate, error) {
-	certPEM, certErr := readSecret("client certificate", c.CertFile)
-	keyPEM, keyErr := readSecret("key of the client certificate", c.KeyFile)
+	certPEM, certErr := secretfile.Read("client certificate", c.CertFile)
+	keyPEM, keyErr := secretfile.Read("key of the client certificate", c.KeyFile)
 	if err := errors.Join(certErr, keyErr); err != nil {
 		return tls.Certificate{}, err
 	}
@@ -161,18 +158,6 @@ func (c *TLSConfig) loadCertificate() (tls.Certificate, error) {
 		return tls.Certificate{}, fmt.Errorf("publisher: client certificate %s with key %s: %w: both must be PEM, and belong together", c.CertFile, c.KeyFile, err)
 	}
 	return cert, nil
-}
-
-func loadAuthorities(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file) //nolint:gosec // the operator names the file
-	if err != nil {
-		return nil, fmt.Errorf("publisher: certificate authorities: %w: name a file that this user may read", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("publisher: certificate authorities: %s holds no PEM certificate: name the file of those that signed the brokers' certificates", file)
-	}
-	return pool, nil
 }
 
 // files names everything that is read for new connections, for noticing changes.
@@ -198,7 +183,7 @@ func (c *SASLConfig) password() (string, error) {
 	if c.PasswordFile == "" {
 		return c.Password, nil
 	}
-	return readSecret("SASL password", c.PasswordFile)
+	return secretfile.Read("SASL password", c.PasswordFile)
 }
 
 // load reads the files, if there are any, into what authenticates new
@@ -234,45 +219,4 @@ func (c *SASLConfig) loadBearer(tokens *tokenEndpoint) (*credentials, error) {
 		b.refused = func(string) {}
 	}
 	return &credentials{sasl: b, bearer: b}, nil
-}
-
-// fileWatch tells when any of a set of files has changed, by modification time
-// and size. It is safe for concurrent use.
-type fileWatch struct {
-	mu    sync.Mutex
-	names []string
-	seen  []fileStamp
-}
-
-type fileStamp struct {
-	modified time.Time
-	size     int64
-}
-
-func newFileWatch(names []string) *fileWatch {
-	return &fileWatch{names: names, seen: fileStamps(names)}
-}
-
-// changed reports whether a file differs from what it was at the last call.
-func (w *fileWatch) changed() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := fileStamps(w.names)
-	for i := range now {
-		if now[i] != w.seen[i] {
-			w.seen = now
-			return true
-		}
-	}
-	return false
-}
-
-func fileStamps(names []string) []fileStamp {
-	stamps := make([]fileStamp, len(names))
-	for i, n := range names {
-		if info, err := os.Stat(n); err == nil {
-			stamps[i] = fileStamp{info.ModTime(), info.Size()}
-		}
-	}
-	return stamps
 }
