@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/telemetry"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
@@ -57,6 +58,7 @@ type Collector struct {
 	allow     *allowList
 	named     *allowList // the exporters allowed by name
 	notices   *notices
+	templates *templates
 
 	ready    atomic.Bool // once everything was there; never false again
 	stopping atomic.Bool
@@ -107,6 +109,7 @@ func (c *Collector) Run(ctx context.Context) error {
 func newCollector(cfg Config) *Collector {
 	log := logger(cfg.Logger)
 	named := namedBy(cfg.ExportersAllow)
+	elements, _ := template.ParseSelection(cfg.Elements) // which Validate has let through
 	return &Collector{
 		cfg:     cfg,
 		log:     log,
@@ -114,6 +117,8 @@ func newCollector(cfg Config) *Collector {
 		allow:   newAllowList(cfg.ExportersAllow),
 		named:   named,
 		notices: newNotices(log, named),
+
+		templates: newTemplates(elements),
 	}
 }
 

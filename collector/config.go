@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -56,6 +57,12 @@ type Config struct {
 	// are counted and dropped. Empty: everybody may send. IPv4 sources are
 	// matched by IPv4 networks only, also where they reach an IPv6 socket.
 	ExportersAllow []netip.Prefix
+	// Formats are the export formats that are taken; datagrams of others are counted
+	// and dropped. Empty: all.
+	Formats []Format
+	// Elements says which information elements of NetFlow v9 and IPFIX are copied
+	// into flow records as they are, as template.ParseSelection reads it. Empty: none.
+	Elements string
 	// HTTPListen is the TCP host:port of metrics and probes; empty: none.
 	HTTPListen string
 	// HTTPPProf adds Go's profiles to HTTP.
@@ -107,6 +114,7 @@ func (c Config) Validate() error {
 		validateListen(c.Listen),
 		c.validateSockets(),
 		validateAllow(c.ExportersAllow),
+		validateElements(c.Elements),
 		c.validateHTTP(),
 		c.validateTimes(),
 		c.Publisher.Validate(),
@@ -169,6 +177,13 @@ func validateAllow(networks []netip.Prefix) error {
 		if !n.IsValid() {
 			return errors.New("collector: an allowed network is not valid: write each as address/length, such as 192.0.2.0/24")
 		}
+	}
+	return nil
+}
+
+func validateElements(list string) error {
+	if _, err := template.ParseSelection(list); err != nil {
+		return fmt.Errorf("collector: elements: %w", err)
 	}
 	return nil
 }

@@ -5,9 +5,11 @@
 //
 //	collector.go   the parts and how they are joined
 //	intake.go      one socket: allow list, decode, publish
+//	formats.go     the formats, and which decoder is for which datagram
+//	templates.go   data sets, those that wait for their templates, their ledger
 //	allow.go       who may send
 //	ledger.go      what became of the datagrams
-//	foreign.go     what the datagrams are that are not NetFlow v5
+//	foreign.go     what the datagrams are that are of no format taken
 //	sequence.go    what one stream's flow sequence tells
 //	streams.go     the bounded table of streams
 //	exporters.go   the exporters behind the streams
@@ -21,8 +23,8 @@
 //	health.go      the probes
 //	shutdown.go    the end, in order
 //
-// Memory that a sender of UDP can make the collector use is bounded by
-// constants: [maxStreams] streams, [maxNotices]
-// remembered log lines for each standing, and one
-// decoded packet of at most 1,364 records a socket.
+// Memory that a sender of UDP can make the collector use is bounded by constants:
+// [maxStreams] streams, [maxNotices] remembered log lines of each standing, the limits of
+// package template, and one decoded packet a socket, which keeps the memory of
+// [keptRecords] records.
 package collector

@@ -46,6 +46,17 @@ type fakePublisher struct {
 	stalled []string
 	keeps   bool // dead letters
 	letters []deadLetter
+	packets []publishedPacket // if keeps
+}
+
+// publishedPacket is what a fakePublisher was given.
+type publishedPacket struct {
+	from     netip.AddrPort
+	received decoder.UnixNano
+	records  int
+	first    uint32 // FirstRecord
+	octets   uint64 // of the first record
+	all      decoder.Anomalies
 }
 
 // deadLetter is what a fakePublisher was told of a datagram.
@@ -62,10 +73,16 @@ func newFakePublisher() *fakePublisher {
 	}
 }
 
-func (f *fakePublisher) Publish(_ netip.AddrPort, _ decoder.UnixNano, p *decoder.ExportPacket) error {
+func (f *fakePublisher) Publish(from netip.AddrPort, received decoder.UnixNano, p *decoder.ExportPacket) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := uint64(len(p.Records))
+	if n == 0 {
+		return nil
+	}
+	if f.keeps {
+		f.packets = append(f.packets, publishedPacket{from, received, len(p.Records), p.FirstRecord, p.Records[0].Octets, p.AllAnomalies()})
+	}
 	f.stats.Decoded += n
 	f.stats.Delivered++
 	f.stats.Buffered += n - 1

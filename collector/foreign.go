@@ -2,12 +2,13 @@ package collector
 
 import "encoding/binary"
 
-// protocol is what a datagram looks like that is not NetFlow version 5.
+// protocol is what a datagram looks like that is of no format taken here.
 type protocol uint8
 
 const (
 	protocolNoise protocol = iota // none of the others
 	protocolNetFlowV1
+	protocolNetFlowV5
 	protocolNetFlowV7
 	protocolNetFlowV8
 	protocolNetFlowV9
@@ -19,39 +20,42 @@ const (
 
 // String returns the protocol's metric label.
 func (p protocol) String() string {
-	return [protocols]string{"noise", "netflow_v1", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}[p]
+	return [protocols]string{"noise", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}[p]
 }
 
 // cure tells an operator what to do about an exporter of the protocol.
 func (p protocol) cure() string {
 	switch p {
-	case protocolNetFlowV1, protocolNetFlowV7, protocolNetFlowV8, protocolNetFlowV9:
-		return "set the exporter to NetFlow version 5"
-	case protocolIPFIX:
-		return "set the exporter to NetFlow version 5 instead of IPFIX"
+	case protocolNetFlowV1, protocolNetFlowV7, protocolNetFlowV8:
+		return "set the exporter to NetFlow version 9, IPFIX or NetFlow version 5"
+	case protocolNetFlowV5, protocolNetFlowV9, protocolIPFIX:
+		return "add " + p.String() + " to FLOWPUB_FORMATS, which leaves it out"
 	case protocolSFlow:
-		return "set the exporter to NetFlow version 5, or send its sFlow to a collector of sFlow"
+		return "set the exporter to NetFlow version 9 or IPFIX, or send its sFlow to a collector of sFlow"
 	default:
 		return "find out what sends to this port; name the exporters in FLOWPUB_EXPORTERS_ALLOW to refuse the rest"
 	}
 }
 
-// Sizes in bytes. NetFlow versions 1, 7 and 8: Cisco, NetFlow Export Datagram
+// Sizes in bytes. NetFlow versions 1, 5, 7 and 8: Cisco, NetFlow Export Datagram
 // Formats. Version 9: RFC 3954, section 5.1. IPFIX: RFC 7011, section 3.1.
 const (
 	v1HeaderLen    = 16
+	v5HeaderLen    = 24
 	v7HeaderLen    = 24
 	v8HeaderLen    = 28
 	v9HeaderLen    = 20
 	ipfixHeaderLen = 16
 	sFlowHeaderLen = 28 // version 5 with an IPv4 agent address
 	v1v7RecordLen  = 52
+	v5RecordLen    = 48
 	setHeaderLen   = 4
 )
 
-// classify guesses the protocol of a datagram that is not version 5. It looks
-// at lengths as well as at the version, so that chance bytes are not taken for
-// an exporter that somebody should set up differently.
+// classify guesses the protocol of a datagram that was rejected for its version: of
+// no format that is known, or of one that FLOWPUB_FORMATS leaves out. It looks at lengths as
+// well as at the version, so that chance bytes are not taken for an exporter that
+// somebody should set up differently.
 func classify(b []byte) protocol {
 	if isSFlow(b) {
 		return protocolSFlow
@@ -61,9 +65,11 @@ func classify(b []byte) protocol {
 	}
 	version, second := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
 	switch {
-	case version == 1 && holdsRecords(b, v1HeaderLen, second):
+	case version == 1 && holdsRecords(b, v1HeaderLen, v1v7RecordLen, second):
 		return protocolNetFlowV1
-	case version == 7 && holdsRecords(b, v7HeaderLen, second):
+	case version == 5 && holdsRecords(b, v5HeaderLen, v5RecordLen, min(second, 1)):
+		return protocolNetFlowV5
+	case version == 7 && holdsRecords(b, v7HeaderLen, v1v7RecordLen, second):
 		return protocolNetFlowV7
 	case version == 8 && len(b) >= v8HeaderLen:
 		return protocolNetFlowV8
@@ -87,8 +93,8 @@ func isSFlow(b []byte) bool {
 }
 
 // holdsRecords reports whether the announced records, at least one, are there.
-func holdsRecords(b []byte, headerLen, count int) bool {
-	return count > 0 && len(b) >= headerLen+count*v1v7RecordLen
+func holdsRecords(b []byte, headerLen, recordLen, count int) bool {
+	return count > 0 && len(b) >= headerLen+count*recordLen
 }
 
 // holdsFlowSet reports whether a version 9 header is followed by a FlowSet that

@@ -50,6 +50,10 @@ func TestClassify(t *testing.T) {
 		{"v1, one record", "0001 0001 000003e8 665a6480 00000000", 52, protocolNetFlowV1},
 		{"v1, record cut off", "0001 0001 000003e8 665a6480 00000000", 51, protocolNoise},
 		{"v1, no record", "0001 0000 000003e8 665a6480 00000000", 0, protocolNoise},
+		{"v5, one record", "0005 0001 000003e8 665a6480 00000000 00000001 00000000", 48, protocolNetFlowV5},
+		{"v5, record cut off", "0005 0001 000003e8 665a6480 00000000 00000001 00000000", 47, protocolNoise},
+		{"v5, one of two records", "0005 0002 000003e8 665a6480 00000000 00000001 00000000", 48, protocolNetFlowV5},
+		{"v5, no record", "0005 0000 000003e8 665a6480 00000000 00000001 00000000", 48, protocolNoise},
 		{"v7, one record", "0007 0001 000003e8 665a6480 00000000 00000001 00000000", 52, protocolNetFlowV7},
 		{"v7, record cut off", "0007 0001 000003e8 665a6480 00000000 00000001 00000000", 51, protocolNoise},
 		{"v8, header cut off", "0008 0001", 23, protocolNoise},
@@ -103,7 +107,7 @@ func TestLabelsAreComplete(t *testing.T) {
 			t.Errorf("%v has no cure", p)
 		}
 	}
-	want := []string{"noise", "netflow_v1", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}
+	want := []string{"noise", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}
 	if !slices.Equal(names, want) {
 		t.Errorf("protocols %v, want %v", names, want)
 	}

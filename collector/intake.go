@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
-	"github.com/flowpub/flowpub/decoder/netflow5"
+	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/listener"
 )
 
@@ -23,9 +23,15 @@ type intake struct {
 	publisher flowPublisher
 	notices   *notices
 	started   time.Time // of the collector; moments count from it
+	formats   formatSet
+	templates *templates
+	loser     *loser
 
 	// For the goroutine of the socket, during a batch.
 	packet    decoder.ExportPacket
+	reader    *template.Reader
+	awaited   []uint16 // templates
+	sets      setCounts
 	batch     datagramCounts
 	sightings []sighting
 	news      []news
@@ -35,6 +41,10 @@ type intake struct {
 	counts  datagramCounts
 	streams *streams
 }
+
+// keptRecords is for how many records a socket keeps the memory of its packet between
+// two batches, at 800 bytes each: what a datagram of 9,000 bytes may well hold.
+const keptRecords = 512
 
 // news is what is to be told about a stream once the lock is free.
 type news struct {
@@ -50,6 +60,9 @@ func (in *intake) handle(batch []listener.Datagram, received time.Time) {
 		in.take(&batch[i], at, now)
 	}
 	in.book(now)
+	if cap(in.packet.Records) > keptRecords {
+		in.packet = decoder.ExportPacket{}
+	}
 	for i := range in.news {
 		in.notices.found(&in.news[i], now)
 	}
@@ -64,12 +77,17 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 		in.notices.notAllowed(d.From, now)
 		return
 	}
-	if err := netflow5.Decode(d.Payload, &in.packet); err != nil {
+	format, err := in.decode(d, now)
+	if err != nil {
 		in.reject(d, err, at, now)
 		return
 	}
-	in.batch.decode(in.packet.AllAnomalies())
-	in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
+	in.batch.decode(format, in.packet.AllAnomalies())
+	if format.usesTemplates() {
+		in.readSets(d.From, at, now)
+	} else {
+		in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
+	}
 	// What it refuses, the publisher has counted by its reason.
 	_ = in.publisher.Publish(d.From, at, &in.packet)
 }
@@ -103,6 +121,10 @@ func reasonOf(err error) rejectReason {
 
 // book makes a batch visible to scrapes.
 func (in *intake) book(now time.Duration) {
+	if in.sets != (setCounts{}) {
+		in.templates.book(&in.sets)
+		in.sets = setCounts{}
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.counts.add(&in.batch)
@@ -143,6 +165,10 @@ func (c *Collector) newIntake(streamCapacity int) *intake {
 		publisher: c.publisher,
 		notices:   c.notices,
 		started:   c.started,
+		formats:   setOf(c.cfg.Formats),
+		templates: c.templates,
+		loser:     c.loser(),
+		reader:    template.NewReader(c.templates.table),
 		streams:   newStreams(streamCapacity, c.named),
 	}
 }

@@ -6,15 +6,15 @@ import (
 	"github.com/flowpub/flowpub/decoder"
 )
 
-// rejectReason says why a datagram yielded no flow records.
+// rejectReason says why a datagram could not be decoded.
 type rejectReason uint8
 
 // The reasons, in the order in which they are checked.
 const (
 	rejectNotAllowed rejectReason = iota // its source is not allowed to send
-	rejectVersion                        // it is not NetFlow version 5
+	rejectVersion                        // it is of no format that is taken
 	rejectShort                          // it ends within the header
-	rejectNoRecords                      // no whole record follows the header
+	rejectNoRecords                      // nothing behind the header can be read
 
 	rejectReasons // how many there are
 )
@@ -29,14 +29,15 @@ const maxAnomalyKinds = 32
 
 // datagramCounts tells what became of datagrams.
 //
-// The ledger's first equation: received is decoded and the sum of rejected. The
-// second, that of flows, is kept by the publisher from the moment it is handed
-// a packet.
+// The ledger's first equation: received is the sum of decoded and that of rejected. The
+// second, that of data sets, is kept by setCounts; the third, that of flows, by the
+// publisher from the moment it is handed a packet.
 type datagramCounts struct {
-	received, decoded uint64
-	rejected          [rejectReasons]uint64
-	foreign           [protocols]uint64       // of those rejected for their version
-	anomalous         [maxAnomalyKinds]uint64 // packets, by number of the kind's bit
+	received  uint64
+	decoded   [numFormats]uint64
+	rejected  [rejectReasons]uint64
+	foreign   [protocols]uint64       // of those rejected for their version
+	anomalous [maxAnomalyKinds]uint64 // packets, by number of the kind's bit
 }
 
 // reject books a datagram that was not decoded.
@@ -46,9 +47,14 @@ func (c *datagramCounts) reject(r rejectReason) {
 }
 
 // decode books a decoded packet with the anomalies of all its records.
-func (c *datagramCounts) decode(a decoder.Anomalies) {
+func (c *datagramCounts) decode(f Format, a decoder.Anomalies) {
 	c.received++
-	c.decoded++
+	c.decoded[f]++
+	c.note(a)
+}
+
+// note books the anomalies of a packet.
+func (c *datagramCounts) note(a decoder.Anomalies) {
 	for ; a != 0; a &= a - 1 {
 		c.anomalous[bits.TrailingZeros32(uint32(a))]++
 	}
@@ -57,7 +63,7 @@ func (c *datagramCounts) decode(a decoder.Anomalies) {
 // add adds the counts of other to c.
 func (c *datagramCounts) add(other *datagramCounts) {
 	c.received += other.received
-	c.decoded += other.decoded
+	addAll(c.decoded[:], other.decoded[:])
 	addAll(c.rejected[:], other.rejected[:])
 	addAll(c.foreign[:], other.foreign[:])
 	addAll(c.anomalous[:], other.anomalous[:])
@@ -69,7 +75,16 @@ func addAll(sums, counts []uint64) {
 	}
 }
 
-// rejectedByReason returns the counts by metric label, every label present.
+// decodedByFormat returns the counts by metric label, every label present.
+func (c *datagramCounts) decodedByFormat() map[string]uint64 {
+	all := make(map[string]uint64, numFormats)
+	for f, n := range c.decoded {
+		all[Format(f).String()] = n
+	}
+	return all
+}
+
+// rejectedByReason does the same for rejected.
 func (c *datagramCounts) rejectedByReason() map[string]uint64 {
 	all := make(map[string]uint64, rejectReasons)
 	for r, n := range c.rejected {

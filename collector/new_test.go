@@ -180,12 +180,12 @@ func TestDatagramsReachThePublisher(t *testing.T) {
 	const want = 2 * exporters * packets
 	eventually(t, func() string {
 		s := c.Snapshot()
-		if s.DatagramsDecoded == want && s.FlowsDecoded == 3*want {
+		if s.DatagramsDecoded["netflow_v5"] == want && s.FlowsDecoded == 3*want {
 			return ""
 		}
-		return fmt.Sprintf("%d datagrams and %d flows decoded, want %d and %d", s.DatagramsDecoded, s.FlowsDecoded, want, 3*want)
+		return fmt.Sprintf("%d datagrams and %d flows decoded, want %d and %d", s.DatagramsDecoded["netflow_v5"], s.FlowsDecoded, want, 3*want)
 	})
-	if _, body := get(t, c, "/metrics"); !strings.Contains(body, fmt.Sprintf("\nflowpub_datagrams_decoded_total %d\n", want)) {
+	if _, body := get(t, c, "/metrics"); !strings.Contains(body, fmt.Sprintf("\nflowpub_datagrams_decoded_total{format=\"netflow_v5\"} %d\n", want)) {
 		t.Errorf("the metrics lack the datagrams:\n%s", body)
 	}
 	if s := c.Snapshot(); s.Exporters != 2 || s.FlowsMissed != 0 || s.ExporterRestarts != 0 {

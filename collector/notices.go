@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/flowpub/flowpub/decoder/template"
 )
 
 const (
@@ -28,6 +30,7 @@ const (
 	matterUnsequenced
 	matterSkewed
 	matterMalformed
+	matterNoTemplate
 	matterSeveralDevices
 	matterChangingPorts
 	matterForeign
@@ -88,18 +91,36 @@ func (n *notices) notAllowed(from netip.AddrPort, now time.Duration) {
 // foreign tells of a sender of another protocol.
 func (n *notices) foreign(from netip.AddrPort, p protocol, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterForeign + matter(p)}, n.standingOf(from.Addr()), now) {
-		n.log.Warn("datagrams rejected: they are not NetFlow version 5",
+		n.log.Warn("datagrams rejected: they are of no format that is taken",
 			"exporter", from.Addr(), "port", from.Port(), "protocol", p.String(), "cure", p.cure())
 	}
 }
 
-// malformed tells of a sender of version 5 without flow records.
+// malformed tells of a sender of datagrams in which nothing can be read.
 func (n *notices) malformed(from netip.AddrPort, r rejectReason, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterMalformed}, n.standingOf(from.Addr()), now) {
-		n.log.Warn("datagrams rejected: they hold no whole flow record",
+		n.log.Warn("datagrams rejected: nothing in them can be read",
 			"exporter", from.Addr(), "port", from.Port(), "reason", r.String(),
 			"cure", "look for a defect of the exporter, or for who else sends to this port")
 	}
+}
+
+// noTemplate tells of a data set that is dropped because its template did not come.
+func (n *notices) noTemplate(s *lostSet, t *template.Table, now time.Duration) {
+	exporter := s.from.Addr().Unmap()
+	if !n.claim(notice{exporter, matterNoTemplate}, n.standingOf(exporter), now) {
+		return
+	}
+	usual := "not known yet; 1 to 30 minutes by routers' defaults"
+	if interval := t.RefreshInterval(s.from.Addr()); interval > 0 {
+		usual = "every " + interval.Round(time.Second).String()
+	}
+	n.log.Warn("data sets dropped: their template did not come within a minute, so nobody can say what is in them",
+		"exporter", exporter, "port", s.from.Port(), "format", formatIn(s.header).String(),
+		"observation_domain_id", s.header.ObservationDomain, "template_id", s.template, "templates_sent", usual,
+		"cure", "have the exporter repeat its templates every minute: "+
+			"'template data timeout 60' in a flow exporter of Cisco, 'template-refresh-rate seconds 60' on Junos, "+
+			"docs/routers.md for others")
 }
 
 // found tells what the sequence watch found about a stream.

@@ -29,7 +29,7 @@ func TestNoticesOnceAnExporterAndMatter(t *testing.T) {
 	if len(lines) != 2 {
 		t.Fatalf("%d lines about version 9, want 2", len(lines))
 	}
-	for _, part := range []string{"level=WARN", "exporter=192.0.2.1", "port=50000", `cure="set the exporter to NetFlow version 5"`} {
+	for _, part := range []string{"level=WARN", "exporter=192.0.2.1", "port=50000", `cure="add netflow_v9 to FLOWPUB_FORMATS, which leaves it out"`} {
 		if !strings.Contains(lines[0], part) {
 			t.Errorf("%q lacks %s", lines[0], part)
 		}

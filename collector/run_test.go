@@ -78,7 +78,7 @@ func checkLedgerLine(t *testing.T, book *logBook) {
 		t.Fatalf("%d lines of the ledger, want 1", len(lines))
 	}
 	for _, part := range []string{
-		"datagrams_received=2", "datagrams_decoded=2", "datagrams_rejected.not_allowed=0", "datagrams_kernel_dropped=3", "flows_decoded=31",
+		"datagrams_received=2", "datagrams_decoded.netflow_v5=2", "datagrams_rejected.not_allowed=0", "datagrams_kernel_dropped=3", "data_sets_received=0", "data_sets_dropped.no_template=0", "flows_decoded=31",
 		"flows_delivered=2", "flows_dropped.buffer_full=1", "flows_missed=0", "exporter_restarts=0",
 	} {
 		if !strings.Contains(lines[0], part) {

@@ -80,7 +80,9 @@ func (c *Collector) shutDown(ctx context.Context, ended <-chan error, watch *wat
 	ctx = context.WithoutCancel(ctx)
 	flush, cancel := context.WithTimeout(ctx, c.cfg.ShutdownTimeout)
 	defer cancel()
-	err := errors.Join(c.drain(flush, ended), c.flush(flush))
+	err := c.drain(flush, ended)
+	c.giveUpWaiting()
+	err = errors.Join(err, c.flush(flush))
 	watch.stop()
 	c.survey()
 	c.logLedger(ctx)
@@ -201,15 +203,19 @@ func (c *Collector) closeListeners() error {
 func (c *Collector) logLedger(ctx context.Context) {
 	s := c.Snapshot()
 	level := slog.LevelInfo
-	datagrams, flows := s.Imbalance()
-	if datagrams != 0 || flows != 0 {
+	datagrams, sets, flows := s.Imbalance()
+	if datagrams != 0 || sets != 0 || flows != 0 {
 		level = slog.LevelError
 	}
 	c.log.Log(ctx, level, "ledger",
 		"datagrams_received", s.DatagramsReceived,
-		"datagrams_decoded", s.DatagramsDecoded,
+		"datagrams_decoded", countsByReason(s.DatagramsDecoded),
 		"datagrams_rejected", countsByReason(s.DatagramsRejected),
 		"datagrams_kernel_dropped", s.DatagramsKernelDropped,
+		"data_sets_received", s.DataSetsReceived,
+		"data_sets_decoded", s.DataSetsDecoded,
+		"data_sets_dropped", countsByReason(s.DataSetsDropped),
+		"data_sets_waiting", s.DataSetsWaiting,
 		"flows_decoded", s.FlowsDecoded,
 		"flows_delivered", s.FlowsDelivered,
 		"flows_dropped", countsByReason(s.FlowsDropped),
@@ -218,11 +224,12 @@ func (c *Collector) logLedger(ctx context.Context) {
 		"flows_missed", s.FlowsMissed,
 		"exporter_restarts", s.ExporterRestarts,
 		"datagrams_imbalance", datagrams,
+		"data_sets_imbalance", sets,
 		"flows_imbalance", flows,
 	)
 }
 
-// countsByReason is a group of attributes, one a reason, in alphabetical order.
+// countsByReason is a group of attributes, one a reason or another label, in alphabetical order.
 func countsByReason(counts map[string]uint64) slog.Value {
 	attrs := make([]slog.Attr, 0, len(counts))
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {

@@ -3,16 +3,18 @@ package collector
 import (
 	"time"
 
+	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/telemetry"
 	"github.com/flowpub/flowpub/publisher"
 )
 
-// Snapshot returns all numbers at one moment. Both equations of the ledger hold
-// in it exactly: each socket's counts are taken between two of its batches, and
-// the flows' come from one publisher.Stats.
+// Snapshot returns all numbers at one moment. The three equations of the ledger hold
+// in it exactly: each socket's counts are taken between two of its batches, those of
+// data sets under one lock, and the flows' come from one publisher.Stats.
 func (c *Collector) Snapshot() telemetry.Snapshot {
 	s := telemetry.Snapshot{Version: c.cfg.Version, Ready: len(c.missing()) == 0}
 	c.addDatagrams(&s)
+	c.addSets(&s)
 	stats := c.publisher.Stats()
 	addFlows(&s, &stats)
 	addKafka(&s, &stats)
@@ -47,7 +49,7 @@ func (c *Collector) addDatagrams(s *telemetry.Snapshot) {
 		}
 	}
 	s.DatagramsReceived = totals.counts.received
-	s.DatagramsDecoded = totals.counts.decoded
+	s.DatagramsDecoded = totals.counts.decodedByFormat()
 	s.DatagramsRejected = totals.counts.rejectedByReason()
 	s.DatagramsForeign = totals.counts.foreignByProtocol()
 	s.PacketsAnomalous = totals.counts.anomalousByKind()
@@ -60,6 +62,26 @@ func (c *Collector) addDatagrams(s *telemetry.Snapshot) {
 	s.ExportersLosing = census.losing
 	s.ExportersUnsequenced = census.unsequenced
 	s.ExportersClockSkewed = census.skewed
+}
+
+// addSets adds what became of data sets, templates and options.
+func (c *Collector) addSets(s *telemetry.Snapshot) {
+	counts := c.templates.snapshot()
+	s.DataSetsReceived = counts.received
+	s.DataSetsDecoded = counts.decoded
+	s.DataSetsDropped = counts.droppedByReason()
+	s.DataSetsWaiting = counts.waiting
+	s.OptionsRecords = counts.options
+
+	stats := c.templates.table.Stats()
+	s.Templates = map[string]int64{"wire": stats.Wire, "store": stats.Stored}
+	s.TemplateChanges = stats.Changes
+	s.TemplatesRefused = make(map[string]uint64, template.NumRefuseReasons)
+	for r, n := range stats.Refused {
+		s.TemplatesRefused[template.RefuseReason(r).String()] = n
+	}
+	s.TemplatesRemoved = map[string]uint64{"evicted": stats.Evicted, "expired": stats.Expired}
+	s.TemplateWithdrawals = stats.Withdrawals
 }
 
 // addTo adds what the socket knows, as it stands between two batches.

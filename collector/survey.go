@@ -18,6 +18,7 @@ func (c *Collector) startSurveys() (stop func()) {
 			select {
 			case <-ticks.C:
 				c.survey()
+				c.expireTemplates(time.Since(c.started))
 			case <-stopped:
 				return
 			}

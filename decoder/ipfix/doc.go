@@ -5,4 +5,5 @@
 // in them.
 //
 //	decode.go  headers of messages and sets
+//	encode.go  a set put below a header again
 package ipfix

@@ -5,4 +5,5 @@
 // reads what is in them.
 //
 //	decode.go  headers of packets and FlowSets
+//	encode.go  a set put below a header again
 package netflow9

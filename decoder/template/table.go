@@ -624,6 +624,25 @@ func (t *Table) Expire(now time.Duration) (removed int) {
 	return removed
 }
 
+// RefreshInterval returns the longest interval at which an exporter's address has sent one
+// of its templates again; zero if it has not done so yet.
+func (t *Table) RefreshInterval(address netip.Addr) (longest time.Duration) {
+	key := address.As16()
+	s := t.shardOf(&key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.owners[key]
+	if o == nil {
+		return 0
+	}
+	for _, list := range [...]*recency{&o.entries.newcomers, &o.entries.regulars} {
+		for e := list.oldest; e != nil; e = e.links[inOwner].newer {
+			longest = max(longest, e.interval)
+		}
+	}
+	return longest
+}
+
 // Stats is what has become of templates.
 type Stats struct {
 	// Wire and Stored are the templates there are: of their exporters, and provisional.

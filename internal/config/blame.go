@@ -86,6 +86,7 @@ func cures() []cure {
 		{"SOCKETS", func(c *collector.Config) { c.Sockets = 1 }},
 		{"LISTEN", func(c *collector.Config) { c.Listen = []string{":2055"} }},
 		{"EXPORTERS_ALLOW", func(c *collector.Config) { c.ExportersAllow = nil }},
+		{"ELEMENTS", func(c *collector.Config) { c.Elements = "" }},
 		{"HTTP_PPROF", func(c *collector.Config) { c.HTTPPProf = false }},
 		{"HTTP_LISTEN", func(c *collector.Config) { c.HTTPListen = ":8080" }},
 		{"DRAIN_LINGER", func(c *collector.Config) { c.DrainLinger = 0 }},

@@ -16,6 +16,8 @@ func (s *settings) config() Config {
 			ReceiveBuffer:   int(s.ReceiveBuffer),
 			ReceiveDelay:    s.ReceiveDelay.std(),
 			ExportersAllow:  s.ExportersAllow,
+			Formats:         s.Formats,
+			Elements:        s.Elements,
 			HTTPListen:      string(s.HTTPListen),
 			HTTPPProf:       bool(s.HTTPPProf),
 			DrainLinger:     s.DrainLinger.std(),

@@ -84,6 +84,12 @@ func TestMistakes(t *testing.T) {
 		{"IPv4 network as IPv6", []string{"FLOWPUB_EXPORTERS_ALLOW=::ffff:192.0.2.0/120"}, []string{
 			`FLOWPUB_EXPORTERS_ALLOW is "::ffff:192.0.2.0/120": "::ffff:192.0.2.0/120" would match nothing`,
 		}},
+		{"formats that are none", []string{"FLOWPUB_FORMATS=netflow_v5,v9"}, []string{
+			`FLOWPUB_FORMATS is "netflow_v5,v9": "v9" is no format: write netflow_v5, netflow_v9 or ipfix`,
+		}},
+		{"element that is none", []string{"FLOWPUB_ELEMENTS=82,name"}, []string{
+			`FLOWPUB_ELEMENTS is "82,name": elements: "name" is no element: write its number, 0 to 65535`,
+		}},
 		{"HTTP without port", []string{"FLOWPUB_HTTP_LISTEN=localhost"}, []string{`FLOWPUB_HTTP_LISTEN is "localhost": `}},
 		{"HTTP port alone", []string{"FLOWPUB_HTTP_LISTEN=8080"}, []string{
 			`FLOWPUB_HTTP_LISTEN is "8080": "8080" is not host:port: put a colon before the port, as in :8080`,

@@ -34,7 +34,7 @@ func TestRunToLimit(t *testing.T) {
 	}
 	// Nobody else sent, and loopback loses nothing: everyone tells the same.
 	ledger := regexp.MustCompile(`exporters here  (\d+) datagrams with (\d+) flows sent
-  datagrams       (\d+) received = (\d+) decoded \+ 0 rejected
+  datagrams       (\d+) received = (\d+) decoded \(\d+ netflow_v5\) \+ 0 rejected
   flows           (\d+) decoded = (\d+) delivered \+ 0 dropped \+ 0 buffered
   broker          (\d+) records in the topic
 Everything adds up.
@@ -195,7 +195,7 @@ func TestRunRefuses(t *testing.T) {
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	balanced := telemetry.Snapshot{
-		DatagramsReceived: 12, DatagramsDecoded: 9, DatagramsRejected: map[string]uint64{"version": 1, "short": 2, "no_records": 0},
+		DatagramsReceived: 12, DatagramsDecoded: map[string]uint64{"netflow_v5": 9, "ipfix": 0}, DatagramsRejected: map[string]uint64{"version": 1, "short": 2, "no_records": 0},
 		FlowsDecoded: 100, FlowsDelivered: 90, FlowsDropped: map[string]uint64{"buffer_full": 10, "refused": 0},
 	}
 	with := func(change func(*telemetry.Snapshot)) telemetry.Snapshot {
@@ -215,7 +215,7 @@ func TestLedger(t *testing.T) {
 			`
 Ledger
   exporters here  12 datagrams with 120 flows sent
-  datagrams       12 received = 9 decoded + 3 rejected (2 short, 1 version)
+  datagrams       12 received = 9 decoded (9 netflow_v5) + 3 rejected (2 short, 1 version)
   flows           100 decoded = 90 delivered + 10 dropped (10 buffer_full) + 0 buffered
   broker          90 records in the topic
 Everything adds up.
@@ -226,7 +226,7 @@ Everything adds up.
 			ledger{collector: with(func(s *telemetry.Snapshot) { s.DatagramsKernelDropped, s.FlowsMissed = 5, 150 }), broker: 90},
 			`
 Ledger
-  datagrams       12 received = 9 decoded + 3 rejected (2 short, 1 version)
+  datagrams       12 received = 9 decoded (9 netflow_v5) + 3 rejected (2 short, 1 version)
   flows           100 decoded = 90 delivered + 10 dropped (10 buffer_full) + 0 buffered
   broker          90 records in the topic
   before us       5 datagrams dropped by the kernel: the receive buffer was full
@@ -236,13 +236,27 @@ Everything adds up.
 		},
 		{
 			"a datagram too few",
-			ledger{collector: with(func(s *telemetry.Snapshot) { s.DatagramsDecoded = 8 }), broker: 90},
-			"", "1 datagrams and 0 flows are not accounted for",
+			ledger{collector: with(func(s *telemetry.Snapshot) { s.DatagramsDecoded = map[string]uint64{"netflow_v5": 8} }), broker: 90},
+			"", "1 datagrams, 0 data sets and 0 flows are not accounted for",
 		},
 		{
 			"a flow too many",
 			ledger{collector: with(func(s *telemetry.Snapshot) { s.FlowsDelivered = 91 }), broker: 91},
-			"", "0 datagrams and -1 flows are not accounted for",
+			"", "0 datagrams, 0 data sets and -1 flows are not accounted for",
+		},
+		{
+			"a data set too few",
+			ledger{collector: with(func(s *telemetry.Snapshot) {
+				s.DataSetsReceived, s.DataSetsDecoded, s.DataSetsWaiting = 9, 5, 1
+				s.DataSetsDropped = map[string]uint64{"no_template": 2}
+			}), broker: 90},
+			`
+Ledger
+  datagrams       12 received = 9 decoded (9 netflow_v5) + 3 rejected (2 short, 1 version)
+  data sets       9 received = 5 decoded + 2 dropped (2 no_template) + 1 waiting
+  flows           100 decoded = 90 delivered + 10 dropped (10 buffer_full) + 0 buffered
+  broker          90 records in the topic
+`, "0 datagrams, 1 data sets and 0 flows are not accounted for",
 		},
 		{
 			"something left",

@@ -29,7 +29,7 @@ func (d *demo) settle() error {
 	return l.check()
 }
 
-// show prints both equations with their numbers, and what the exporters and the
+// show prints the equations with their numbers, and what the exporters and the
 // broker say to them.
 func (l *ledger) show(out io.Writer) {
 	s := &l.collector
@@ -37,8 +37,12 @@ func (l *ledger) show(out io.Writer) {
 	if l.exporters != nil {
 		fmt.Fprintf(out, "  exporters here  %d datagrams with %d flows sent\n", l.exporters.Datagrams, l.exporters.Flows)
 	}
-	fmt.Fprintf(out, "  datagrams       %d received = %d decoded + %s\n",
-		s.DatagramsReceived, s.DatagramsDecoded, reasons("rejected", s.DatagramsRejected))
+	fmt.Fprintf(out, "  datagrams       %d received = %s + %s\n",
+		s.DatagramsReceived, reasons("decoded", s.DatagramsDecoded), reasons("rejected", s.DatagramsRejected))
+	if s.DataSetsReceived > 0 {
+		fmt.Fprintf(out, "  data sets       %d received = %d decoded + %s + %d waiting\n",
+			s.DataSetsReceived, s.DataSetsDecoded, reasons("dropped", s.DataSetsDropped), s.DataSetsWaiting)
+	}
 	fmt.Fprintf(out, "  flows           %d decoded = %d delivered + %s + %d buffered\n",
 		s.FlowsDecoded, s.FlowsDelivered, reasons("dropped", s.FlowsDropped), s.FlowsBuffered)
 	fmt.Fprintf(out, "  broker          %d records in the topic\n", l.broker)
@@ -53,16 +57,16 @@ func (l *ledger) show(out io.Writer) {
 	}
 }
 
-// check returns ErrImbalance, with what is wrong, unless both equations hold,
+// check returns ErrImbalance, with what is wrong, unless the equations hold,
 // nothing is left in the collector, and the broker has what was delivered.
 func (l *ledger) check() error {
-	datagrams, flows := l.collector.Imbalance()
+	datagrams, sets, flows := l.collector.Imbalance()
 	delivered := int64(l.collector.FlowsDelivered)
-	if datagrams == 0 && flows == 0 && l.collector.FlowsBuffered == 0 && l.broker == delivered {
+	if datagrams == 0 && sets == 0 && flows == 0 && l.collector.FlowsBuffered == 0 && l.broker == delivered {
 		return nil
 	}
-	return fmt.Errorf("%w: %d datagrams and %d flows are not accounted for, %d flows are still buffered, and the topic got %d records of %d delivered",
-		ErrImbalance, datagrams, flows, l.collector.FlowsBuffered, l.broker, delivered)
+	return fmt.Errorf("%w: %d datagrams, %d data sets and %d flows are not accounted for, %d flows are still buffered, and the topic got %d records of %d delivered",
+		ErrImbalance, datagrams, sets, flows, l.collector.FlowsBuffered, l.broker, delivered)
 }
 
 // reasons is the sum of counts and what they are, and in brackets those that are

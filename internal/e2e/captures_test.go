@@ -57,7 +57,7 @@ func replayDirectory(t *testing.T, dir string, atLeast int) {
 func replayCapture(t *testing.T, capture string, rows []row) {
 	t.Helper()
 	k := startKafka(t, 4)
-	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_LINGER=5ms")
+	p := startFlowpub(t, k.gate.address, "FLOWPUB_FORMATS=netflow_v5", "FLOWPUB_KAFKA_LINGER=5ms")
 	begun := time.Now()
 	replay := sendCapture(t, capture, p.UDP)
 	m := p.awaitDatagrams(t, replay.Stats().Datagrams)

@@ -16,9 +16,13 @@ import (
 // ledger is flowpub's account of all datagrams and flows.
 type ledger struct {
 	DatagramsReceived uint64            `json:"datagrams_received"`
-	DatagramsDecoded  uint64            `json:"datagrams_decoded"`
+	DatagramsDecoded  map[string]uint64 `json:"datagrams_decoded"`
 	DatagramsRejected map[string]uint64 `json:"datagrams_rejected"`
 	KernelDropped     uint64            `json:"datagrams_kernel_dropped"`
+	SetsReceived      uint64            `json:"data_sets_received"`
+	SetsDecoded       uint64            `json:"data_sets_decoded"`
+	SetsDropped       map[string]uint64 `json:"data_sets_dropped"`
+	SetsWaiting       uint64            `json:"data_sets_waiting"`
 	FlowsDecoded      uint64            `json:"flows_decoded"`
 	FlowsDelivered    uint64            `json:"flows_delivered"`
 	FlowsDropped      map[string]uint64 `json:"flows_dropped"`
@@ -27,11 +31,14 @@ type ledger struct {
 	FlowsMissed       uint64            `json:"flows_missed"`
 }
 
-// check fails the test unless both equations hold.
+// check fails the test unless the three equations hold.
 func (l *ledger) check(t *testing.T) {
 	t.Helper()
-	if l.DatagramsReceived != l.DatagramsDecoded+sum(l.DatagramsRejected) {
-		t.Errorf("received %d datagrams, but decoded %d and rejected %v", l.DatagramsReceived, l.DatagramsDecoded, l.DatagramsRejected)
+	if l.DatagramsReceived != sum(l.DatagramsDecoded)+sum(l.DatagramsRejected) {
+		t.Errorf("received %d datagrams, but decoded %v and rejected %v", l.DatagramsReceived, l.DatagramsDecoded, l.DatagramsRejected)
+	}
+	if l.SetsReceived != l.SetsDecoded+sum(l.SetsDropped)+l.SetsWaiting {
+		t.Errorf("received %d data sets, but decoded %d, dropped %v and %d wait", l.SetsReceived, l.SetsDecoded, l.SetsDropped, l.SetsWaiting)
 	}
 	if l.FlowsDecoded != l.FlowsDelivered+sum(l.FlowsDropped)+l.FlowsBuffered {
 		t.Errorf("decoded %d flows, but delivered %d, dropped %v and has %d",
@@ -106,9 +113,13 @@ func (m metrics) counts(name string) map[string]uint64 {
 func (m metrics) ledger() *ledger {
 	return &ledger{
 		DatagramsReceived: m.count("datagrams_received_total"),
-		DatagramsDecoded:  m.count("datagrams_decoded_total"),
+		DatagramsDecoded:  m.counts("datagrams_decoded_total"),
 		DatagramsRejected: m.counts("datagrams_rejected_total"),
 		KernelDropped:     m.count("datagrams_kernel_dropped_total"),
+		SetsReceived:      m.count("data_sets_received_total"),
+		SetsDecoded:       m.count("data_sets_decoded_total"),
+		SetsDropped:       m.counts("data_sets_dropped_total"),
+		SetsWaiting:       m.count("data_sets_waiting"),
 		FlowsDecoded:      m.count("flows_decoded_total"),
 		FlowsDelivered:    m.count("flows_delivered_total"),
 		FlowsDropped:      m.counts("flows_dropped_total"),

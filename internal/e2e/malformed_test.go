@@ -35,7 +35,7 @@ func TestMalformedDatagrams(t *testing.T) {
 	t.Parallel()
 	payloads := readMalformed(t)
 	k := startKafka(t, 4)
-	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_LINGER=5ms", "FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=dead", "FLOWPUB_KAFKA_CREATE_TOPIC=2,1")
+	p := startFlowpub(t, k.gate.address, "FLOWPUB_FORMATS=netflow_v5", "FLOWPUB_KAFKA_LINGER=5ms", "FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=dead", "FLOWPUB_KAFKA_CREATE_TOPIC=2,1")
 	from := openForger(t, p.UDP)
 	want := newTally()
 	// Each from an exporter of its own, so that its flows can be found again.
@@ -132,7 +132,7 @@ func TestMillionRandomDatagrams(t *testing.T) {
 		mostGrown = 8 << 20
 	)
 	k := startKafka(t, 4)
-	p := startFlowpub(t, k.gate.address, "FLOWPUB_HTTP_PPROF=true")
+	p := startFlowpub(t, k.gate.address, "FLOWPUB_FORMATS=netflow_v5", "FLOWPUB_HTTP_PPROF=true")
 	p.awaitReady(t)
 	f := &flood{process: p, forger: openForger(t, p.UDP), random: rand.New(rand.NewPCG(1, 2)), sent: newTally(), sources: make(map[netip.Addr]bool)}
 

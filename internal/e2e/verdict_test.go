@@ -56,8 +56,8 @@ func (a *tally) add(payload []byte) {
 func (a *tally) check(t *testing.T, l *ledger) {
 	t.Helper()
 	l.check(t)
-	if l.DatagramsReceived != a.datagrams || l.DatagramsDecoded != a.decoded || l.FlowsDecoded != a.flows {
-		t.Errorf("received %d datagrams, decoded %d, and %d flows; want %d, %d, and %d",
+	if l.DatagramsReceived != a.datagrams || sum(l.DatagramsDecoded) != a.decoded || l.FlowsDecoded != a.flows {
+		t.Errorf("received %d datagrams, decoded %v, and %d flows; want %d, %d, and %d",
 			l.DatagramsReceived, l.DatagramsDecoded, l.FlowsDecoded, a.datagrams, a.decoded, a.flows)
 	}
 	if !maps.Equal(l.DatagramsRejected, a.rejected) {

@@ -5,16 +5,16 @@ import "slices"
 // families lists every metric of ours but the histogram. docs/metrics.md says
 // what each means at length; a test holds the two equal.
 func families() []family {
-	return slices.Concat(datagramFamilies(), flowFamilies(), exporterFamilies(), kafkaFamilies(), processFamilies())
+	return slices.Concat(datagramFamilies(), templateFamilies(), flowFamilies(), exporterFamilies(), kafkaFamilies(), processFamilies())
 }
 
 func datagramFamilies() []family {
 	return []family{
 		counter("datagrams_received_total", "UDP datagrams read.",
 			func(s *Snapshot) uint64 { return s.DatagramsReceived }),
-		counter("datagrams_decoded_total", "Datagrams that held at least one flow record.",
-			func(s *Snapshot) uint64 { return s.DatagramsDecoded }),
-		counters("datagrams_rejected_total", "reason", "Datagrams that held none or were not wanted.",
+		counters("datagrams_decoded_total", "format", "Datagrams in which something could be read.",
+			func(s *Snapshot) map[string]uint64 { return s.DatagramsDecoded }),
+		counters("datagrams_rejected_total", "reason", "Datagrams in which nothing could be read, or that were not wanted.",
 			func(s *Snapshot) map[string]uint64 { return s.DatagramsRejected }),
 		counters("datagrams_foreign_total", "protocol", "Datagrams rejected for their version, by what they look like.",
 			func(s *Snapshot) map[string]uint64 { return s.DatagramsForeign }),
@@ -27,6 +27,37 @@ func datagramFamilies() []family {
 					"granted": float64(s.ReceiveBufferGranted),
 				}
 			}),
+	}
+}
+
+func templateFamilies() []family {
+	return []family{
+		counter("data_sets_received_total", "Data sets of NetFlow v9 and IPFIX.",
+			func(s *Snapshot) uint64 { return s.DataSetsReceived }),
+		counter("data_sets_decoded_total", "Data sets decoded by their templates.",
+			func(s *Snapshot) uint64 { return s.DataSetsDecoded }),
+		counters("data_sets_dropped_total", "reason", "Data sets given up.",
+			func(s *Snapshot) map[string]uint64 { return s.DataSetsDropped }),
+		gauge("data_sets_waiting", "Data sets waiting for their templates.",
+			func(s *Snapshot) float64 { return float64(s.DataSetsWaiting) }),
+		gauges("templates", "origin", "Templates known, by where they come from.",
+			func(s *Snapshot) map[string]float64 {
+				all := make(map[string]float64)
+				for origin, n := range s.Templates {
+					all[origin] = float64(n)
+				}
+				return all
+			}),
+		counter("template_changes_total", "Templates that were new, or differed from the one before.",
+			func(s *Snapshot) uint64 { return s.TemplateChanges }),
+		counters("templates_refused_total", "reason", "Templates that were not taken.",
+			func(s *Snapshot) map[string]uint64 { return s.TemplatesRefused }),
+		counters("templates_removed_total", "reason", "Templates that were forgotten.",
+			func(s *Snapshot) map[string]uint64 { return s.TemplatesRemoved }),
+		counter("template_withdrawals_total", "Withdrawals of templates, which are ignored.",
+			func(s *Snapshot) uint64 { return s.TemplateWithdrawals }),
+		counter("options_records_total", "Options records decoded.",
+			func(s *Snapshot) uint64 { return s.OptionsRecords }),
 	}
 }
 

@@ -17,10 +17,20 @@ import (
 func sample() Snapshot {
 	return Snapshot{
 		DatagramsReceived:       106,
-		DatagramsDecoded:        100,
+		DatagramsDecoded:        map[string]uint64{"netflow_v5": 93, "ipfix": 7},
 		DatagramsRejected:       map[string]uint64{"not_allowed": 1, "short": 2, "version": 3, "no_records": 0},
 		DatagramsForeign:        map[string]uint64{"ipfix": 4, "sflow": 0},
 		DatagramsKernelDropped:  5,
+		DataSetsReceived:        60,
+		DataSetsDecoded:         40,
+		DataSetsDropped:         map[string]uint64{"no_template": 17, "limit": 0},
+		DataSetsWaiting:         3,
+		OptionsRecords:          25,
+		Templates:               map[string]int64{"wire": 26, "store": 0},
+		TemplateChanges:         27,
+		TemplatesRefused:        map[string]uint64{"invalid": 28},
+		TemplatesRemoved:        map[string]uint64{"expired": 29},
+		TemplateWithdrawals:     30,
 		FlowsDecoded:            3000,
 		FlowsDelivered:          2980,
 		FlowsDropped:            map[string]uint64{"buffer_full": 7, "shutdown": 0},
@@ -62,8 +72,18 @@ flowpub_buffer_bytes 65536
 flowpub_buffer_limit_bytes 2.68435456e+08
 # TYPE flowpub_build_info gauge
 flowpub_build_info{version="v1.2.3"} 1
+# TYPE flowpub_data_sets_decoded_total counter
+flowpub_data_sets_decoded_total 40
+# TYPE flowpub_data_sets_dropped_total counter
+flowpub_data_sets_dropped_total{reason="limit"} 0
+flowpub_data_sets_dropped_total{reason="no_template"} 17
+# TYPE flowpub_data_sets_received_total counter
+flowpub_data_sets_received_total 60
+# TYPE flowpub_data_sets_waiting gauge
+flowpub_data_sets_waiting 3
 # TYPE flowpub_datagrams_decoded_total counter
-flowpub_datagrams_decoded_total 100
+flowpub_datagrams_decoded_total{format="ipfix"} 7
+flowpub_datagrams_decoded_total{format="netflow_v5"} 93
 # TYPE flowpub_datagrams_foreign_total counter
 flowpub_datagrams_foreign_total{protocol="ipfix"} 4
 flowpub_datagrams_foreign_total{protocol="sflow"} 0
@@ -129,6 +149,8 @@ flowpub_kafka_topic_warnings{kind="compaction"} 1
 flowpub_kafka_topic_warnings{kind="one_replica"} 0
 # TYPE flowpub_log_lines_dropped_total counter
 flowpub_log_lines_dropped_total 16
+# TYPE flowpub_options_records_total counter
+flowpub_options_records_total 25
 # TYPE flowpub_packets_anomalous_total counter
 flowpub_packets_anomalous_total{kind="count_above_30"} 11
 flowpub_packets_anomalous_total{kind="trailing_bytes"} 0
@@ -137,6 +159,17 @@ flowpub_ready 1
 # TYPE flowpub_receive_buffer_bytes gauge
 flowpub_receive_buffer_bytes{kind="asked"} 3.3554432e+07
 flowpub_receive_buffer_bytes{kind="granted"} 8.388608e+06
+# TYPE flowpub_template_changes_total counter
+flowpub_template_changes_total 27
+# TYPE flowpub_template_withdrawals_total counter
+flowpub_template_withdrawals_total 30
+# TYPE flowpub_templates gauge
+flowpub_templates{origin="store"} 0
+flowpub_templates{origin="wire"} 26
+# TYPE flowpub_templates_refused_total counter
+flowpub_templates_refused_total{reason="invalid"} 28
+# TYPE flowpub_templates_removed_total counter
+flowpub_templates_removed_total{reason="expired"} 29
 `
 
 func TestExposition(t *testing.T) {
@@ -239,24 +272,26 @@ func TestCumulative(t *testing.T) {
 func TestImbalance(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name             string
-		change           func(*Snapshot)
-		datagrams, flows int64
+		name                   string
+		change                 func(*Snapshot)
+		datagrams, sets, flows int64
 	}{
-		{"balanced", func(*Snapshot) {}, 0, 0},
-		{"a datagram without trace", func(s *Snapshot) { s.DatagramsReceived++ }, 1, 0},
-		{"a datagram rejected twice", func(s *Snapshot) { s.DatagramsRejected["short"]++ }, -1, 0},
-		{"flows without trace", func(s *Snapshot) { s.FlowsBuffered -= 3 }, 0, 3},
-		{"flows dropped twice", func(s *Snapshot) { s.FlowsDropped["shutdown"] += 2 }, 0, -2},
-		{"both", func(s *Snapshot) { s.DatagramsDecoded--; s.FlowsDelivered++ }, 1, -1},
+		{"balanced", func(*Snapshot) {}, 0, 0, 0},
+		{"a datagram without trace", func(s *Snapshot) { s.DatagramsReceived++ }, 1, 0, 0},
+		{"a datagram rejected twice", func(s *Snapshot) { s.DatagramsRejected["short"]++ }, -1, 0, 0},
+		{"a data set without trace", func(s *Snapshot) { s.DataSetsDropped["no_template"]-- }, 0, 1, 0},
+		{"a data set that waits and is decoded", func(s *Snapshot) { s.DataSetsDecoded++ }, 0, -1, 0},
+		{"flows without trace", func(s *Snapshot) { s.FlowsBuffered -= 3 }, 0, 0, 3},
+		{"flows dropped twice", func(s *Snapshot) { s.FlowsDropped["shutdown"] += 2 }, 0, 0, -2},
+		{"all", func(s *Snapshot) { s.DatagramsDecoded["ipfix"]--; s.DataSetsWaiting++; s.FlowsDelivered++ }, 1, -1, -1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := sample()
 			tt.change(&s)
-			if datagrams, flows := s.Imbalance(); datagrams != tt.datagrams || flows != tt.flows {
-				t.Errorf("Imbalance = %d, %d, want %d, %d", datagrams, flows, tt.datagrams, tt.flows)
+			if datagrams, sets, flows := s.Imbalance(); datagrams != tt.datagrams || sets != tt.sets || flows != tt.flows {
+				t.Errorf("Imbalance = %d, %d, %d, want %d, %d, %d", datagrams, sets, flows, tt.datagrams, tt.sets, tt.flows)
 			}
 		})
 	}

@@ -4,11 +4,11 @@ package telemetry
 // begin at the start of the process. Maps are keyed by label value and hold
 // every value from the start; a Snapshot is not changed once it was handed out.
 type Snapshot struct {
-	// DatagramsReceived counts the datagrams read from the sockets. It equals
-	// DatagramsDecoded and the sum of DatagramsRejected, exactly.
+	// DatagramsReceived counts the datagrams read from the sockets. It equals the
+	// sums of DatagramsDecoded and DatagramsRejected, exactly.
 	DatagramsReceived uint64
-	// DatagramsDecoded counts those that held at least one flow record.
-	DatagramsDecoded uint64
+	// DatagramsDecoded counts those in which something could be read, by format.
+	DatagramsDecoded map[string]uint64
 	// DatagramsRejected counts those that did not count as decoded, by reason.
 	DatagramsRejected map[string]uint64
 	// DatagramsForeign counts those rejected for their version, by the protocol
@@ -17,6 +17,28 @@ type Snapshot struct {
 	// DatagramsKernelDropped counts those that the kernel threw away because a
 	// socket's receive buffer was full. They are in no other count.
 	DatagramsKernelDropped uint64
+
+	// DataSetsReceived counts the data sets of NetFlow v9 and IPFIX. It equals
+	// DataSetsDecoded, DataSetsWaiting and the sum of DataSetsDropped, exactly.
+	DataSetsReceived uint64
+	// DataSetsDecoded counts those decoded by their templates.
+	DataSetsDecoded uint64
+	// DataSetsDropped counts those given up, by reason.
+	DataSetsDropped map[string]uint64
+	// DataSetsWaiting is the number waiting for their templates.
+	DataSetsWaiting uint64
+	// OptionsRecords counts the options records decoded.
+	OptionsRecords uint64
+	// Templates is the number of templates known, by origin.
+	Templates map[string]int64
+	// TemplateChanges counts templates that were new, or differed from the one before.
+	TemplateChanges uint64
+	// TemplatesRefused counts templates that were not taken, by reason.
+	TemplatesRefused map[string]uint64
+	// TemplatesRemoved counts templates that were forgotten, by reason.
+	TemplatesRemoved map[string]uint64
+	// TemplateWithdrawals counts withdrawals of templates, which are ignored.
+	TemplateWithdrawals uint64
 
 	// FlowsDecoded counts flow records. It equals FlowsDelivered,
 	// FlowsBuffered and the sum of FlowsDropped, exactly.
@@ -83,13 +105,14 @@ type Histogram struct {
 	Sum float64
 }
 
-// Imbalance returns by how much the two equations of the ledger fail: 0, 0 when
-// every datagram and every flow is accounted for. A positive number is missing
+// Imbalance returns by how much the three equations of the ledger fail: 0, 0, 0 when
+// every datagram, data set and flow is accounted for. A positive number is missing
 // on the right-hand side, a negative number is too much there.
-func (s *Snapshot) Imbalance() (datagrams, flows int64) {
-	datagrams = int64(s.DatagramsReceived - s.DatagramsDecoded - sum(s.DatagramsRejected))
+func (s *Snapshot) Imbalance() (datagrams, sets, flows int64) {
+	datagrams = int64(s.DatagramsReceived - sum(s.DatagramsDecoded) - sum(s.DatagramsRejected))
+	sets = int64(s.DataSetsReceived - s.DataSetsDecoded - s.DataSetsWaiting - sum(s.DataSetsDropped))
 	flows = int64(s.FlowsDecoded - s.FlowsDelivered - s.FlowsBuffered - sum(s.FlowsDropped))
-	return datagrams, flows
+	return datagrams, sets, flows
 }
 
 // sum adds up the counts of all label values.
