@@ -50,11 +50,12 @@ const (
 	// AnomalyWaited: the record came before its template, and was decoded when
 	// that came.
 	AnomalyWaited
-	// AnomalyMalformedSet: a set or sample of the packet breaks the format's
-	// rules. What came before it was decoded, the rest of the packet was not.
+	// AnomalyMalformedSet: a set of the packet, or a sample or a record in one,
+	// breaks the format's rules. What came before it was decoded; behind it, what
+	// does not depend on it.
 	AnomalyMalformedSet
 	// AnomalyFieldWidth: an element was exported wider than its field, and holds
-	// more than the field can. Its low bits were taken.
+	// more than the field can. Its low bits were taken, or its first entries.
 	AnomalyFieldWidth
 	// AnomalyDuplicateElement: the template has an element twice, and the first
 	// was taken.

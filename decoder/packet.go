@@ -116,7 +116,7 @@ type Record struct {
 	Packets, Octets uint64
 	// StartTime and EndTime are when the flow's first and last packet were
 	// switched, by the exporter's clock. Zero: at or before 1970-01-01, see
-	// AnomalyStartUnset and AnomalyEndUnset.
+	// AnomalyStartUnset and AnomalyEndUnset; or the format has no times.
 	StartTime, EndTime UnixNano
 	// FirstUptime and LastUptime are the same two moments on the exporter's
 	// uptime clock, as exported.

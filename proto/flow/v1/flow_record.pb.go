@@ -281,13 +281,13 @@ type Anomaly int32
 const (
 	// No bit: nothing odd was found.
 	Anomaly_ANOMALY_UNSPECIFIED Anomaly = 0
-	// The header announces more records than the datagram holds. Those present
+	// The header announces more records, in sFlow samples, than the datagram holds. Those present
 	// were published; the missing ones were not made up.
 	Anomaly_ANOMALY_COUNT_ABOVE_PRESENT Anomaly = 1
-	// The datagram ends in the middle of an announced record: the whole records
+	// The datagram ends in the middle of an announced record or sample: the whole ones
 	// before it were published. ANOMALY_COUNT_ABOVE_PRESENT is set as well.
 	Anomaly_ANOMALY_PARTIAL_RECORD Anomaly = 2
-	// Bytes follow the last announced record; they were not read.
+	// Bytes follow the last announced record or sample; they were not read.
 	Anomaly_ANOMALY_TRAILING_BYTES Anomaly = 4
 	// The header announces more than the 30 records that NetFlow v5's
 	// specification allows. All that are present were published.
@@ -313,11 +313,11 @@ const (
 	// The record came before its template. It waited, and was decoded when the
 	// template came.
 	Anomaly_ANOMALY_WAITED Anomaly = 1024
-	// A set or sample of the packet breaks the format's rules. What came before it
-	// was published, the rest of the packet was dropped.
+	// A set of the packet, or a sample or a record in one, breaks the format's rules.
+	// What came before it was published; behind it, what does not depend on it.
 	Anomaly_ANOMALY_MALFORMED_SET Anomaly = 2048
 	// An element was exported wider than its field here, and holds more than the
-	// field can. Its low bits were taken.
+	// field can. Its low bits were taken, or its first entries.
 	Anomaly_ANOMALY_FIELD_WIDTH Anomaly = 4096
 	// The template has an element twice. The first was taken.
 	Anomaly_ANOMALY_DUPLICATE_ELEMENT Anomaly = 8192
@@ -414,7 +414,7 @@ func (Anomaly) EnumDescriptor() ([]byte, []int) {
 // flow_sequence or system_uptime_ms differs from packet to packet:
 // exporter_address, exporter_port, engine_type, engine_id, export_time_ns,
 // system_uptime_ms, flow_sequence, record_index; and, other than in NetFlow v5,
-// observation_domain_id. An exporter that
+// observation_domain_id; and in sFlow, agent_address. An exporter that
 // leaves its sequence at zero and sends two packets in one millisecond gives
 // different flows equal identities. A packet sent to two collectors, or from two
 // ports, gives one flow two identities: exporter_port differs.
@@ -446,7 +446,7 @@ type FlowRecord struct {
 	// Packets in the flow, as exported, never scaled. To estimate the original,
 	// multiply by the greatest of sampling_override, sampling_interval and 1; 0
 	// and 1 do not say that the exporter does not sample. counter_kind says what is
-	// counted. NetFlow v5 ends at 2^32 - 1. Elements 2, 86, 298. Zero: as exported,
+	// counted. In sFlow 1. NetFlow v5 ends at 2^32 - 1. Elements 2, 86, 298. Zero: as exported,
 	// or not carried.
 	Packets uint64 `protobuf:"varint,6,opt,name=packets,proto3" json:"packets,omitempty"`
 	// Layer 3 octets in the packets of the flow, as exported, never scaled: see
@@ -456,17 +456,18 @@ type FlowRecord struct {
 	// When the flow's first packet was switched: Unix time in nanoseconds, by the
 	// exporter's clock, with the resolution of its uptime counter (1 ms).
 	// Zero: unset, because it would lie at or before 1970-01-01
-	// (ANOMALY_START_UNSET).
+	// (ANOMALY_START_UNSET), or because sFlow has no times: receive_time_ns is near.
 	StartTimeNs uint64 `protobuf:"fixed64,8,opt,name=start_time_ns,json=startTimeNs,proto3" json:"start_time_ns,omitempty"`
 	// When the flow's last packet was switched: like start_time_ns. It can lie
 	// before start_time_ns (ANOMALY_START_AFTER_END). Zero: unset
-	// (ANOMALY_END_UNSET).
+	// (ANOMALY_END_UNSET), or sFlow.
 	EndTimeNs uint64 `protobuf:"fixed64,9,opt,name=end_time_ns,json=endTimeNs,proto3" json:"end_time_ns,omitempty"`
 	// SNMP ifIndex of the interface that the packets came in by; 0 to 65535 in
 	// NetFlow v5. Zero: unknown, or the exporter itself sent the packets.
 	InputInterface uint32 `protobuf:"varint,10,opt,name=input_interface,json=inputInterface,proto3" json:"input_interface,omitempty"`
 	// SNMP ifIndex of the interface that the packets left by; 0 to 65535 in
-	// NetFlow v5. Zero: unknown, dropped, or meant for the exporter itself.
+	// NetFlow v5. Zero: unknown, dropped, meant for the exporter itself, or in sFlow
+	// several interfaces.
 	OutputInterface uint32 `protobuf:"varint,11,opt,name=output_interface,json=outputInterface,proto3" json:"output_interface,omitempty"`
 	// OR of the TCP flags of all packets in the flow, 0 to 65535, in NetFlow v5 0 to
 	// 255, in the order of the TCP header: 1 is FIN, 2 SYN, 4 RST, 8 PSH, 16 ACK,
@@ -492,7 +493,7 @@ type FlowRecord struct {
 	// When the exporter sent the packet: Unix time in nanoseconds, by the
 	// exporter's clock, from the header's seconds and nanoseconds
 	// (ANOMALY_NANOSECONDS_OUT_OF_RANGE says how odd ones are read).
-	// Zero: unset, the exporter has no clock.
+	// Zero: unset, the exporter has no clock, or sFlow, which does not tell it.
 	ExportTimeNs uint64 `protobuf:"fixed64,18,opt,name=export_time_ns,json=exportTimeNs,proto3" json:"export_time_ns,omitempty"`
 	// The header's flow sequence, modulo 2^32, as exported: by the specification
 	// the flows that this engine exported before the packet, in NetFlow v9 its
@@ -550,7 +551,8 @@ type FlowRecord struct {
 	// source_prefix_length.
 	DestinationPrefixLength uint32 `protobuf:"varint,34,opt,name=destination_prefix_length,json=destinationPrefixLength,proto3" json:"destination_prefix_length,omitempty"`
 	// Number of records that the packet's header announces, as exported. When it
-	// differs from record_count, anomalies says why. Zero: as exported, by
+	// differs from record_count, anomalies says why; in NetFlow v9 and sFlow it counts
+	// records and samples of all kinds, and differs without. Zero: as exported, by
 	// formats that do not say.
 	HeaderCount uint32 `protobuf:"varint,35,opt,name=header_count,json=headerCount,proto3" json:"header_count,omitempty"`
 	// What of the exporter observed the flow, 0 to 2^32 - 1: NetFlow v9's source
@@ -585,8 +587,9 @@ type FlowRecord struct {
 	FlowEndReason uint32 `protobuf:"varint,44,opt,name=flow_end_reason,json=flowEndReason,proto3" json:"flow_end_reason,omitempty"`
 	// What became of the packets, 0 to 255, as exported: element 89 (of 4 bytes,
 	// the lowest). The top two bits are 0 unknown, 1 forwarded, 2 dropped, 3
-	// consumed; the others the reason. In sFlow 128 for a dropped packet. Zero:
-	// unknown, or not carried.
+	// consumed; the others the reason. In sFlow 128 for a dropped packet: one of a sample,
+	// or, without sampling_interval, one that the agent told for having been dropped,
+	// beside its samples. Zero: unknown, or not carried.
 	ForwardingStatus uint32 `protobuf:"varint,45,opt,name=forwarding_status,json=forwardingStatus,proto3" json:"forwarding_status,omitempty"`
 	// Packets behind the exporter, as exported: element 24. By some exporters
 	// (Meraki) those of the other direction. Never added to packets. Zero: as
@@ -637,13 +640,14 @@ type FlowRecord struct {
 	// ICMP type * 256 + code, 0 to 65535: elements 32, 139, 176 to 179. Zero: echo
 	// reply, or not carried.
 	IcmpTypeCode uint32 `protobuf:"varint,61,opt,name=icmp_type_code,json=icmpTypeCode,proto3" json:"icmp_type_code,omitempty"`
-	// Identification of IP fragments, 0 to 2^32 - 1: element 54. Zero: as
-	// exported, or not carried.
+	// Identification of IP fragments, 0 to 2^32 - 1: element 54, or the sampled
+	// packet's if that is one. Zero: as exported, or not carried.
 	FragmentIdentification uint32 `protobuf:"varint,62,opt,name=fragment_identification,json=fragmentIdentification,proto3" json:"fragment_identification,omitempty"`
 	// Offset of the IP fragment in units of 8 octets, 0 to 8191: element 88. Zero:
 	// the first or no fragment, or not carried.
 	FragmentOffset uint32 `protobuf:"varint,63,opt,name=fragment_offset,json=fragmentOffset,proto3" json:"fragment_offset,omitempty"`
-	// Flags of the IP fragment, as exported: element 197. Zero: as exported, or
+	// Flags of the IP fragment, as exported: element 197, or the sampled packet's; 64 is
+	// "do not fragment", 32 "more fragments". Zero: as exported, or
 	// not carried.
 	FragmentFlags uint32 `protobuf:"varint,64,opt,name=fragment_flags,json=fragmentFlags,proto3" json:"fragment_flags,omitempty"`
 	// IPv6 flow label, 0 to 2^20 - 1: element 31. Zero: as exported, or not
@@ -658,10 +662,10 @@ type FlowRecord struct {
 	// Autonomous system next to the exporter's on the way from the source: element
 	// 129. Zero: unknown, or not carried.
 	BgpPreviousAdjacentAs uint32 `protobuf:"varint,68,opt,name=bgp_previous_adjacent_as,json=bgpPreviousAdjacentAs,proto3" json:"bgp_previous_adjacent_as,omitempty"`
-	// Autonomous systems on the way to the destination, nearest first, at most
-	// 255: sFlow's gateway data. Empty: none, or not carried.
+	// Autonomous systems on the way to the destination, nearest first, the first
+	// 255; members of sets as if in sequence: sFlow's gateway data. Empty: none, or not carried.
 	BgpAsPath []uint32 `protobuf:"varint,69,rep,packed,name=bgp_as_path,json=bgpAsPath,proto3" json:"bgp_as_path,omitempty"`
-	// BGP communities of the route to the destination, at most 255, each
+	// BGP communities of the route to the destination, the first 255, each
 	// autonomous system * 65536 + value: element 483, or sFlow's gateway data.
 	// Empty: none, or not carried.
 	BgpCommunities []uint32 `protobuf:"varint,70,rep,packed,name=bgp_communities,json=bgpCommunities,proto3" json:"bgp_communities,omitempty"`
@@ -741,10 +745,11 @@ type FlowRecord struct {
 	// Zero: as exported, or not sFlow.
 	SampleSequence uint32 `protobuf:"varint,93,opt,name=sample_sequence,json=sampleSequence,proto3" json:"sample_sequence,omitempty"`
 	// sFlow's data source, as exported: the type in the top 8 bits (0 is an
-	// ifIndex), its index in the others. Zero: as exported, or not sFlow.
+	// ifIndex), its index in the others. An ifIndex of 2^24 or more takes all bits.
+	// Zero: as exported, or not sFlow.
 	SourceId uint32 `protobuf:"varint,94,opt,name=source_id,json=sourceId,proto3" json:"source_id,omitempty"`
-	// Octets of the sampled frame on layer 2: element 312, or sFlow's frame
-	// length. Zero: not carried.
+	// Octets of the sampled frame on layer 2, as exported: element 312, or sFlow's frame
+	// length, which Open vSwitch cuts to the captured bytes. Zero: not carried.
 	FrameOctets uint32 `protobuf:"varint,96,opt,name=frame_octets,json=frameOctets,proto3" json:"frame_octets,omitempty"`
 	// Sampling interval that whoever runs flowpub set for the exporter, which does
 	// not say it itself. Zero: none was set.
