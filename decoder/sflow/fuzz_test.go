@@ -62,7 +62,7 @@ func TestMutatedDatagrams(t *testing.T) {
 		for range 1 + random.IntN(4) {
 			b = mutate(random, b)
 		}
-		if i%100 == 0 {
+		if i%1000 == 0 {
 			check(t, b, &p, &s)
 			continue
 		}
