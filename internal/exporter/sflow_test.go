@@ -113,6 +113,27 @@ func TestSFlowSaysWhatVersion5Does(t *testing.T) {
 	}
 }
 
+// TestSFlowNumbersWhatIsWithheld: a datagram that is not sent is missing in both sequences.
+func TestSFlowNumbersWhatIsWithheld(t *testing.T) {
+	t.Parallel()
+	sent, stats := record(t, Config{Flows: 6000, RecordsPerPacket: 5, Formats: []Format{SFlow}, SequenceGaps: 0.25})
+	datagram := decodeSFlow(t, sent[0].payload).SequenceNumber
+	sample := decodeSFlow(t, sent[0].payload).FlowSamples[0].SequenceNumber
+	missing := uint32(0)
+	for i := range sent {
+		d := decodeSFlow(t, sent[i].payload)
+		missing += d.SequenceNumber - datagram
+		if got := d.FlowSamples[0].SequenceNumber - sample; got != 5*(d.SequenceNumber-datagram) {
+			t.Fatalf("%d samples and %d datagrams are missing", got, d.SequenceNumber-datagram)
+		}
+		datagram, sample = d.SequenceNumber+1, d.FlowSamples[4].SequenceNumber+1
+	}
+	// The first or the last may be missing, which nobody sees.
+	if missing < 299 || missing > 300 || stats.WithheldFlows != 1500 {
+		t.Errorf("%d datagrams are missing, counted %+v; want 300", missing, stats.Counts)
+	}
+}
+
 func TestSFlowHasIPv6(t *testing.T) {
 	t.Parallel()
 	sent, _ := record(t, Config{Flows: 8000, Formats: []Format{SFlow}, IPv6Share: 0.25})

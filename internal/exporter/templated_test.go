@@ -311,7 +311,7 @@ func TestTemplatesAreLost(t *testing.T) {
 func TestTemplatedIsDamaged(t *testing.T) {
 	t.Parallel()
 	for _, format := range withTemplates {
-		for _, ipv6 := range []float64{0, 0.5} {
+		for _, ipv6 := range []float64{0, 0.3} {
 			t.Run(fmt.Sprint(format, ipv6), func(t *testing.T) {
 				t.Parallel()
 				sent, stats := record(t, Config{Exporters: 2, Flows: 60_000, Formats: []Format{format}, MalformedShare: 0.25, SequenceGaps: 0.1, IPv6Share: ipv6})

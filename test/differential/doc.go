@@ -6,5 +6,6 @@
 //	generate_test.go  packets made of a fuzzer's bytes
 //	fields_test.go    which element a field of flowpub's comes from, told once more
 //	fuzz_test.go      the comparison
+//	flowgen_test.go   what goflow2 reads of flowgen's exporters
 //	bench_test.go     the costs
 package differential
