@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -42,6 +43,19 @@ func (c *Collector) logStart() {
 		"memory_need", c.cfg.memoryNeed(),
 		"go_memory_limit", goMemoryLimit(debug.SetMemoryLimit(-1)), // as it is; negative sets none
 		"go_max_procs", runtime.GOMAXPROCS(0),
+	)
+}
+
+// logReady writes that all is there that the first delivery needs: what is listened
+// on, and where flows go.
+func (c *Collector) logReady(s *sample) {
+	p := &c.cfg.Publisher
+	c.log.Info("ready: flows are delivered as they come",
+		"after", s.at.Sub(c.started).Round(time.Millisecond).String(),
+		"listen", c.Addrs(),
+		"kafka_brokers", strings.Join(p.Brokers, ","),
+		"kafka_topic", p.Topic,
+		"partitions", s.partitions,
 	)
 }
 

@@ -32,6 +32,8 @@ type watcher struct {
 	outage  outage
 	filling filling
 	take    func(time.Time) sample
+	missing func() []string // the readiness probe
+	ready   func(*sample)   // tells that it passes; nil once it is told
 
 	quit, done chan struct{}
 }
@@ -39,12 +41,14 @@ type watcher struct {
 // startWatch begins to look, each second, until the returned watcher is stopped.
 func (c *Collector) startWatch() *watcher {
 	w := &watcher{
-		log:    c.log,
-		losses: newLosses(),
-		outage: outage{linger: c.cfg.Publisher.Linger},
-		take:   c.sample,
-		quit:   make(chan struct{}),
-		done:   make(chan struct{}),
+		log:     c.log,
+		losses:  newLosses(),
+		outage:  outage{linger: c.cfg.Publisher.Linger},
+		take:    c.sample,
+		missing: c.missing,
+		ready:   c.logReady,
+		quit:    make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	go w.run()
 	return w
@@ -67,6 +71,10 @@ func (w *watcher) run() {
 
 // see tells what a sample shows.
 func (w *watcher) see(s *sample) {
+	if w.ready != nil && len(w.missing()) == 0 {
+		w.ready(s)
+		w.ready = nil
+	}
 	for i := range w.losses {
 		w.losses[i].see(s, w.log)
 	}

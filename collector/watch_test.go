@@ -28,8 +28,8 @@ func watched(t *testing.T, test func(w *watching)) {
 		c.publisher.stats.BufferLimitBytes = 1 << 20
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := c.start(ctx)
-		<-time.After(watchEvery / 2) // of the bubble's clock: samples lie between the test's steps
-		test(&watching{testCollector: c, t: t})
+		<-time.After(watchEvery * 3 / 2) // of the bubble's clock: samples lie between the test's steps
+		test(&watching{testCollector: c, t: t, seen: len(c.log.lines(""))})
 		cancel()
 		if err := wait(); err != nil {
 			t.Error(err)
@@ -81,6 +81,38 @@ func drop(reason publisher.DropReason, n uint64) func(*publisher.Stats) {
 }
 
 func nothingHappens(*publisher.Stats) {}
+
+// Once all is there that the first delivery needs, a line says what is listened on
+// and where flows go, without a probe that asks.
+func TestReadyIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestCollector(t, 1, 1, func(cfg *Config) {
+			cfg.Publisher.Brokers, cfg.Publisher.Topic = []string{"a:9092", "b:9092"}, "flows"
+		})
+		c.publisher.missing = []string{"Kafka topic flows has not been reached"}
+		c.publisher.stats.Partitions = 12
+		ctx, cancel := context.WithCancel(t.Context())
+		wait := c.start(ctx)
+		<-time.After(20 * time.Second)
+		if lines := c.log.lines("ready:"); len(lines) > 0 {
+			t.Errorf("it is not ready and says %q", lines)
+		}
+		c.publisher.mu.Lock()
+		c.publisher.missing = nil
+		c.publisher.mu.Unlock()
+		<-time.After(20 * time.Second)
+		cancel()
+		if err := wait(); err != nil {
+			t.Error(err)
+		}
+		lines := c.log.lines("ready:")
+		if len(lines) != 1 {
+			t.Fatalf("%d lines say that it is ready, want one: %q", len(lines), lines)
+		}
+		hasAll(t, lines[0], []string{"level=INFO", "after=21s", "listen=[127.0.0.1:2055]", "kafka_brokers=a:9092,b:9092", "kafka_topic=flows", "partitions=12"})
+	})
+}
 
 // The first drop is told within a second, then once a minute how many more, then
 // that it has ended.
@@ -198,7 +230,7 @@ func TestKernelDropsAreTold(t *testing.T) {
 		wait := c.start(ctx)
 		<-time.After(watchEvery + time.Millisecond)
 		w := &watching{testCollector: c, t: t}
-		w.expect([]string{"level=WARN", "the kernel drops datagrams", "count=6", "net.core.rmem_max"})
+		w.expect([]string{"ready:"}, []string{"level=WARN", "the kernel drops datagrams", "count=6", "net.core.rmem_max"})
 		<-time.After(lossEnds)
 		w.expect([]string{"level=INFO", "the kernel drops no more datagrams", "total=6"})
 		cancel()
@@ -262,9 +294,9 @@ func TestBrokerStandsStillIsTold(t *testing.T) {
 	watched(t, func(w *watching) {
 		waiting := func(s *publisher.Stats) { s.Decoded += 10; s.Buffered += 10 }
 		w.each(8, waiting)
-		w.expect([]string{"Kafka takes no flows", "for=3s", "flows_waiting=50"})
+		w.expect([]string{"Kafka takes no flows", "for=3s", "flows_waiting=40"})
 		w.each(60, waiting)
-		w.expect([]string{"Kafka takes no flows", "for=1m3s", "flows_waiting=650"})
+		w.expect([]string{"Kafka takes no flows", "for=1m3s", "flows_waiting=640"})
 	})
 }
 
@@ -312,11 +344,13 @@ func TestFillingBufferIsTold(t *testing.T) {
 	})
 }
 
-// A buffer that would be full in 80 minutes is not worth a line yet.
+// A buffer that is half full and would be full in 80 minutes is not worth a line yet.
 func TestSlowlyFillingBufferIsNotTold(t *testing.T) {
 	watched(t, func(w *watching) {
-		w.change(func(s *publisher.Stats) { s.BufferLimitBytes, s.BufferBytes = 1_000_000, 520_000 })
-		w.each(100, func(s *publisher.Stats) { s.BufferBytes += 100; s.Buffered++; s.Delivered++ })
+		w.change(func(s *publisher.Stats) { s.BufferLimitBytes = 1_000_000 })
+		w.each(48, func(s *publisher.Stats) { s.BufferBytes += 10_000; s.Buffered++; s.Delivered++ })
+		w.each(11, func(s *publisher.Stats) { s.Delivered++ })
+		w.each(300, func(s *publisher.Stats) { s.BufferBytes += 100; s.Buffered++; s.Delivered++ })
 		w.expect()
 	})
 }
