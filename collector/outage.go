@@ -11,6 +11,8 @@ const (
 	outageBegins = 3 * time.Second
 	// fillWindow is the time over which the buffer's growth is measured.
 	fillWindow = 10 * time.Second
+	// fillPause is how many samples without growth end the growth.
+	fillPause = 3
 	// fillSoon is what is told of a buffer that is half full: when it will be full.
 	fillSoon = 10 * time.Minute
 )
@@ -114,7 +116,7 @@ func (f *filling) see(s *sample, log *slog.Logger) (full string) {
 func (f *filling) left(limit int64) (left time.Duration, grows bool) {
 	first, last := f.past[0], f.past[len(f.past)-1]
 	grown := last.bytes - first.bytes
-	if grown <= 0 {
+	if grown <= 0 || last.bytes <= f.past[max(0, len(f.past)-1-fillPause)].bytes {
 		return 0, false
 	}
 	seconds := float64(limit-last.bytes) / float64(grown) * last.at.Sub(first.at).Seconds()

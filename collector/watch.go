@@ -31,6 +31,7 @@ type watcher struct {
 	losses  []loss
 	outage  outage
 	filling filling
+	givenUp uint64
 	take    func(time.Time) sample
 	missing func() []string // the readiness probe
 	ready   func(*sample)   // tells that it passes; nil once it is told
@@ -77,6 +78,10 @@ func (w *watcher) see(s *sample) {
 	}
 	for i := range w.losses {
 		w.losses[i].see(s, w.log)
+	}
+	if given := s.dropped[publisher.DropShutdown] + s.dropped[publisher.DropUnconfirmed]; given > w.givenUp {
+		w.givenUp = given // a buffer that was given up tells nothing of Kafka
+		return
 	}
 	full := w.filling.see(s, w.log)
 	w.outage.see(s, full, w.log)

@@ -94,7 +94,7 @@ func TestReadyIsTold(t *testing.T) {
 		c.publisher.stats.Partitions = 12
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := c.start(ctx)
-		<-time.After(20 * time.Second)
+		<-time.After(20*time.Second - watchEvery/2)
 		if lines := c.log.lines("ready:"); len(lines) > 0 {
 			t.Errorf("it is not ready and says %q", lines)
 		}
@@ -110,7 +110,7 @@ func TestReadyIsTold(t *testing.T) {
 		if len(lines) != 1 {
 			t.Fatalf("%d lines say that it is ready, want one: %q", len(lines), lines)
 		}
-		hasAll(t, lines[0], []string{"level=INFO", "after=21s", "listen=[127.0.0.1:2055]", "kafka_brokers=a:9092,b:9092", "kafka_topic=flows", "partitions=12"})
+		hasAll(t, lines[0], []string{"level=INFO", "after=20s", "listen=[127.0.0.1:2055]", "kafka_brokers=a:9092,b:9092", "kafka_topic=flows", "partitions=12"})
 	})
 }
 
@@ -342,6 +342,45 @@ func TestFillingBufferIsTold(t *testing.T) {
 		w.each(30, func(s *publisher.Stats) { s.BufferBytes -= 30_000; s.Delivered++ })
 		w.expect([]string{"level=INFO", "the buffer is emptying", "buffer_bytes=240000"})
 	})
+}
+
+// A burst fills the half of the buffer and no more comes: after three seconds
+// nothing foretells when it will be full.
+func TestBufferThatStandsStillIsNotForetold(t *testing.T) {
+	watched(t, func(w *watching) {
+		w.each(1, func(s *publisher.Stats) { s.Buffered, s.BufferBytes = 100, s.BufferLimitBytes/2 })
+		w.expect([]string{"the buffer is filling", `full_in="about 1s at this rate"`})
+		w.each(2, nothingHappens)
+		w.expect()
+		w.each(1, nothingHappens)
+		w.expect([]string{"Kafka takes no flows", "flows_waiting=100"})
+		if lines := w.log.lines("Kafka takes no flows"); strings.Contains(lines[0], "full_in") {
+			t.Errorf("nothing fills the buffer, and the line says when it will be full: %s", lines[0])
+		}
+	})
+}
+
+// What is given up at shutdown leaves an empty buffer, which does not mean that
+// Kafka is back.
+func TestGivenUpBufferIsNoEndOfAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []publisher.DropReason{publisher.DropShutdown, publisher.DropUnconfirmed} {
+		t.Run(reason.String(), func(t *testing.T) {
+			watched(t, func(w *watching) {
+				w.each(10, func(s *publisher.Stats) {
+					s.Buffered, s.PartitionsFailing, s.BufferBytes = 100, 2, s.BufferLimitBytes/2
+				})
+				w.expect([]string{"the buffer is filling"}, []string{"Kafka takes no flows"})
+				w.each(1, func(s *publisher.Stats) {
+					s.Buffered, s.PartitionsFailing, s.BufferBytes = 0, 0, 0
+					s.Dropped[reason] = 100
+				})
+				if lines := append(w.log.lines("Kafka is back"), w.log.lines("is emptying")...); len(lines) > 0 {
+					t.Errorf("logged %q", lines)
+				}
+			})
+		})
+	}
 }
 
 // A buffer that is half full and would be full in 80 minutes is not worth a line yet.
