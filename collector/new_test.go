@@ -11,32 +11,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // Tests of the real parts, without Kafka. They count goroutines, and so do not
 // run in parallel with others.
 
 const patience = 20 * time.Second
-
-// eventually waits until check returns nothing, and fails with what it returned
-// last.
-func eventually(t *testing.T, check func() string) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		fault := check()
-		if fault == "" {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatal(fault)
-		case <-tick.C:
-		}
-	}
-}
 
 // checkGoroutines returns a function that waits until there are as many
 // goroutines as now.
@@ -47,7 +29,7 @@ func checkGoroutines(t *testing.T) func() {
 	return func() {
 		t.Helper()
 		http.DefaultClient.CloseIdleConnections()
-		eventually(t, func() string {
+		testwait.Faultless(t, patience, func() string {
 			if now := runtime.NumGoroutine(); now > before {
 				stacks := make([]byte, 1<<20)
 				return fmt.Sprintf("%d goroutines, %d before:\n%s", now, before, stacks[:runtime.Stack(stacks, true)])
@@ -178,7 +160,7 @@ func TestDatagramsReachThePublisher(t *testing.T) {
 		}
 	}
 	const want = 2 * exporters * packets
-	eventually(t, func() string {
+	testwait.Faultless(t, patience, func() string {
 		s := c.Snapshot()
 		if s.DatagramsDecoded["netflow_v5"] == want && s.FlowsDecoded == 3*want {
 			return ""

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // TestDrainUnderLoad drains while senders go on sending: each one's datagrams
@@ -44,7 +46,7 @@ func TestDrainUnderLoad(t *testing.T) {
 	for _, f := range flows {
 		sending.Go(func() { f.send(t, loopback(f.conn, l), window, draining) })
 	}
-	waitFor(t, "every sender to be heard", func() bool {
+	testwait.Until(t, patience, "every sender to be heard", func() bool {
 		for _, f := range flows {
 			if f.taken.Load() < 1000 {
 				return false

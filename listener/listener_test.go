@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 func TestReceive(t *testing.T) {
@@ -49,7 +51,7 @@ func TestReceive(t *testing.T) {
 			})
 			sender := newSender(t, c.network)
 			send(t, sender, l, c.payload)
-			waitFor(t, "the datagram", func() bool { return got.count() > 0 })
+			testwait.Until(t, patience, "the datagram", func() bool { return got.count() > 0 })
 			if err := l.Drain(); err != nil {
 				t.Errorf("Drain: %v", err)
 			}
@@ -80,7 +82,7 @@ func TestZoneIsRemoved(t *testing.T) {
 	if _, err := sender.WriteToUDPAddrPort([]byte("x"), netip.AddrPortFrom(to, l.Addr().Port())); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the datagram", func() bool { return got.count() > 0 })
+	testwait.Until(t, patience, "the datagram", func() bool { return got.count() > 0 })
 	if got := got.all()[0].from.Addr(); got != from {
 		t.Errorf("from %v, want %v", got, from)
 	}
@@ -126,7 +128,7 @@ func TestOrder(t *testing.T) {
 			send(t, conn, l, binary.BigEndian.AppendUint32(nil, uint32(n)))
 		}
 		if n%window == 0 {
-			waitFor(t, "the datagrams", func() bool { return got.count() == (n+1)*senders })
+			testwait.Until(t, patience, "the datagrams", func() bool { return got.count() == (n+1)*senders })
 		}
 	}
 	if err := l.Drain(); err != nil {

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // network is this test's machine and another one, in network namespaces: near0 here
@@ -67,7 +69,7 @@ func newNetwork(t *testing.T) *network {
 func awaitRoutes(t *testing.T, devices ...string) {
 	t.Helper()
 	for _, device := range devices {
-		waitFor(t, "routes of "+device, func() bool {
+		testwait.Until(t, patience, "routes of "+device, func() bool {
 			for line := range strings.Lines(readProc(t, "ipv6_route")) {
 				if strings.HasPrefix(line, "ff00000000000000") && strings.HasSuffix(line, " "+device+"\n") {
 					return true
@@ -188,7 +190,7 @@ func heard(t *testing.T, l *Listener, last string) []string {
 		}
 		return all
 	}
-	waitFor(t, "the last datagram", func() bool { return slices.Contains(payloads(), last) })
+	testwait.Until(t, patience, "the last datagram", func() bool { return slices.Contains(payloads(), last) })
 	if err := l.Drain(); err != nil {
 		t.Error(err)
 	}

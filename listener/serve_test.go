@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // small is a Listener's configuration that suits most tests.
@@ -52,7 +54,7 @@ func TestEndWhileServing(t *testing.T) {
 			var got recorder
 			served := serve(l, got.handler)
 			send(t, newSender(t, "udp4"), l, []byte("x"))
-			waitFor(t, "the datagram", func() bool { return got.count() == 1 })
+			testwait.Until(t, patience, "the datagram", func() bool { return got.count() == 1 })
 			for range 2 {
 				if err := end(l); err != nil {
 					t.Errorf("%s: %v", name, err)
@@ -124,7 +126,7 @@ func TestDrainDeliversQueued(t *testing.T) {
 	for range cap(drained) {
 		go func() { drained <- l.Drain() }()
 	}
-	waitFor(t, "Drain to begin", func() bool {
+	testwait.Until(t, patience, "Drain to begin", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return l.stopped
@@ -193,13 +195,13 @@ func TestStalled(t *testing.T) {
 	if stalled := l.Stalled(time.Hour); len(stalled) != 0 {
 		t.Errorf("stalled for an hour are %q", stalled)
 	}
-	waitFor(t, "the socket to be stalled", func() bool { return len(l.Stalled(5*time.Millisecond)) > 0 })
+	testwait.Until(t, patience, "the socket to be stalled", func() bool { return len(l.Stalled(5*time.Millisecond)) > 0 })
 	stalled := l.Stalled(5 * time.Millisecond)
 	if len(stalled) != 1 || !strings.HasPrefix(stalled[0], l.sockets[i].name+":") {
 		t.Errorf("stalled are %q, want only %s", stalled, l.sockets[i].name)
 	}
 	close(release)
-	waitFor(t, "the handler to return", func() bool { return len(l.Stalled(0)) == 0 })
+	testwait.Until(t, patience, "the handler to return", func() bool { return len(l.Stalled(0)) == 0 })
 	l.Close()
 	if err := ended(t, served); err != nil {
 		t.Errorf("Serve: %v", err)
@@ -217,7 +219,7 @@ func TestNothingIsLeft(t *testing.T) {
 		var got recorder
 		served := serve(l, got.handler)
 		send(t, newSender(t, "udp4"), l, []byte("x"))
-		waitFor(t, "the datagram", func() bool { return got.count() == 1 })
+		testwait.Until(t, patience, "the datagram", func() bool { return got.count() == 1 })
 		if err := end(l); err != nil {
 			t.Error(err)
 		}
@@ -225,7 +227,7 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
+	testwait.Until(t, patience, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 // panicking makes TestPanicEndsTheProcess panic instead of running itself.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // TestSocketsShareLoad finds every socket of the group, the first too, hearing
@@ -31,7 +33,7 @@ func TestSocketsShareLoad(t *testing.T) {
 		send(t, sender, l, nil)
 		send(t, sender, l, nil)
 	}
-	waitFor(t, "the datagrams", func() bool { return got.count() == 2*senders })
+	testwait.Until(t, patience, "the datagrams", func() bool { return got.count() == 2*senders })
 	if err := l.Drain(); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +178,7 @@ func TestKernelDrops(t *testing.T) {
 	}
 	var got recorder
 	served := serve(l, got.handler)
-	waitFor(t, "received + dropped == sent", func() bool {
+	testwait.Until(t, patience, "received + dropped == sent", func() bool {
 		return uint64(got.count())+l.Stats().KernelDropped == sent
 	})
 	if err := l.Drain(); err != nil {

@@ -12,21 +12,6 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// waitFor waits until condition holds.
-func waitFor(tb testing.TB, what string, condition func() bool) {
-	tb.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			tb.Fatalf("after %v still waiting for %s", patience, what)
-		}
-	}
-}
-
 // newListener returns a Listener that is closed when the test ends.
 func newListener(tb testing.TB, cfg Config) *Listener {
 	tb.Helper()

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/internal/flowtest"
+	"github.com/flowpub/flowpub/internal/testwait"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -214,21 +215,8 @@ func identify(t *testing.T, r *kgo.Record) flowIdentity {
 	return flowIdentity{exporter, flow.GetFlowSequence(), flow.GetRecordIndex()}
 }
 
-// eventually polls until a condition holds.
-func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("waited %v in vain: %s", limit, what)
-		case <-tick.C:
-		}
-	}
-}
+// eventually waits until a condition holds.
+var eventually = testwait.Until
 
 // reserveAddress returns a TCP address that nobody listens on, for a broker to
 // take later.

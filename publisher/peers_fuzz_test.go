@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"flag"
+	"fmt"
 	"maps"
 	"math/big"
 	mathrand "math/rand/v2"
@@ -26,6 +27,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/flowpub/flowpub/internal/fakebroker"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/answers"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
@@ -115,11 +117,12 @@ func (b *alteringBroker) try(tb testing.TB, mode uint8, m *mutation) {
 	if used := allocated() - before; used > mostForAPeer {
 		tb.Errorf("%d MiB were allocated for %+v", used>>20, m)
 	}
-	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > goroutines+100; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			tb.Fatalf("%d goroutines are left of %+v, and there were %d", runtime.NumGoroutine(), m, goroutines)
+	testwait.Faultless(tb, 20*time.Second, func() string {
+		if left := runtime.NumGoroutine(); left > goroutines+100 {
+			return fmt.Sprintf("%d goroutines are left of %+v, and there were %d", left, m, goroutines)
 		}
-	}
+		return ""
+	})
 }
 
 // Whatever a broker makes of its valid answers to each request that is made of it,

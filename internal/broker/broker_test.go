@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/internal/broker"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 func Example() {
@@ -214,17 +215,18 @@ func awaitFirstOffset(t *testing.T, b *broker.Broker, want int64) int64 {
 	client := kafka.Client{Addr: kafka.TCP(b.Addr())}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for {
+	var first int64
+	testwait.Until(t, 10*time.Second, fmt.Sprintf("the first offset is %d", want), func() bool {
 		res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
 			Topics: map[string][]kafka.OffsetRequest{"flows": {kafka.FirstOffsetOf(0)}},
 		})
 		if err != nil {
-			t.Fatalf("waiting until the first offset is %d: %v", want, err)
+			t.Fatal(err)
 		}
-		if first := res.Topics["flows"][0].FirstOffset; first >= want {
-			return first
-		}
-	}
+		first = res.Topics["flows"][0].FirstOffset
+		return first >= want
+	})
+	return first
 }
 
 // fill makes value incompressible and different for each seed.

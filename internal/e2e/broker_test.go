@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 const topic = "flows"
@@ -141,7 +143,7 @@ func (g *gate) open(t *testing.T) {
 	t.Helper()
 	var l net.Listener
 	// Another program's connection may have the port meanwhile.
-	eventually(t, 10*time.Second, g.address+" is free again", func() (free bool) {
+	testwait.Until(t, 10*time.Second, g.address+" is free again", func() (free bool) {
 		var err error
 		l, err = net.Listen("tcp", g.address)
 		return err == nil

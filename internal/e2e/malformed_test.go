@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -47,7 +48,7 @@ func TestMalformedDatagrams(t *testing.T) {
 		want.add(payload)
 	}
 	want.checkForeign(t, p.awaitDatagrams(t, want.datagrams))
-	eventually(t, 20*time.Second, "the dead letters are delivered", func() bool {
+	testwait.Until(t, 20*time.Second, "the dead letters are delivered", func() bool {
 		return p.scrape(t).counts("dead_letters_total")["delivered"] == want.datagrams-want.decoded
 	})
 	want.check(t, p.terminate(t))
@@ -147,7 +148,7 @@ func TestMillionRandomDatagrams(t *testing.T) {
 	if after-before > mostGrown {
 		t.Errorf("the heap has grown by %d KiB, want at most %d", (after-before)>>10, mostGrown>>10)
 	}
-	eventually(t, 10*time.Second, fmt.Sprintf("there are %d goroutines or fewer", routines), func() bool {
+	testwait.Until(t, 10*time.Second, fmt.Sprintf("there are %d goroutines or fewer", routines), func() bool {
 		return p.goroutines(t) <= routines
 	})
 	t.Logf("%d datagrams from %d sources: heap %d KiB at first, %d at the end, peak memory %d; rejected %v; %d flows",

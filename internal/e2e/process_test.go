@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/internal/testproc"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // process is a running flowpub.
@@ -33,7 +34,7 @@ func startFlowpub(t *testing.T, broker string, environ ...string) *process {
 // awaitReady waits until flowpub can deliver.
 func (p *process) awaitReady(t *testing.T) {
 	t.Helper()
-	eventually(t, 20*time.Second, "flowpub is ready", func() bool {
+	testwait.Until(t, 20*time.Second, "flowpub is ready", func() bool {
 		status, _ := p.get(t, "/readyz")
 		return status == http.StatusOK
 	})
@@ -44,7 +45,7 @@ func (p *process) awaitReady(t *testing.T) {
 func (p *process) awaitDatagrams(t *testing.T, n uint64) metrics {
 	t.Helper()
 	var m metrics
-	eventually(t, time.Minute, fmt.Sprintf("%d datagrams are accounted for", n), func() bool {
+	testwait.Until(t, time.Minute, fmt.Sprintf("%d datagrams are accounted for", n), func() bool {
 		m = p.scrape(t)
 		return m.ledger().DatagramsReceived+m.ledger().KernelDropped >= n
 	})
@@ -58,7 +59,7 @@ func (p *process) awaitDatagrams(t *testing.T, n uint64) metrics {
 func (p *process) awaitEmpty(t *testing.T) metrics {
 	t.Helper()
 	var m metrics
-	eventually(t, time.Minute, "nothing is buffered", func() bool {
+	testwait.Until(t, time.Minute, "nothing is buffered", func() bool {
 		m = p.scrape(t)
 		return m.count("flows_buffered") == 0
 	})

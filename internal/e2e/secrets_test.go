@@ -33,6 +33,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/exporter"
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // The secrets that flowpub is given. Each looks different in every encoding.
@@ -248,18 +249,18 @@ func TestNoSecretIsShown(t *testing.T) {
 			g.refuses.Store(true)
 			p := startFlowpub(t, g.gate.address, append(g.environ,
 				"FLOWPUB_LOG_LEVEL=debug", "FLOWPUB_HTTP_PPROF=true", "FLOWPUB_SHUTDOWN_TIMEOUT=1s")...)
-			eventually(t, 20*time.Second, "the refusal is logged", func() bool { return p.says(g.complaint, "no metadata of the topics") })
+			testwait.Until(t, 20*time.Second, "the refusal is logged", func() bool { return p.says(g.complaint, "no metadata of the topics") })
 			p.checkPages(t, g.secrets)
 
 			g.refuses.Store(false)
 			p.awaitReady(t)
 			l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: 4, Rate: 1000})
-			eventually(t, 20*time.Second, "it flows", func() bool { return p.scrape(t).count("flows_delivered_total") > 0 })
+			testwait.Until(t, 20*time.Second, "it flows", func() bool { return p.scrape(t).count("flows_delivered_total") > 0 })
 
 			g.refuses.Store(true)
 			g.gate.shut()
 			g.gate.open(t)
-			eventually(t, 20*time.Second, "the refusal of a batch is logged", func() bool { return p.says("Kafka did not take a batch, trying again") })
+			testwait.Until(t, 20*time.Second, "the refusal of a batch is logged", func() bool { return p.says("Kafka did not take a batch, trying again") })
 			p.checkPages(t, g.secrets)
 			l.stop(t)
 			p.signal(t, syscall.SIGTERM)
@@ -292,7 +293,7 @@ func TestNoRegistrySecretIsShown(t *testing.T) {
 	p := startFlowpub(t, g.gate.address, "FLOWPUB_LOG_LEVEL=debug", "FLOWPUB_HTTP_PPROF=true", "FLOWPUB_KAFKA_VALUE=confluent",
 		"FLOWPUB_SCHEMA_REGISTRY_URL="+registry.URL, "FLOWPUB_SCHEMA_REGISTRY_USERNAME=flowpub",
 		"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE="+testca.File(t, "password", []byte(registryPassword+"\n")))
-	eventually(t, 20*time.Second, "the refusal is logged", func() bool { return p.says("status 403 Forbidden, error code 40301", "gives no id") })
+	testwait.Until(t, 20*time.Second, "the refusal is logged", func() bool { return p.says("status 403 Forbidden, error code 40301", "gives no id") })
 	p.checkPages(t, g.secrets)
 	g.refuses.Store(false)
 	p.awaitReady(t)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/internal/exporter"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // In the middle of the load SIGTERM comes. Of each exporter all is delivered
@@ -23,7 +24,7 @@ func TestTerminateUnderLoad(t *testing.T) {
 	p.during(t, 2*time.Second)
 
 	p.signal(t, syscall.SIGSTOP) // so that the signal finds full queues
-	eventually(t, 10*time.Second, "the load goes on", l.furtherBy(fullRate/5))
+	testwait.Until(t, 10*time.Second, "the load goes on", l.furtherBy(fullRate/5))
 	before := l.generator.Stats()
 	begun := time.Now()
 	p.signal(t, syscall.SIGTERM, syscall.SIGCONT)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/exporter"
 	"github.com/flowpub/flowpub/internal/testproc"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // noise is a datagram that is logged.
@@ -67,7 +68,7 @@ func TestLogReaderHasGone(t *testing.T) {
 	sent := startLoad(t, exporter.Config{Target: p.UDP, Exporters: 4, Rate: 1000, Flows: 600}).result(t)
 	p.CloseLog(t)
 	sendNoise(t, p, 3)
-	eventually(t, 20*time.Second, "lines that nobody takes are counted", func() bool {
+	testwait.Until(t, 20*time.Second, "lines that nobody takes are counted", func() bool {
 		return p.scrape(t).count("log_lines_dropped_total") >= 3
 	})
 	k.gate.open(t)
@@ -97,7 +98,7 @@ func TestLogThatNobodyReads(t *testing.T) {
 	m := p.awaitDatagrams(t, sent.Datagrams+40)
 	checkKernelDrops(t, m)
 	p.signal(t, syscall.SIGTERM)
-	eventually(t, 30*time.Second, "flowpub has ended", p.isGone(t))
+	testwait.Until(t, 30*time.Second, "flowpub has ended", p.isGone(t))
 	release()
 	p.awaitStatus(t, 0)
 	if got, want := k.flows(), sent.Flows-m.ledger().KernelDropped*perDatagram; got != want {

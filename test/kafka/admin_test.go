@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // createTopic makes a topic replicated to all brokers (of ours; else as the
@@ -103,7 +105,7 @@ func (c *cluster) addPartitions(t *testing.T, name string, n int32) {
 func retried(t *testing.T, what string, request func() error) {
 	t.Helper()
 	var err error
-	eventually(t, 30*time.Second, what, func() bool {
+	testwait.Until(t, 30*time.Second, what, func() bool {
 		err = request()
 		return err == nil || !kerr.IsRetriable(err)
 	})
@@ -137,7 +139,7 @@ func (c *cluster) partitions(t *testing.T, name string) []kmsg.MetadataResponseT
 // awaitInSync waits until all replicas of a topic are in sync.
 func (c *cluster) awaitInSync(t *testing.T, name string) {
 	t.Helper()
-	eventually(t, 60*time.Second, "all replicas are in sync", func() bool {
+	testwait.Until(t, 60*time.Second, "all replicas are in sync", func() bool {
 		return !slices.ContainsFunc(c.partitions(t, name), func(p kmsg.MetadataResponseTopicPartition) bool {
 			return len(p.ISR) < len(p.Replicas)
 		})
@@ -197,7 +199,7 @@ func (c *cluster) moveLeader(t *testing.T, name string, partition int32) {
 	topic.Topic, topic.Partitions = name, []int32{partition}
 	elect := kmsg.NewPtrElectLeadersRequest()
 	elect.Topics = append(elect.Topics, topic)
-	eventually(t, 20*time.Second, "another replica leads", func() bool {
+	testwait.Until(t, 20*time.Second, "another replica leads", func() bool {
 		if _, err := elect.RequestWith(t.Context(), c.admin); err != nil {
 			t.Fatalf("electing a leader of topic %s: %v", name, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -47,8 +48,8 @@ func (s *secured) noWritePermission(t *testing.T) {
 		t.Error("it is called idempotent without a producer id")
 	}
 	s.permit(t, reader, name, kmsg.ACLOperationWrite)
-	eventually(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
-	eventually(t, 30*time.Second, "a producer id is given", func() bool { return p.Stats().Idempotent })
+	testwait.Until(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 30*time.Second, "a producer id is given", func() bool { return p.Stats().Idempotent })
 	waited := tr.flows()
 	tr.publish(t, p, 10, 30)
 	s.account(t, p, name, tr, terms{})
@@ -80,8 +81,8 @@ func (s *secured) noCreatePermission(t *testing.T) {
 	for _, tr := range []traffic{creating, seeing, flowing} {
 		tr.publish(t, p, 10, 30)
 	}
-	eventually(t, 30*time.Second, "what is permitted flows", func() bool { return p.Stats().Delivered == flowing.flows() })
-	eventually(t, 30*time.Second, "both refusals are told", func() bool {
+	testwait.Until(t, 30*time.Second, "what is permitted flows", func() bool { return p.Stats().Delivered == flowing.flows() })
+	testwait.Until(t, 30*time.Second, "both refusals are told", func() bool {
 		missing := p.Missing()
 		return len(missing) == 2 && strings.Contains(missing[0], `creating topic "`+wanted+`": [29] Topic Authorization Failed`) &&
 			strings.Contains(missing[1], `topic "`+hidden+`": [29] Topic Authorization Failed`)

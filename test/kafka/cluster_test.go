@@ -204,24 +204,6 @@ func freePorts(t *testing.T, n int) []string {
 	return ports
 }
 
-// eventually polls a condition until it holds, and returns how long that took.
-func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) time.Duration {
-	t.Helper()
-	began := time.Now()
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("waited %v in vain: %s", limit, what)
-		case <-tick.C:
-		}
-	}
-	return time.Since(began)
-}
-
 // pass lets time pass: what a test does to brokers lasts.
 func pass(t *testing.T, d time.Duration) {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -72,7 +73,7 @@ func publishSizes(t *testing.T, c *cluster, topic string, tr traffic, change fun
 		if err := e.publish(single, 1); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 30*time.Second, "a record is delivered", func() bool { return single.Stats().Delivered > before })
+		testwait.Until(t, 30*time.Second, "a record is delivered", func() bool { return single.Stats().Delivered > before })
 	}
 	if s := c.closeStored(t, single, topic, before, 16); s.Batches != 16 {
 		t.Errorf("16 records went in %d batches", s.Batches)
@@ -105,7 +106,7 @@ func publishSizes(t *testing.T, c *cluster, topic string, tr traffic, change fun
 func (c *cluster) closeStored(t *testing.T, p *publisher.Publisher, topic string, before, n uint64) publisher.Stats {
 	t.Helper()
 	s := closeExactly(t, p, n)
-	eventually(t, 30*time.Second, "the topic has all", func() bool {
+	testwait.Until(t, 30*time.Second, "the topic has all", func() bool {
 		return uint64(sum(c.ends(t, topic))) >= before+n
 	})
 	return s

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/internal/testproc"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // collector is a running flowpub.
@@ -28,7 +29,7 @@ func startCollector(t *testing.T, program string, c *cluster, topic string, envi
 		"FLOWPUB_KAFKA_BROKERS=" + strings.Join(c.brokers, ","),
 		"FLOWPUB_KAFKA_TOPIC=" + topic,
 	}, environ...)...)}
-	eventually(t, 30*time.Second, "flowpub is ready", func() bool {
+	testwait.Until(t, 30*time.Second, "flowpub is ready", func() bool {
 		response, err := http.Get("http://" + p.HTTP + "/readyz")
 		if err != nil {
 			return false

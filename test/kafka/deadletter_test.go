@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -37,7 +38,7 @@ func (c *cluster) deadLetters(t *testing.T) {
 		p.PublishDeadLetter(from, decoder.UnixNano(received.UnixNano()), "version", []byte(text))
 	}
 	tr.publish(t, p, 10, 30)
-	eventually(t, 30*time.Second, "each letter has its outcome", func() bool {
+	testwait.Until(t, 30*time.Second, "each letter has its outcome", func() bool {
 		letters := p.Stats().DeadLetters
 		return letters[publisher.DeadLetterDelivered] == 90 && letters[publisher.DeadLetterFailed] == 10
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -126,7 +127,7 @@ func (s *flowing) end(t *testing.T) {
 func awaitMore(t *testing.T, p *publisher.Publisher, flows int) {
 	t.Helper()
 	before := p.Stats().Delivered
-	eventually(t, 60*time.Second, "more flows are delivered", func() bool {
+	testwait.Until(t, 60*time.Second, "more flows are delivered", func() bool {
 		return p.Stats().Delivered >= before+uint64(flows)
 	})
 }
@@ -134,7 +135,7 @@ func awaitMore(t *testing.T, p *publisher.Publisher, flows int) {
 // awaitError waits until an attempt has failed with an error.
 func awaitError(t *testing.T, p *publisher.Publisher, name string, limit time.Duration) {
 	t.Helper()
-	eventually(t, limit, "an attempt fails with "+name, func() bool { return p.Stats().ProduceErrors[name] > 0 })
+	testwait.Until(t, limit, "an attempt fails with "+name, func() bool { return p.Stats().ProduceErrors[name] > 0 })
 }
 
 // A partition gets another leader, as in a rolling update: it is found within
@@ -147,10 +148,10 @@ func (c *cluster) leaderMoves(t *testing.T) {
 	var took []time.Duration
 	for range 3 {
 		tr.publish(t, p, 1, 30)
-		eventually(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+		testwait.Until(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 		c.moveLeader(t, name, 0)
 		tr.publish(t, p, 1, 30)
-		took = append(took, eventually(t, 30*time.Second, "the new leader has all", func() bool {
+		took = append(took, testwait.Until(t, 30*time.Second, "the new leader has all", func() bool {
 			return p.Stats().Delivered == tr.flows()
 		}))
 	}
@@ -169,7 +170,7 @@ func (c *cluster) leaderMoves(t *testing.T) {
 func (c *cluster) minInsyncWarning(t *testing.T) {
 	name := c.createTopic(t, "insync", 1, "min.insync.replicas", "1")
 	p := startPublisher(t, c.brokers, name, nil)
-	eventually(t, 30*time.Second, "the warning stands", func() bool { return p.Stats().TopicWarnings["min_insync_replicas"] })
+	testwait.Until(t, 30*time.Second, "the warning stands", func() bool { return p.Stats().TopicWarnings["min_insync_replicas"] })
 	if warnings := p.Stats().TopicWarnings; warnings["one_replica"] || warnings["compaction"] {
 		t.Errorf("warnings %v, want that of min.insync.replicas only", warnings)
 	}
@@ -186,7 +187,7 @@ func (c *cluster) preferredElection(t *testing.T) {
 		}
 		before := p.Stats().ProduceErrors["not_leader"]
 		c.electPreferred(t, topic)
-		eventually(t, 30*time.Second, "old leaders refuse", func() bool { return p.Stats().ProduceErrors["not_leader"] > before })
+		testwait.Until(t, 30*time.Second, "old leaders refuse", func() bool { return p.Stats().ProduceErrors["not_leader"] > before })
 	})
 }
 
@@ -200,7 +201,7 @@ func (c *cluster) electPreferred(t *testing.T, name string) {
 	}
 	elect := kmsg.NewPtrElectLeadersRequest()
 	elect.Topics = append(elect.Topics, topic)
-	eventually(t, 20*time.Second, "the preferred replicas lead", func() bool {
+	testwait.Until(t, 20*time.Second, "the preferred replicas lead", func() bool {
 		if _, err := elect.RequestWith(t.Context(), c.admin); err != nil {
 			t.Fatalf("electing leaders of topic %s: %v", name, err)
 		}
@@ -241,7 +242,7 @@ func (c *cluster) partitionWithoutLeader(t *testing.T) {
 	create := func() string {
 		name := c.createTopic(t, "leaderless", 6)
 		c.reassign(t, name, 0, []int32{id})
-		eventually(t, 30*time.Second, "a partition has one replica", func() bool { return len(c.partitions(t, name)[0].Replicas) == 1 })
+		testwait.Until(t, 30*time.Second, "a partition has one replica", func() bool { return len(c.partitions(t, name)[0].Replicas) == 1 })
 		return name
 	}
 	c.underLoad(t, load{network: 47, create: create}, func(_ string, p *publisher.Publisher) {
@@ -290,7 +291,7 @@ func (c *cluster) leaderPaused(t *testing.T) {
 		t.Cleanup(func() { c.resume(t, id) })
 		began := time.Now()
 		awaitError(t, p, "timeout", 60*time.Second)
-		eventually(t, 60*time.Second, "the others have what waited", func() bool { return p.Stats().Buffered < rate })
+		testwait.Until(t, 60*time.Second, "the others have what waited", func() bool { return p.Stats().Buffered < rate })
 		t.Logf("the others have taken over after %v", time.Since(began))
 		pass(t, 40*time.Second-time.Since(began))
 		c.resume(t, id)

@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // Somebody else publishes under the producer id with a newer epoch: brokers refuse
@@ -21,7 +23,7 @@ func (c *cluster) producerFenced(t *testing.T) {
 	tr := newTraffic(57)
 	p := startPublisher(t, c.brokers, name, nil)
 	tr.publish(t, p, 10, 30)
-	eventually(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	c.fence(t, name)
 	tr.publish(t, p, 10, 30)
 	s := c.account(t, p, name, tr, terms{})
@@ -38,11 +40,11 @@ func (c *cluster) fencedAfterLostAnswer(t *testing.T) {
 	tr := newTraffic(58)
 	p := startPublisher(t, c.proxied, name, impatient)
 	tr.publish(t, p, 1, 30)
-	eventually(t, 30*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 30*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	c.mute(true)
 	defer c.mute(false)
 	tr.publish(t, p, 1, 30)
-	eventually(t, 30*time.Second, "the second is stored", func() bool { return uint64(sum(c.ends(t, name))) == tr.flows() })
+	testwait.Until(t, 30*time.Second, "the second is stored", func() bool { return uint64(sum(c.ends(t, name))) == tr.flows() })
 	awaitError(t, p, "timeout", 30*time.Second)
 	c.fence(t, name)
 	c.mute(false)

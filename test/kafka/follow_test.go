@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	synthetic "github.com/flowpub/flowpub/internal/exporter"
+	"github.com/flowpub/flowpub/internal/testwait"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -151,7 +152,7 @@ func (f *follower) total() uint64 {
 // catchUp waits until all that the topic has is read.
 func (f *follower) catchUp(t *testing.T, c *cluster, name string) {
 	t.Helper()
-	eventually(t, time.Minute, "the topic is read", func() bool {
+	testwait.Until(t, time.Minute, "the topic is read", func() bool {
 		return f.total() == uint64(sum(c.ends(t, name)))
 	})
 }

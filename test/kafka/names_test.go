@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // names is what the tests' own name server knows.
@@ -40,7 +42,7 @@ func (c *cluster) nameResolvesLater(t *testing.T) {
 	tr := newTraffic(59)
 	p := startPublisher(t, []string{net.JoinHostPort(broker, port)}, name, nil)
 	tr.publish(t, p, 10, 30)
-	eventually(t, 30*time.Second, "the name is missing", func() bool {
+	testwait.Until(t, 30*time.Second, "the name is missing", func() bool {
 		return strings.Contains(strings.Join(p.Missing(), "; "), "lookup "+broker)
 	})
 	names.add(broker)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -115,7 +116,7 @@ func (c *cluster) advertisedUnreachable(t *testing.T) {
 	tr := newTraffic(56)
 	p := startPublisher(t, c.behind, name, func(cfg *publisher.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	tr.publish(t, p, 10, 30)
-	eventually(t, 30*time.Second, "the address and where it comes from are told", func() bool {
+	testwait.Until(t, 30*time.Second, "the address and where it comes from are told", func() bool {
 		return log.has("address=" + told + " cure=\"that address is the broker's own word, from its advertised.listeners")
 	})
 	for _, proxy := range c.proxies {

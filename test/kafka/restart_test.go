@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -25,20 +26,20 @@ func TestRestartedBrokerKnowsBatch(t *testing.T) {
 		cfg.RequestTimeout = 2 * time.Second
 	})
 	tr.publish(t, p, 1, 30)
-	eventually(t, 30*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 30*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 
 	proxy.mute.Store(true)
 	first := tr.flows()
 	tr.publish(t, p, 1, 30)
-	eventually(t, 30*time.Second, "the broker has the second", func() bool { return uint64(sum(c.ends(t, name))) == tr.flows() })
-	eventually(t, 30*time.Second, "its answer is missed", func() bool { return p.Stats().ProduceErrors["timeout"] > 0 })
+	testwait.Until(t, 30*time.Second, "the broker has the second", func() bool { return uint64(sum(c.ends(t, name))) == tr.flows() })
+	testwait.Until(t, 30*time.Second, "its answer is missed", func() bool { return p.Stats().ProduceErrors["timeout"] > 0 })
 	c.kill(t, 1)
 	if delivered := p.Stats().Delivered; delivered != first {
 		t.Fatalf("%d flows count as delivered, want %d", delivered, first)
 	}
 	proxy.mute.Store(false)
 	c.restart(t, 1)
-	eventually(t, 60*time.Second, "the second is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 60*time.Second, "the second is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	tr.publish(t, p, 1, 30)
 	c.account(t, p, name, tr, terms{})
 
@@ -69,11 +70,11 @@ producer.id.expiration.check.interval.ms=200
 	tr := newTraffic(60)
 	p := startPublisher(t, c.proxied, name, impatient)
 	tr.publish(t, p, 1, 30)
-	eventually(t, 30*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 30*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	c.mute(true)
 	tr.publish(t, p, 1, 30)
-	eventually(t, 30*time.Second, "the second is stored", func() bool { return uint64(sum(c.ends(t, name))) == tr.flows() })
-	eventually(t, 30*time.Second, "its producer is forgotten", func() bool { return c.producers(t, name, 0) == 0 })
+	testwait.Until(t, 30*time.Second, "the second is stored", func() bool { return uint64(sum(c.ends(t, name))) == tr.flows() })
+	testwait.Until(t, 30*time.Second, "its producer is forgotten", func() bool { return c.producers(t, name, 0) == 0 })
 	c.mute(false)
 	c.account(t, p, name, tr, terms{unnoticed: true})
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -233,7 +234,7 @@ func (l *logbook) find(message, text string) (line logLine, found bool) {
 func (l *logbook) await(t *testing.T, message, text string) logLine {
 	t.Helper()
 	var line logLine
-	eventually(t, 30*time.Second, "it is logged: "+message+": "+text, func() (found bool) {
+	testwait.Until(t, 30*time.Second, "it is logged: "+message+": "+text, func() (found bool) {
 		line, found = l.find(message, text)
 		return found
 	})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -111,8 +112,8 @@ func (s *secured) producerForgotten(t *testing.T) {
 	tr := newTraffic(51)
 	p := startPublisher(t, s.brokers, name, nil)
 	tr.publish(t, p, 1, 30)
-	eventually(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
-	eventually(t, 30*time.Second, "the producer is forgotten", func() bool { return s.producers(t, name, 0) == 0 })
+	testwait.Until(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 30*time.Second, "the producer is forgotten", func() bool { return s.producers(t, name, 0) == 0 })
 	tr.publish(t, p, 1, 30)
 	s.account(t, p, name, tr, terms{})
 }
@@ -371,7 +372,7 @@ func (s *secured) awaitReconnected(t *testing.T, listener string, old map[string
 	if len(old) == 0 {
 		t.Fatalf("there were no connections to listener %s", listener)
 	}
-	eventually(t, 30*time.Second, "connections are made anew", func() bool {
+	testwait.Until(t, 30*time.Second, "connections are made anew", func() bool {
 		now := s.connections(t, listener)
 		for local := range now {
 			if old[local] {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	synthetic "github.com/flowpub/flowpub/internal/exporter"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 const (
@@ -49,7 +50,7 @@ func TestSoak(t *testing.T) {
 		t.Logf("%v: %v; %d flows are read", time.Since(s.began).Round(time.Second), rests[len(rests)-1], f.total())
 	}
 	stop()
-	eventually(t, time.Minute, "nothing is buffered", func() bool { return p.scrape(t)["flowpub_flows_buffered"] == 0 })
+	testwait.Until(t, time.Minute, "nothing is buffered", func() bool { return p.scrape(t)["flowpub_flows_buffered"] == 0 })
 	l := p.terminate(t)
 	f.catchUp(t, c, name)
 	checkAccount(t, f, g.Stats(), l)
@@ -140,7 +141,7 @@ func (s state) String() string {
 // rest waits until the collector has caught up with its load.
 func (s *soak) rest(t *testing.T) state {
 	t.Helper()
-	eventually(t, 2*time.Minute, "the collector has caught up", func() bool {
+	testwait.Until(t, 2*time.Minute, "the collector has caught up", func() bool {
 		return s.collector.scrape(t)["flowpub_flows_buffered"] < soakRate/2
 	})
 	s.mostDisk = max(s.mostDisk, s.cluster.logBytes(t))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -89,12 +90,12 @@ func (c *cluster) topicCreatedLater(t *testing.T) {
 	tr := newTraffic(21)
 	p := startPublisher(t, c.brokers, name, nil)
 	tr.publish(t, p, 100, 30)
-	eventually(t, 30*time.Second, "the missing topic is named", func() bool {
+	testwait.Until(t, 30*time.Second, "the missing topic is named", func() bool {
 		missing := strings.Join(p.Missing(), "; ")
 		return strings.Contains(missing, name) && strings.Contains(missing, "Unknown Topic Or Partition")
 	})
 	c.createNamed(t, name, 3)
-	eventually(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	tr.publish(t, p, 10, 30)
 	c.account(t, p, name, tr, terms{})
 }
@@ -132,7 +133,7 @@ func (c *cluster) topicCannotBeCreated(t *testing.T) {
 		cfg.CreateTopic = publisher.TopicShape{Partitions: 1, Replicas: 100}
 	})
 	tr.publish(t, p, 1, 30)
-	eventually(t, 30*time.Second, "the reason is told", func() bool {
+	testwait.Until(t, 30*time.Second, "the reason is told", func() bool {
 		missing := strings.Join(p.Missing(), "; ")
 		return strings.Contains(missing, name) && strings.Contains(missing, "Invalid Replication Factor")
 	})
@@ -154,7 +155,7 @@ func (c *cluster) topicsAreApart(t *testing.T) {
 	stop := tr.load(t, p, 5000)
 	goOn := func(what string) {
 		had := sum(c.ends(t, steady))
-		took := eventually(t, 30*time.Second, what, func() bool { return sum(c.ends(t, steady)) > had+2500 })
+		took := testwait.Until(t, 30*time.Second, what, func() bool { return sum(c.ends(t, steady)) > had+2500 })
 		if took > 5*time.Second {
 			t.Errorf("%s: 2,500 flows took %v, want half a second", what, took)
 		}
@@ -165,13 +166,13 @@ func (c *cluster) topicsAreApart(t *testing.T) {
 	}
 	c.createNamed(t, troubled, 2)
 	awaitReady(t, p)
-	eventually(t, 30*time.Second, "what waited is delivered", func() bool { return uint64(sum(c.ends(t, troubled))) == customer.flows() })
+	testwait.Until(t, 30*time.Second, "what waited is delivered", func() bool { return uint64(sum(c.ends(t, troubled))) == customer.flows() })
 	customer.checkFlows(t, readWithFranzGo(t, c, troubled, c.ends(t, troubled)), 1)
 
 	c.deleteTopic(t, troubled)
 	gone := newTraffic(32)
 	gone.publish(t, p, 10, 30)
-	eventually(t, 30*time.Second, "the topic is missed", func() bool { return p.Stats().ProduceErrors["unknown_topic_or_partition"] > 0 })
+	testwait.Until(t, 30*time.Second, "the topic is missed", func() bool { return p.Stats().ProduceErrors["unknown_topic_or_partition"] > 0 })
 	goOn("flows go on when the other topic is deleted")
 	c.createNamed(t, troubled, 2)
 	stop()
@@ -188,9 +189,9 @@ func (c *cluster) topicCreatedAnew(t *testing.T) {
 	before, after := newTraffic(22), newTraffic(23)
 	p := startPublisher(t, c.brokers, name, nil)
 	before.publish(t, p, 10, 30)
-	eventually(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == before.flows() })
+	testwait.Until(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == before.flows() })
 	c.deleteTopic(t, name)
-	eventually(t, 30*time.Second, "the topic is missed", func() bool {
+	testwait.Until(t, 30*time.Second, "the topic is missed", func() bool {
 		if err := after[0].publish(p, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -215,11 +216,11 @@ func (c *cluster) partitionsAdded(t *testing.T) {
 	p := startPublisher(t, c.brokers, name, nil)
 	awaitReady(t, p)
 	stop := tr.load(t, p, 5000)
-	eventually(t, 30*time.Second, "some flows are delivered", func() bool { return p.Stats().Delivered > 1000 })
+	testwait.Until(t, 30*time.Second, "some flows are delivered", func() bool { return p.Stats().Delivered > 1000 })
 	c.addPartitions(t, name, 7)
-	eventually(t, 30*time.Second, "the new partitions are known", func() bool { return p.Stats().Partitions == 7 })
+	testwait.Until(t, 30*time.Second, "the new partitions are known", func() bool { return p.Stats().Partitions == 7 })
 	known := p.Stats().Delivered
-	eventually(t, 30*time.Second, "more flows are delivered", func() bool { return p.Stats().Delivered > known+5000 })
+	testwait.Until(t, 30*time.Second, "more flows are delivered", func() bool { return p.Stats().Delivered > known+5000 })
 	stop()
 	c.account(t, p, name, tr, terms{homes: 2})
 	ends := c.ends(t, name)
@@ -241,11 +242,11 @@ func (c *cluster) smallMessages(t *testing.T) {
 		name := c.createTopic(t, "small", 1, config...)
 		tr := newTraffic(25)
 		p := startPublisher(t, c.brokers, name, nil)
-		eventually(t, 30*time.Second, "the topic is checked", func() bool {
+		testwait.Until(t, 30*time.Second, "the topic is checked", func() bool {
 			return p.Stats().TopicWarnings["max_message_bytes"] || changed && p.Stats().Partitions > 0
 		})
 		tr.publish(t, p, 1, 30)
-		eventually(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+		testwait.Until(t, 30*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 		if changed {
 			c.setTopic(t, name, "max.message.bytes", "20000")
 		}
@@ -265,7 +266,7 @@ func (c *cluster) topicWarnings(t *testing.T) {
 	replicas := len(c.partitions(t, name)[0].Replicas)
 	tr := newTraffic(26)
 	p := startPublisher(t, c.brokers, name, nil)
-	eventually(t, 30*time.Second, "the warning stands", func() bool { return p.Stats().TopicWarnings["compaction"] })
+	testwait.Until(t, 30*time.Second, "the warning stands", func() bool { return p.Stats().TopicWarnings["compaction"] })
 	want := map[string]bool{
 		"compaction": true, "one_replica": replicas == 1, "min_insync_replicas": false, "max_message_bytes": false,
 	}
@@ -285,7 +286,7 @@ func (c *cluster) timeRefused(t *testing.T) {
 	p := startPublisher(t, c.brokers, name, nil)
 	awaitReady(t, p)
 	tr.publish(t, p, 1, 30)
-	eventually(t, 60*time.Second, "the batch is given up", func() bool {
+	testwait.Until(t, 60*time.Second, "the batch is given up", func() bool {
 		return p.Stats().Dropped[publisher.DropRefused] == tr.flows()
 	})
 	if errors := p.Stats().ProduceErrors; errors["invalid_timestamp"] != 5 {
@@ -295,7 +296,7 @@ func (c *cluster) timeRefused(t *testing.T) {
 	c.setTopic(t, name, "message.timestamp.before.max.ms", "86400000")
 	later := newTraffic(28)
 	later.publish(t, p, 1, 30)
-	eventually(t, 60*time.Second, "the rest is delivered", func() bool { return p.Stats().Delivered == later.flows() })
+	testwait.Until(t, 60*time.Second, "the rest is delivered", func() bool { return p.Stats().Delivered == later.flows() })
 	s := p.Stats()
 	checkLedger(t, s)
 	got := c.tally(t, name, later, 1)
@@ -320,7 +321,7 @@ func (c *cluster) clientSlowedDown(t *testing.T) {
 	})
 	awaitReady(t, p)
 	tr.publish(t, p, 7, 30) // 450 kB, where 300 kB may be sent in the first ten seconds
-	eventually(t, 60*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
+	testwait.Until(t, 60*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	began := time.Now()
 	tr.publish(t, p, 1, 30)
 	s := c.account(t, p, name, tr, terms{})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -198,7 +199,7 @@ func startPublisher(t *testing.T, brokers []string, topic string, change func(*p
 // awaitReady waits until the publisher misses nothing.
 func awaitReady(t *testing.T, p *publisher.Publisher) {
 	t.Helper()
-	eventually(t, 30*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
+	testwait.Until(t, 30*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 }
 
 // closeExactly closes p and fails the test unless all of n flows were delivered,

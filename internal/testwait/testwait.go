@@ -1,0 +1,45 @@
+// Package testwait lets a test wait for what others bring about: it looks again and
+// again, so that a machine under load costs patience only, and a fast one no time.
+package testwait
+
+import (
+	"testing"
+	"time"
+)
+
+// The pause between two looks doubles from the first to the longest: what comes at
+// once is seen at once, and what takes long is not slowed down by the looking.
+const (
+	firstPause   = time.Millisecond
+	longestPause = 16 * time.Millisecond
+)
+
+// Until waits until holds returns true, and returns how long that took. After limit
+// it ends the test, which then tells what it waited for.
+func Until(tb testing.TB, limit time.Duration, what string, holds func() bool) (took time.Duration) {
+	tb.Helper()
+	return Faultless(tb, limit, func() string {
+		if holds() {
+			return ""
+		}
+		return what
+	})
+}
+
+// Faultless waits until fault returns nothing, and returns how long that took. After
+// limit it ends the test, which then tells the last fault.
+func Faultless(tb testing.TB, limit time.Duration, fault func() string) (took time.Duration) {
+	tb.Helper()
+	began := time.Now()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		found := fault()
+		took = time.Since(began)
+		if found == "" {
+			return took
+		}
+		if took >= limit {
+			tb.Fatalf("waited %v in vain: %s", limit, found)
+		}
+		<-time.After(min(pause, limit-took))
+	}
+}
