@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/secretfile"
 	"github.com/flowpub/flowpub/publisher/answers"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // Times of the client.
@@ -38,13 +39,13 @@ type cluster struct {
 	checker *answers.Checker
 	// tokens, when not nil, is where OAuth tokens come from; renewing tells that one
 	// is being asked for, and renewed has a signal when one has come.
-	tokens   *tokenEndpoint
+	tokens   *auth.Tokens
 	renewing atomic.Bool
 	renewed  chan struct{}
 	linked   int // the number of the token for which there is a link, or will be
 	// Of the goroutine that runs it only: what new links need, and whether one is
 	// needed.
-	credentials *credentials
+	credentials *auth.Credentials
 	lost        bool
 	creator     creator
 
@@ -68,9 +69,9 @@ type cluster struct {
 // newCluster reads the files that the configuration names; the error is about
 // them.
 func newCluster(p *Publisher) (*cluster, error) {
-	watch := secretfile.NewWatch(p.cfg.files()) // before they are read
-	tokens := p.cfg.tokenEndpoint(p.ctx)
-	secret, err := p.cfg.credentials(tokens)
+	watch := secretfile.NewWatch(p.cfg.auth().Files()) // before they are read
+	tokens := p.cfg.auth().Tokens(p.ctx)
+	secret, err := p.cfg.auth().Load(tokens)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func (c *cluster) roundTrip(ctx context.Context, r kafka.Request) (kafka.Respons
 }
 
 // discreet keeps secrets out of an error that a broker's answer tells.
-func (c *cluster) discreet(err error) error { return c.link.Load().secret.discreet(err) }
+func (c *cluster) discreet(err error) error { return c.link.Load().secret.Discreet(err) }
 
 // run keeps what is known of the cluster fresh until ctx ends.
 func (c *cluster) run(ctx context.Context) {
@@ -153,7 +154,7 @@ func (c *cluster) reloadFiles() bool {
 	if !c.files.Changed() {
 		return false
 	}
-	secret, err := c.pub.cfg.credentials(c.tokens)
+	secret, err := c.pub.cfg.auth().Load(c.tokens)
 	if err != nil {
 		c.pub.log.Error("cannot use changed credentials, going on with the old ones", "error", err)
 		return false
@@ -166,12 +167,12 @@ func (c *cluster) reloadFiles() bool {
 // renewToken has the next OAuth token asked for when it is time, beside everything
 // else.
 func (c *cluster) renewToken(ctx context.Context) {
-	if c.tokens == nil || !c.tokens.due() || c.renewing.Swap(true) {
+	if c.tokens == nil || !c.tokens.Due() || c.renewing.Swap(true) {
 		return
 	}
 	c.pub.working.Go(func() {
 		defer c.renewing.Store(false)
-		err := c.tokens.ask(ctx)
+		err := c.tokens.Ask(ctx)
 		switch {
 		case err == nil:
 			signal(c.renewed)
@@ -189,12 +190,12 @@ func (c *cluster) followToken() bool {
 	if c.tokens == nil {
 		return false
 	}
-	newest := c.tokens.newest()
+	newest := c.tokens.Newest()
 	if newest <= c.linked {
 		return false
 	}
 	c.pub.log.Debug("there is a new OAuth token, connecting anew")
-	c.credentials.gate.open()
+	c.credentials.Admit()
 	c.linked, c.lost = newest, true
 	return true
 }
@@ -204,7 +205,7 @@ func (c *cluster) followToken() bool {
 // password above all, that is not each second: brokers lock users out.
 func (c *cluster) worthAsking(ago time.Duration) bool {
 	problem := c.reached()
-	if problem == nil || c.credentials.gate.refusal(time.Now()) != nil {
+	if problem == nil || c.credentials.Refused() != nil {
 		return false
 	}
 	return ago >= slowBackoff || !localKind(problem).slow

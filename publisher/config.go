@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/batch"
 )
 
@@ -95,9 +96,9 @@ type Config struct {
 	// be retried. Otherwise publishing goes on without, after one warning.
 	IdempotentRequired bool
 	// TLS, when not nil, encrypts the connections.
-	TLS *TLSConfig
+	TLS *auth.TLS
 	// SASL, when not nil, authenticates them.
-	SASL *SASLConfig
+	SASL *auth.SASL
 	// RequestTimeout is the longest wait for a broker's answer to a request,
 	// after which the batches in it are sent again.
 	RequestTimeout time.Duration
@@ -156,8 +157,11 @@ func (c Config) Validate() error {
 	if c.RequestTimeout < time.Second {
 		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
 	}
-	return errors.Join(append(errs, c.validateRoutes(), c.validateRegistry(), c.validateDeadLetters(), c.CreateTopic.validate(), c.TLS.validate(), c.SASL.validate())...)
+	return errors.Join(append(errs, c.validateRoutes(), c.validateRegistry(), c.validateDeadLetters(), c.CreateTopic.validate(), c.auth().Validate())...)
 }
+
+// auth is how connections are encrypted and authenticated.
+func (c Config) auth() auth.Config { return auth.Config{TLS: c.TLS, SASL: c.SASL} }
 
 // topicRule is what canBeTopic asks for, in words.
 const topicRule = "a name has 1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', and is neither . nor .."

@@ -146,7 +146,7 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 	response, err := exchange[*createtopics.Response](ctx, l, request)
 	for _, name := range missing {
 		if response != nil {
-			err = l.secret.discreet(creationError(response, name))
+			err = l.secret.Discreet(creationError(response, name))
 		}
 		switch {
 		case err == nil:

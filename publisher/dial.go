@@ -3,28 +3,28 @@ package publisher
 import (
 	"context"
 	"net"
-	"time"
 
 	"github.com/flowpub/flowpub/publisher/answers"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // dialer connects for the client, and has what comes over the connections checked.
 type dialer struct {
-	secret  *credentials
+	secret  *auth.Credentials
 	checker *answers.Checker
 }
 
 // dial connects unless there may be no login.
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if err := d.secret.gate.refusal(time.Now()); err != nil {
+	if err := d.secret.Refused(); err != nil {
 		return nil, err
 	}
 	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	if d.secret.tls != nil {
-		if conn, err = d.checker.Encrypt(ctx, conn, address, d.secret.tls); err != nil {
+	if d.secret.TLS != nil {
+		if conn, err = d.checker.Encrypt(ctx, conn, address, d.secret.TLS); err != nil {
 			return nil, err
 		}
 	}

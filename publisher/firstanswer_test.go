@@ -8,6 +8,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/flowpub/flowpub/publisher/auth"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -24,7 +25,7 @@ func TestNobodyIsAskedAfterARefusal(t *testing.T) {
 	t.Parallel()
 	asked, refused := make(chan struct{}), make(chan struct{})
 	linkTo := func(end func(), answer roundTripperFunc) *link {
-		return &link{addr: kafka.TCP("127.0.0.1:9092"), transport: answer, secret: new(credentials), end: end}
+		return &link{addr: kafka.TCP("127.0.0.1:9092"), transport: answer, secret: new(auth.Credentials), end: end}
 	}
 	first := firstAnswer(t.Context(), []string{testTopic}, []*link{
 		linkTo(func() { close(refused) }, func() (kafka.Response, error) {

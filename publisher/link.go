@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
 	"github.com/flowpub/flowpub/publisher/answers"
+	"github.com/flowpub/flowpub/publisher/auth"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -25,9 +26,9 @@ import (
 type link struct {
 	addr      net.Addr
 	transport kafka.RoundTripper
-	secret    *credentials
-	refused   authRefusal // of the broker, when the client connected by itself
-	end       func()      // of what the client does by itself, and of its idle connections
+	secret    *auth.Credentials
+	refused   auth.Refusal // of the broker, when the client connected by itself
+	end       func()       // of what the client does by itself, and of its idle connections
 
 	mu       sync.Mutex
 	requests int // under way
@@ -40,7 +41,7 @@ var errLinkClosed = errors.New("publisher: the connections have been replaced")
 
 // newLink returns a link to a broker, which is not connected yet. What the
 // client does by itself ends with ctx.
-func newLink(ctx context.Context, cfg *Config, secret *credentials, checker *answers.Checker, address string) *link {
+func newLink(ctx context.Context, cfg *Config, secret *auth.Credentials, checker *answers.Checker, address string) *link {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &link{addr: kafka.TCP(address), secret: secret}
 	transport := &kafka.Transport{
@@ -50,8 +51,8 @@ func newLink(ctx context.Context, cfg *Config, secret *credentials, checker *ans
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: cfg.allTopics(),
 		ClientID:       cfg.ClientID,
-		Context:        l.refused.with(ctx),
-		SASL:           secret.sasl,
+		Context:        l.refused.With(ctx),
+		SASL:           secret.SASL,
 	}
 	l.transport = transport
 	l.end = func() {
@@ -107,12 +108,12 @@ func (l *link) RoundTrip(ctx context.Context, addr net.Addr, r kafka.Request) (k
 	defer l.done()
 	refused := &l.refused
 	if _, byItself := r.(*metadata.Request); !byItself {
-		refused = new(authRefusal)
-		ctx = refused.with(ctx)
+		refused = new(auth.Refusal)
+		ctx = refused.With(ctx)
 	}
 	response, err := l.transport.RoundTrip(ctx, addr, r)
 	if err != nil {
-		return response, l.secret.explain(err, refused)
+		return response, l.secret.Explain(err, refused)
 	}
 	return response, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/apiversions"
 
 	"github.com/flowpub/flowpub/publisher/answers"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // A link that is given up lets its last request end, and takes no more.
@@ -60,8 +61,8 @@ func TestRequestsFollowToTheNewLink(t *testing.T) {
 	broker := startBroker(t, 1)
 	cfg := DefaultConfig()
 	var c cluster
-	fresh := newLink(t.Context(), &cfg, new(credentials), new(answers.Checker), broker.ListenAddrs()[0])
-	c.link.Store(&link{secret: new(credentials), transport: replacedTransport{func() { c.link.Store(fresh) }}})
+	fresh := newLink(t.Context(), &cfg, new(auth.Credentials), new(answers.Checker), broker.ListenAddrs()[0])
+	c.link.Store(&link{secret: new(auth.Credentials), transport: replacedTransport{func() { c.link.Store(fresh) }}})
 	if _, err := c.roundTrip(t.Context(), new(apiversions.Request)); err != nil {
 		t.Error(err)
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/flowpub/flowpub/internal/fakebroker"
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/answers"
+	"github.com/flowpub/flowpub/publisher/auth"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -106,10 +107,10 @@ func (b *alteringBroker) try(tb testing.TB, mode uint8, m *mutation) {
 	cfg := DefaultConfig()
 	address := b.clear
 	if mode&alteredTLS != 0 {
-		cfg.TLS, address = &TLSConfig{Insecure: true}, b.encrypted
+		cfg.TLS, address = &auth.TLS{Insecure: true}, b.encrypted
 	}
 	if mode&alteredSASL != 0 {
-		cfg.SASL = &SASLConfig{Mechanism: SASLPlain, Username: "router", Password: "hunter2-hunter2"}
+		cfg.SASL = &auth.SASL{Mechanism: auth.Plain, Username: "router", Password: "hunter2-hunter2"}
 	}
 	b.current.Store(m)
 	goroutines, before := runtime.NumGoroutine(), allocated()
@@ -172,7 +173,7 @@ func converse(tb testing.TB, cfg *Config, address string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
 	defer cancel()
-	secret, err := cfg.credentials(nil)
+	secret, err := cfg.auth().Load(nil)
 	if err != nil {
 		tb.Fatal(err)
 	}

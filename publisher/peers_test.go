@@ -23,6 +23,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/fakebroker"
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/publisher/auth"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -106,13 +107,13 @@ func is(text string) func([]byte) []byte {
 
 func withSASL(mechanism string) func(*testing.T, *Config) {
 	return func(_ *testing.T, c *Config) {
-		c.SASL = &SASLConfig{Mechanism: mechanism, Username: "router", Password: "hunter2-hunter2"}
+		c.SASL = &auth.SASL{Mechanism: mechanism, Username: "router", Password: "hunter2-hunter2"}
 	}
 }
 
 func withTLS(t *testing.T, c *Config) {
 	t.Helper()
-	c.TLS = &TLSConfig{Insecure: true}
+	c.TLS = &auth.TLS{Insecure: true}
 }
 
 // manyPartitions is a Metadata answer, version 8, of one topic with so many partitions.
@@ -202,9 +203,9 @@ func peerTests() []peerTest {
 			t.Helper()
 			return fakebroker.Start(t, nil, nil).Address
 		}, withTLS, "speaks Kafka without TLS", "FLOWPUB_KAFKA_TLS=false", kinds.TLS},
-		{"a listener without SASL", answering(kmsg.SASLHandshake, is("0022 00000000")), withSASL(SASLPlain),
+		{"a listener without SASL", answering(kmsg.SASLHandshake, is("0022 00000000")), withSASL(auth.Plain),
 			"takes no login: that listener is without SASL", "FLOWPUB_KAFKA_SASL_MECHANISM", kinds.Auth},
-		{"another mechanism", answering(kmsg.SASLHandshake, is("0021 00000001 0005 504c41494e")), withSASL(SASLScramSHA512),
+		{"another mechanism", answering(kmsg.SASLHandshake, is("0021 00000001 0005 504c41494e")), withSASL(auth.ScramSHA512),
 			"does not take the login SCRAM-SHA-512: it takes PLAIN", "FLOWPUB_KAFKA_SASL_MECHANISM", kinds.Auth},
 		{"a listener with SASL", func(t *testing.T) string {
 			t.Helper()
@@ -216,7 +217,7 @@ func peerTests() []peerTest {
 			"a broker's host has a comma", "version and log", malformed},
 		{"200,000 partitions", answering(kmsg.Metadata, manyPartitions(200_000)), nil, "bytes: at most 4194304 are taken", "version and log", malformed},
 		{"20,001 partitions", answering(kmsg.Metadata, manyPartitions(20_001)), nil, "it has 20001 partitions: at most 20000 are taken", "version and log", malformed},
-		{"2^31-1 mechanisms", answering(kmsg.SASLHandshake, is("0000 7fffffff")), withSASL(SASLPlain), "2147483647 mechanisms are in 0 bytes", "version and log", malformed},
+		{"2^31-1 mechanisms", answering(kmsg.SASLHandshake, is("0000 7fffffff")), withSASL(auth.Plain), "2147483647 mechanisms are in 0 bytes", "version and log", malformed},
 		{"a tagged field of 2^63 bytes", answering(kmsg.InitProducerID, is("00 00000000 0000 0000000000000007 0000 01 00 80808080808080808001")), nil,
 			"answers InitProducerId with what cannot be used: a number is out of range", "version and log", kinds.ProducerID},
 		{"2^62 tagged fields", answering(kmsg.InitProducerID, is("00 00000000 0000 0000000000000007 0000 808080808080808040")), nil,
@@ -225,7 +226,7 @@ func peerTests() []peerTest {
 			"1073741824 tagged fields are in 0 bytes", "version and log", kinds.ProducerID},
 		{"a producer id of -1", answering(kmsg.InitProducerID, is("00 00000000 0000 ffffffffffffffff ffff 00")), nil,
 			"it gives no producer id, and no reason: id -1, epoch -1", "version and log", kinds.ProducerID},
-		{"2,000,000,000 iterations", scramBroker("2000000000"), withSASL(SASLScramSHA512), "wants 2000000000 SCRAM iterations", "iterations", kinds.Auth},
+		{"2,000,000,000 iterations", scramBroker("2000000000"), withSASL(auth.ScramSHA512), "wants 2000000000 SCRAM iterations", "iterations", kinds.Auth},
 	}
 }
 

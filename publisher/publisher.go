@@ -113,11 +113,11 @@ func (p *Publisher) warnOfSecurity() {
 	if p.cfg.TLS != nil && p.cfg.TLS.Insecure {
 		p.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
 	}
-	if p.cfg.SASL != nil && p.cfg.TLS == nil && p.cfg.SASL.sendsSecret() {
+	if p.cfg.SASL != nil && p.cfg.TLS == nil && p.cfg.SASL.SendsSecret() {
 		p.log.Warn("brokers are sent the password or token without TLS: anybody on the way can read it",
 			"mechanism", p.cfg.SASL.Mechanism, "cure", "set FLOWPUB_KAFKA_TLS=true, and brokers to a listener with TLS")
 	}
-	if p.cfg.SASL != nil && p.cfg.SASL.OAuth.TokenURL != "" && !p.cfg.SASL.OAuth.encrypted() {
+	if p.cfg.SASL != nil && p.cfg.SASL.OAuth.TokenURL != "" && !p.cfg.SASL.OAuth.Encrypted() {
 		p.log.Warn("the token URL is not https: anybody on the way can read the client secret",
 			"cure", "have the token endpoint serve https, and name that in FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 
 	"github.com/flowpub/flowpub/publisher/answers"
+	"github.com/flowpub/flowpub/publisher/auth"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -55,7 +56,7 @@ func TestSoleConnectionIsWaitedFor(t *testing.T) {
 	address := broker.ListenAddrs()[0]
 	cfg := DefaultConfig()
 	cfg.Acks = AcksNone
-	l := newLink(t.Context(), &cfg, new(credentials), new(answers.Checker), address)
+	l := newLink(t.Context(), &cfg, new(auth.Credentials), new(answers.Checker), address)
 	defer l.close()
 	transport, ok := l.transport.(*soleTransport)
 	if !ok {

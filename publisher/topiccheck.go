@@ -132,7 +132,7 @@ func (l *link) facts(ctx context.Context, topics []*topic) (map[string]topicFact
 	}
 	all := make(map[string]topicFacts, len(topics))
 	for _, r := range settings.Resources {
-		facts := topicFacts{err: l.secret.discreet(kinds.Code(r.ErrorCode, r.ErrorMessage))}
+		facts := topicFacts{err: l.secret.Discreet(kinds.Code(r.ErrorCode, r.ErrorMessage))}
 		for _, e := range r.ConfigEntries {
 			facts.set(e.ConfigName, e.ConfigValue)
 		}

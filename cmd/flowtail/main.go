@@ -12,7 +12,7 @@ import (
 	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/config"
 	"github.com/flowpub/flowpub/internal/tail"
-	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // version is set when a release is built, see the Makefile.
@@ -45,11 +45,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // security makes of the environment how connections to brokers are made.
 func security(ctx context.Context, environ []string) (tail.Security, error) {
-	encryption, authentication, err := config.LoadSecurity(environ)
+	cfg, err := config.LoadSecurity(environ)
 	if err != nil {
 		return nil, command.Mistakef("%w", err)
 	}
-	return publisher.NewLogin(ctx, encryption, authentication)
+	return auth.NewLogin(ctx, cfg)
 }
 
 // follow prints flows, and tells on stderr what there is to tell in the end.

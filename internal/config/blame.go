@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // cure gives a configuration a value that is right, in place of what a variable
@@ -134,7 +135,7 @@ func securityCures() []cure {
 }
 
 func tlsCures() []cure {
-	change := func(change func(*publisher.TLSConfig)) func(*collector.Config) {
+	change := func(change func(*auth.TLS)) func(*collector.Config) {
 		return func(c *collector.Config) {
 			if c.Publisher.TLS != nil {
 				changed := *c.Publisher.TLS
@@ -143,9 +144,9 @@ func tlsCures() []cure {
 			}
 		}
 	}
-	noCertificate := change(func(t *publisher.TLSConfig) { t.CertFile, t.KeyFile = "", "" })
+	noCertificate := change(func(t *auth.TLS) { t.CertFile, t.KeyFile = "", "" })
 	return []cure{
-		{"KAFKA_TLS_CA_FILE", change(func(t *publisher.TLSConfig) { t.CAFile = "" })},
+		{"KAFKA_TLS_CA_FILE", change(func(t *auth.TLS) { t.CAFile = "" })},
 		{"KAFKA_TLS_CERT_FILE", noCertificate},
 		{"KAFKA_TLS_KEY_FILE", noCertificate},
 	}
@@ -153,9 +154,9 @@ func tlsCures() []cure {
 
 // saslCures leave alone what is for another mechanism than the one chosen.
 func saslCures() []cure {
-	change := func(oauth bool, change func(*publisher.SASLConfig)) func(*collector.Config) {
+	change := func(oauth bool, change func(*auth.SASL)) func(*collector.Config) {
 		return func(c *collector.Config) {
-			if s := c.Publisher.SASL; s != nil && (s.Mechanism == publisher.SASLOAuthBearer) == oauth {
+			if s := c.Publisher.SASL; s != nil && (s.Mechanism == auth.OAuthBearer) == oauth {
 				changed := *s
 				change(&changed)
 				c.Publisher.SASL = &changed
@@ -165,27 +166,27 @@ func saslCures() []cure {
 	// The only cure for a file that is not there would be one that is: instead this
 	// ends all complaints about tokens, so it comes after the others.
 	noOAuth := func(c *collector.Config) {
-		if s := c.Publisher.SASL; s != nil && s.Mechanism == publisher.SASLOAuthBearer {
+		if s := c.Publisher.SASL; s != nil && s.Mechanism == auth.OAuthBearer {
 			c.Publisher.SASL = nil
 		}
 	}
 	return []cure{
-		{"KAFKA_SASL_USERNAME", change(false, func(s *publisher.SASLConfig) { s.Username = "flowpub" })},
-		{"KAFKA_SASL_PASSWORD", change(false, func(s *publisher.SASLConfig) {
+		{"KAFKA_SASL_USERNAME", change(false, func(s *auth.SASL) { s.Username = "flowpub" })},
+		{"KAFKA_SASL_PASSWORD", change(false, func(s *auth.SASL) {
 			if s.PasswordFile != "" {
 				s.Password = ""
 			}
 		})},
-		{"KAFKA_SASL_PASSWORD_FILE", change(false, func(s *publisher.SASLConfig) { s.Password, s.PasswordFile = "cured", "" })},
-		{"KAFKA_SASL_OAUTH_CLIENT_ID", change(true, func(s *publisher.SASLConfig) {
+		{"KAFKA_SASL_PASSWORD_FILE", change(false, func(s *auth.SASL) { s.Password, s.PasswordFile = "cured", "" })},
+		{"KAFKA_SASL_OAUTH_CLIENT_ID", change(true, func(s *auth.SASL) {
 			if s.OAuth.TokenURL != "" {
 				s.OAuth.ClientID = "cured"
 			}
 		})},
-		{"KAFKA_SASL_OAUTH_CA_FILE", change(true, func(s *publisher.SASLConfig) { s.OAuth.CAFile = "" })},
-		{"KAFKA_SASL_OAUTH_TOKEN_URL", change(true, func(s *publisher.SASLConfig) {
+		{"KAFKA_SASL_OAUTH_CA_FILE", change(true, func(s *auth.SASL) { s.OAuth.CAFile = "" })},
+		{"KAFKA_SASL_OAUTH_TOKEN_URL", change(true, func(s *auth.SASL) {
 			if s.OAuth.TokenFile != "" {
-				s.OAuth = publisher.OAuthConfig{TokenFile: s.OAuth.TokenFile}
+				s.OAuth = auth.OAuth{TokenFile: s.OAuth.TokenFile}
 			} else if s.OAuth.TokenURL != "" {
 				s.OAuth.TokenURL = "https://cured.invalid/"
 			}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // checkTogether finds variables that contradict each other although each is
@@ -41,7 +42,7 @@ func checkMechanism(chosen mechanism, found *mistakes) {
 	switch chosen {
 	case "":
 		refuse(found, "authentication is off: set "+sasl+"_MECHANISM, or remove this", append(passwords, tokens...)...)
-	case publisher.SASLOAuthBearer:
+	case auth.OAuthBearer:
 		refuse(found, "it is of no use to oauthbearer, whose token tells the user: set another "+sasl+"_MECHANISM, or remove this", passwords...)
 	default:
 		refuse(found, "it is for oauthbearer: set "+sasl+"_MECHANISM=oauthbearer, or remove this", tokens...)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // config turns the settings into what the packages take.
@@ -57,7 +58,7 @@ func (s *settings) publisher() publisher.Config {
 		}
 	}
 	if s.TLS {
-		cfg.TLS = &publisher.TLSConfig{
+		cfg.TLS = &auth.TLS{
 			CAFile:     s.TLSCAFile,
 			CertFile:   s.TLSCertFile,
 			KeyFile:    s.TLSKeyFile,
@@ -72,10 +73,10 @@ func (s *settings) publisher() publisher.Config {
 }
 
 // sasl takes over what the mechanism has use for; checkMechanism refuses the rest.
-func (s *settings) sasl() *publisher.SASLConfig {
-	cfg := &publisher.SASLConfig{Mechanism: string(s.SASLMechanism)}
-	if cfg.Mechanism == publisher.SASLOAuthBearer {
-		cfg.OAuth = publisher.OAuthConfig{
+func (s *settings) sasl() *auth.SASL {
+	cfg := &auth.SASL{Mechanism: string(s.SASLMechanism)}
+	if cfg.Mechanism == auth.OAuthBearer {
+		cfg.OAuth = auth.OAuth{
 			TokenFile:        s.OAuthTokenFile,
 			TokenURL:         s.OAuthTokenURL,
 			ClientID:         s.OAuthClientID,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // defaults is what the documentation promises, by hand.
@@ -131,31 +132,31 @@ func TestLoad(t *testing.T) {
 			c.Collector.Publisher.IdempotentRequired = true
 		}},
 		{"not idempotent", []string{"FLOWPUB_KAFKA_IDEMPOTENT=false"}, func(c *Config) { c.Collector.Publisher.Idempotent = false }},
-		{"TLS alone", []string{"FLOWPUB_KAFKA_TLS=true"}, func(c *Config) { c.Collector.Publisher.TLS = &publisher.TLSConfig{} }},
+		{"TLS alone", []string{"FLOWPUB_KAFKA_TLS=true"}, func(c *Config) { c.Collector.Publisher.TLS = &auth.TLS{} }},
 		{"TLS switched off in every way", []string{"FLOWPUB_KAFKA_TLS=false", "FLOWPUB_KAFKA_TLS_INSECURE=false"}, func(*Config) {}},
 		{"TLS in full", []string{
 			"FLOWPUB_KAFKA_TLS=true", "FLOWPUB_KAFKA_TLS_CA_FILE=" + files.cert, "FLOWPUB_KAFKA_TLS_CERT_FILE=" + files.cert,
 			"FLOWPUB_KAFKA_TLS_KEY_FILE=" + files.key, "FLOWPUB_KAFKA_TLS_SERVER_NAME=kafka", "FLOWPUB_KAFKA_TLS_INSECURE=true",
 		}, func(c *Config) {
-			c.Collector.Publisher.TLS = &publisher.TLSConfig{
+			c.Collector.Publisher.TLS = &auth.TLS{
 				CAFile: files.cert, CertFile: files.cert, KeyFile: files.key, ServerName: "kafka", Insecure: true,
 			}
 		}},
 		{"SASL with a password", []string{
 			"FLOWPUB_KAFKA_SASL_MECHANISM=plain", "FLOWPUB_KAFKA_SASL_USERNAME=alice", "FLOWPUB_KAFKA_SASL_PASSWORD= hunter2,= ",
 		}, func(c *Config) {
-			c.Collector.Publisher.SASL = &publisher.SASLConfig{Mechanism: "plain", Username: "alice", Password: " hunter2,= "}
+			c.Collector.Publisher.SASL = &auth.SASL{Mechanism: "plain", Username: "alice", Password: " hunter2,= "}
 		}},
 		{"SASL with a file, as Kafka writes the mechanism", []string{
 			"FLOWPUB_KAFKA_SASL_MECHANISM=SCRAM-SHA-512", "FLOWPUB_KAFKA_SASL_USERNAME=alice", "FLOWPUB_KAFKA_SASL_PASSWORD_FILE=" + files.password,
 		}, func(c *Config) {
-			c.Collector.Publisher.SASL = &publisher.SASLConfig{Mechanism: "scram-sha-512", Username: "alice", PasswordFile: files.password}
+			c.Collector.Publisher.SASL = &auth.SASL{Mechanism: "scram-sha-512", Username: "alice", PasswordFile: files.password}
 		}},
 		{"OAuth with a token file", []string{
 			"FLOWPUB_KAFKA_SASL_MECHANISM=OAUTHBEARER", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=" + files.password,
 		}, func(c *Config) {
-			c.Collector.Publisher.SASL = &publisher.SASLConfig{
-				Mechanism: "oauthbearer", OAuth: publisher.OAuthConfig{TokenFile: files.password},
+			c.Collector.Publisher.SASL = &auth.SASL{
+				Mechanism: "oauthbearer", OAuth: auth.OAuth{TokenFile: files.password},
 			}
 		}},
 		{"OAuth with client credentials", []string{
@@ -163,7 +164,7 @@ func TestLoad(t *testing.T) {
 			"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=flowpub", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + files.password,
 			"FLOWPUB_KAFKA_SASL_OAUTH_SCOPE=kafka flows", "FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE=" + files.cert,
 		}, func(c *Config) {
-			c.Collector.Publisher.SASL = &publisher.SASLConfig{Mechanism: "oauthbearer", OAuth: publisher.OAuthConfig{
+			c.Collector.Publisher.SASL = &auth.SASL{Mechanism: "oauthbearer", OAuth: auth.OAuth{
 				TokenURL: "https://idp.example.net/token?x=1", ClientID: "flowpub", ClientSecretFile: files.password,
 				Scope: "kafka flows", CAFile: files.cert,
 			}}

@@ -3,13 +3,13 @@ package config
 import (
 	"strings"
 
-	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // LoadSecurity reads those variables in environ that say how connections to Kafka
-// are encrypted and authenticated, for programs beside the collector. Either
-// configuration may be nil. Its error is as that of Load.
-func LoadSecurity(environ []string) (*publisher.TLSConfig, *publisher.SASLConfig, error) {
+// are encrypted and authenticated, for programs beside the collector. Its error is
+// as that of Load.
+func LoadSecurity(environ []string) (auth.Config, error) {
 	// Load wants to know brokers. These are asked nothing.
 	kept := []string{Prefix + "KAFKA_BROKERS=localhost:9092"}
 	for _, entry := range environ {
@@ -18,5 +18,5 @@ func LoadSecurity(environ []string) (*publisher.TLSConfig, *publisher.SASLConfig
 		}
 	}
 	cfg, err := Load(kept)
-	return cfg.Collector.Publisher.TLS, cfg.Collector.Publisher.SASL, err
+	return auth.Config{TLS: cfg.Collector.Publisher.TLS, SASL: cfg.Collector.Publisher.SASL}, err
 }

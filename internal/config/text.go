@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // The types of simple values. What their UnmarshalText returns is the end of a
@@ -48,7 +48,7 @@ type mechanism string
 
 // UnmarshalText accepts capitals too, since Kafka's own documentation has them.
 func (m *mechanism) UnmarshalText(text []byte) error {
-	known := []string{publisher.SASLPlain, publisher.SASLScramSHA256, publisher.SASLScramSHA512, publisher.SASLOAuthBearer}
+	known := []string{auth.Plain, auth.ScramSHA256, auth.ScramSHA512, auth.OAuthBearer}
 	for _, name := range known {
 		if strings.EqualFold(string(text), name) {
 			*m = mechanism(name)

@@ -15,11 +15,12 @@ import (
 
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // asGuest authenticates as somebody who needs permission.
-func asGuest(name, secret string) *publisher.SASLConfig {
-	return &publisher.SASLConfig{Mechanism: publisher.SASLPlain, Username: name, Password: secret}
+func asGuest(name, secret string) *auth.SASL {
+	return &auth.SASL{Mechanism: auth.Plain, Username: name, Password: secret}
 }
 
 // A user who may not write is told so, with the topic and the broker. Once that is

@@ -18,6 +18,7 @@ import (
 	"github.com/flowpub/flowpub/internal/testca"
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/auth"
 )
 
 // TestSecuredBroker has all tests of authentication, encryption and permissions:
@@ -27,9 +28,9 @@ func TestSecuredBroker(t *testing.T) {
 	t.Parallel()
 	s := startSecured(t)
 	t.Run("ProducerForgotten", s.producerForgotten)
-	t.Run("Plain", func(t *testing.T) { s.delivers(t, 60, "SECURED", s.withPassword(publisher.SASLPlain)) })
-	t.Run("ScramSHA256", func(t *testing.T) { s.delivers(t, 59, "SECURED", s.withPassword(publisher.SASLScramSHA256)) })
-	t.Run("ScramSHA512", func(t *testing.T) { s.delivers(t, 61, "SECURED", s.withPassword(publisher.SASLScramSHA512)) })
+	t.Run("Plain", func(t *testing.T) { s.delivers(t, 60, "SECURED", s.withPassword(auth.Plain)) })
+	t.Run("ScramSHA256", func(t *testing.T) { s.delivers(t, 59, "SECURED", s.withPassword(auth.ScramSHA256)) })
+	t.Run("ScramSHA512", func(t *testing.T) { s.delivers(t, 61, "SECURED", s.withPassword(auth.ScramSHA512)) })
 	t.Run("OAuthTokenFile", func(t *testing.T) {
 		s.delivers(t, 62, "SECURED", s.withTokenFile(testca.File(t, "token", []byte(unsecuredToken(t, time.Hour)))))
 	})
@@ -64,15 +65,15 @@ func (s *secured) delivers(t *testing.T, network byte, listener string, secure f
 
 func (s *secured) withPassword(mechanism string) func(*publisher.Config) {
 	return func(cfg *publisher.Config) {
-		cfg.TLS = &publisher.TLSConfig{CAFile: s.caFile}
-		cfg.SASL = &publisher.SASLConfig{Mechanism: mechanism, Username: user, Password: password}
+		cfg.TLS = &auth.TLS{CAFile: s.caFile}
+		cfg.SASL = &auth.SASL{Mechanism: mechanism, Username: user, Password: password}
 	}
 }
 
 func (s *secured) withTokenFile(file string) func(*publisher.Config) {
 	return func(cfg *publisher.Config) {
-		cfg.TLS = &publisher.TLSConfig{CAFile: s.caFile}
-		cfg.SASL = &publisher.SASLConfig{Mechanism: publisher.SASLOAuthBearer, OAuth: publisher.OAuthConfig{TokenFile: file}}
+		cfg.TLS = &auth.TLS{CAFile: s.caFile}
+		cfg.SASL = &auth.SASL{Mechanism: auth.OAuthBearer, OAuth: auth.OAuth{TokenFile: file}}
 	}
 }
 
@@ -91,8 +92,8 @@ func (s *secured) withEndpoint(t *testing.T, lifetime time.Duration, given *atom
 	}))
 	t.Cleanup(endpoint.Close)
 	return func(cfg *publisher.Config) {
-		cfg.TLS = &publisher.TLSConfig{CAFile: s.caFile}
-		cfg.SASL = &publisher.SASLConfig{Mechanism: publisher.SASLOAuthBearer, OAuth: publisher.OAuthConfig{
+		cfg.TLS = &auth.TLS{CAFile: s.caFile}
+		cfg.SASL = &auth.SASL{Mechanism: auth.OAuthBearer, OAuth: auth.OAuth{
 			TokenURL: endpoint.URL, ClientID: user, ClientSecretFile: testca.File(t, "secret", []byte(secret)),
 		}}
 	}
@@ -100,7 +101,7 @@ func (s *secured) withEndpoint(t *testing.T, lifetime time.Duration, given *atom
 
 func (s *secured) withCertificate(certFile, keyFile string) func(*publisher.Config) {
 	return func(cfg *publisher.Config) {
-		cfg.TLS = &publisher.TLSConfig{CAFile: s.caFile, CertFile: certFile, KeyFile: keyFile}
+		cfg.TLS = &auth.TLS{CAFile: s.caFile, CertFile: certFile, KeyFile: keyFile}
 	}
 }
 
@@ -165,8 +166,8 @@ func (s *secured) wrongPassword(t *testing.T) {
 	s.refused(t, refusal{
 		network: 65, listener: "SECURED",
 		secure: func(cfg *publisher.Config) {
-			cfg.TLS = &publisher.TLSConfig{CAFile: s.caFile}
-			cfg.SASL = &publisher.SASLConfig{Mechanism: publisher.SASLPlain, Username: user, PasswordFile: file}
+			cfg.TLS = &auth.TLS{CAFile: s.caFile}
+			cfg.SASL = &auth.SASL{Mechanism: auth.Plain, Username: user, PasswordFile: file}
 		},
 		told: "[58] SASL Authentication Failed: SASL Authentication failed: Authentication failed: Invalid username or password",
 		cure: "correct the SASL mechanism, user name, password or token",
@@ -191,7 +192,7 @@ func (s *secured) untrustedCA(t *testing.T) {
 		network: 67, listener: "MUTUAL",
 		secure: func(cfg *publisher.Config) {
 			certFile, keyFile := s.ca.Issue(t, user).Files(t)
-			cfg.TLS = &publisher.TLSConfig{CAFile: file, CertFile: certFile, KeyFile: keyFile}
+			cfg.TLS = &auth.TLS{CAFile: file, CertFile: certFile, KeyFile: keyFile}
 		},
 		told: "tls: failed to verify certificate: x509: certificate signed by unknown authority",
 		cure: "compare the certificate authority, the server name, and whether that port speaks TLS",
@@ -203,7 +204,7 @@ func (s *secured) untrustedCA(t *testing.T) {
 func (s *secured) expiredCertificate(t *testing.T) {
 	s.refused(t, refusal{
 		network: 68, listener: "EXPIRED",
-		secure: func(cfg *publisher.Config) { cfg.TLS = &publisher.TLSConfig{CAFile: s.caFile} },
+		secure: func(cfg *publisher.Config) { cfg.TLS = &auth.TLS{CAFile: s.caFile} },
 		told:   "tls: failed to verify certificate: x509: certificate has expired or is not yet valid",
 		cure:   "compare the certificate authority, the server name, and whether that port speaks TLS",
 		mend:   func() { s.setCertificate(t, "EXPIRED", s.ca.Issue(t, "broker")) },
@@ -239,8 +240,8 @@ func (s *secured) passwordReplaced(t *testing.T) {
 	s.setPassword(t, rotated, oldPass)
 	file := testca.File(t, "password", []byte(oldPass+"\n"))
 	s.replaced(t, 69, "PASSWORD", func(cfg *publisher.Config) {
-		cfg.TLS = &publisher.TLSConfig{CAFile: s.caFile}
-		cfg.SASL = &publisher.SASLConfig{Mechanism: publisher.SASLScramSHA512, Username: rotated, PasswordFile: file}
+		cfg.TLS = &auth.TLS{CAFile: s.caFile}
+		cfg.SASL = &auth.SASL{Mechanism: auth.ScramSHA512, Username: rotated, PasswordFile: file}
 	}, func(p *publisher.Publisher, log *logbook) {
 		old := s.connections(t, "PASSWORD")
 		replaceFile(t, file, []byte(freshPass+"\n"))
@@ -288,7 +289,7 @@ func (s *secured) authorityReplaced(t *testing.T) {
 	next := testca.New(t)
 	file := s.ca.File(t)
 	stats := s.replaced(t, 72, "AUTHORITY", func(cfg *publisher.Config) {
-		cfg.TLS = &publisher.TLSConfig{CAFile: file}
+		cfg.TLS = &auth.TLS{CAFile: file}
 	}, func(p *publisher.Publisher, _ *logbook) {
 		old := s.connections(t, "AUTHORITY")
 		replaceFile(t, file, slices.Concat(s.ca.PEM, next.PEM))

@@ -1,4 +1,4 @@
-package publisher
+package auth
 
 import (
 	"context"
@@ -9,28 +9,28 @@ import (
 
 	"github.com/segmentio/kafka-go/sasl"
 
-	kinds "github.com/flowpub/flowpub/publisher/failure"
-	"github.com/flowpub/flowpub/publisher/scram"
+	"github.com/flowpub/flowpub/publisher/auth/scram"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
-// loginGate keeps brokers from locking us out. Once one has refused who we are,
-// all are left alone but for one login each slowBackoff, until one succeeds. Those
+// gate keeps brokers from locking us out. Once one has refused who we are,
+// all are left alone but for one login each failure.SlowPause, until one succeeds. Those
 // under way then are not called back. It is safe for concurrent use; the zero value
 // is open.
-type loginGate struct {
+type gate struct {
 	mu    sync.Mutex
 	why   error     // nil while it is open
 	until time.Time // no login before, if it is shut
 }
 
 // refusal is why there may be no login now.
-func (g *loginGate) refusal(now time.Time) error {
+func (g *gate) refusal(now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.refusalLocked(now)
 }
 
-func (g *loginGate) refusalLocked(now time.Time) error {
+func (g *gate) refusalLocked(now time.Time) error {
 	if g.why == nil || !now.Before(g.until) {
 		return nil
 	}
@@ -38,19 +38,19 @@ func (g *loginGate) refusalLocked(now time.Time) error {
 }
 
 // enter is refusal; without one the caller logs in.
-func (g *loginGate) enter(now time.Time) error {
+func (g *gate) enter(now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := g.refusalLocked(now); err != nil {
 		return err
 	}
-	g.until = now.Add(slowBackoff)
+	g.until = now.Add(failure.SlowPause)
 	return nil
 }
 
 // judge looks at an error for a broker's refusal.
-func (g *loginGate) judge(err error) {
-	if _, ours := errors.AsType[*shutOutError](err); ours || localKind(err).name != kinds.Auth.Name {
+func (g *gate) judge(err error) {
+	if _, ours := errors.AsType[*shutOutError](err); ours || failure.Of(err).Name != failure.Auth.Name {
 		return
 	}
 	g.mu.Lock()
@@ -59,7 +59,7 @@ func (g *loginGate) judge(err error) {
 }
 
 // open lets everybody in: a login has succeeded, or there is another token.
-func (g *loginGate) open() {
+func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.why = nil
@@ -77,7 +77,7 @@ func (e *shutOutError) Unwrap() error { return e.err }
 // gatedMechanism lets logins through a gate. It is safe for concurrent use.
 type gatedMechanism struct {
 	sasl.Mechanism
-	gate *loginGate
+	gate *gate
 }
 
 // Start is part of sasl.Mechanism.
@@ -95,7 +95,7 @@ func (m *gatedMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, 
 // gatedExchange opens the gate when it succeeds.
 type gatedExchange struct {
 	sasl.StateMachine
-	gate *loginGate
+	gate *gate
 }
 
 // Next is part of sasl.StateMachine.
@@ -110,12 +110,12 @@ func (e *gatedExchange) Next(ctx context.Context, challenge []byte) (done bool, 
 // loginError is the error of a login that was not given up: it has failed for what the
 // broker said. err may be nil.
 func loginError(ctx context.Context, err error) error {
-	if _, known := errors.AsType[*kinds.Error](err); known || err == nil || ctx.Err() != nil {
+	if _, known := errors.AsType[*failure.Error](err); known || err == nil || ctx.Err() != nil {
 		return err
 	}
-	kind := kinds.Auth
+	kind := failure.Auth
 	if _, ok := errors.AsType[*scram.IterationsError](err); ok {
 		kind.Cure = fmt.Sprintf("give the user SCRAM credentials with %d to %d iterations, or look who stands in the broker's place", scram.MinIterations, scram.MaxIterations)
 	}
-	return &kinds.Error{Kind: kind, Err: err}
+	return &failure.Error{Kind: kind, Err: err}
 }

@@ -1,4 +1,4 @@
-package publisher
+package auth
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/secretfile"
 	"github.com/flowpub/flowpub/internal/secrethttp"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 const (
@@ -26,19 +26,19 @@ const (
 	// find out how the endpoint wants the credentials.
 	tokenTimeout = 5 * time.Second
 	// tokenPause is the least time between two requests, however short-lived the
-	// tokens are; after a failure it is slowBackoff, and after refusals by brokers
+	// tokens are; after a failure it is failure.SlowPause, and after refusals by brokers
 	// from that to maxRefusedPause.
 	tokenPause      = time.Second
 	maxRefusedPause = 5 * time.Minute
 	// tokenMargin is what a new token needs before the old one expires: up to two
-	// clusterTick, the request, and the new connections.
+	// looks of the cluster, the request, and the new connections.
 	tokenMargin = 5 * time.Second
 )
 
-// tokenEndpoint gets tokens for client credentials, one request at a time, and
+// Tokens gets tokens for client credentials, one request at a time, and
 // keeps each until it is time for the next. It is safe for concurrent use.
-type tokenEndpoint struct {
-	cfg    *OAuthConfig
+type Tokens struct {
+	cfg    *OAuth
 	life   context.Context          // ends when no token is needed any more
 	client clientcredentials.Config // of the request under way
 
@@ -57,33 +57,33 @@ type tokenEndpoint struct {
 	pause   time.Duration
 }
 
-func newTokenEndpoint(life context.Context, cfg *OAuthConfig) *tokenEndpoint {
-	return &tokenEndpoint{cfg: cfg, life: life, client: clientcredentials.Config{
+func newTokens(life context.Context, cfg *OAuth) *Tokens {
+	return &Tokens{cfg: cfg, life: life, client: clientcredentials.Config{
 		ClientID: cfg.ClientID, TokenURL: cfg.TokenURL, Scopes: strings.Fields(cfg.Scope),
 	}}
 }
 
 // errTokenShort is why there is no token although the endpoint gave one.
-var errTokenShort = errors.New("publisher: the OAuth token has expired, and was asked for a moment ago: have the token endpoint give tokens that last longer")
+var errTokenShort = errors.New("the OAuth token has expired, and was asked for a moment ago: have the token endpoint give tokens that last longer")
 
 // current returns a token that has not expired. It asks for one only if there is
 // none: connections wait for no other.
-func (e *tokenEndpoint) current(ctx context.Context) (string, error) {
+func (e *Tokens) current(ctx context.Context) (string, error) {
 	if token := e.unexpired(); token != "" {
 		return token, nil
 	}
-	err := e.ask(ctx)
+	err := e.Ask(ctx)
 	if token := e.unexpired(); token != "" {
 		return token, nil
 	}
 	if err == nil {
-		err = &kinds.Error{Kind: kinds.Token, Err: errTokenShort}
+		err = &failure.Error{Kind: failure.Token, Err: errTokenShort}
 	}
 	return "", err
 }
 
 // unexpired returns the token; empty if there is none that has not expired.
-func (e *tokenEndpoint) unexpired() string {
+func (e *Tokens) unexpired() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.expires.IsZero() && !time.Now().Before(e.expires) {
@@ -92,22 +92,22 @@ func (e *tokenEndpoint) unexpired() string {
 	return e.token
 }
 
-// newest is the number of the token. The first has number 1; one that is the same
+// Newest is the number of the token. The first has number 1; one that is the same
 // as the last has its number.
-func (e *tokenEndpoint) newest() int {
+func (e *Tokens) Newest() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.number
 }
 
-// stale tells whether there should be a request now. The caller holds the lock.
-func (e *tokenEndpoint) stale(now time.Time) bool {
+// stale reports whether there should be a request now. The caller holds the lock.
+func (e *Tokens) stale(now time.Time) bool {
 	wanted := e.token == "" || !e.renew.IsZero() && !now.Before(e.renew)
 	return wanted && !now.Before(e.quiet)
 }
 
-// due tells whether the token there is should be replaced now.
-func (e *tokenEndpoint) due() bool {
+// Due reports whether the token there is should be replaced now.
+func (e *Tokens) Due() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.token != "" && e.stale(time.Now())
@@ -116,22 +116,22 @@ func (e *tokenEndpoint) due() bool {
 // refuse has another token asked for, soon but not at once, and later each time
 // that the next is refused too: brokers that refuse every token must turn neither
 // into requests nor into new connections without end.
-func (e *tokenEndpoint) refuse(token string) {
+func (e *Tokens) refuse(token string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if token != e.token || e.refused {
 		return
 	}
 	e.refused = true
-	e.pause = min(max(slowBackoff, 2*e.pause), maxRefusedPause)
+	e.pause = min(max(failure.SlowPause, 2*e.pause), maxRefusedPause)
 	if at := e.fetched.Add(e.pause); e.renew.IsZero() || at.Before(e.renew) {
 		e.renew = at
 	}
 }
 
-// ask has a request made if it is time for one, and returns why the last one
+// Ask has a request made if it is time for one, and returns why the last one
 // failed. All that ask at the same time share one, which goes on when ctx ends.
-func (e *tokenEndpoint) ask(ctx context.Context) error {
+func (e *Tokens) Ask(ctx context.Context) error {
 	ended := e.begin() //nolint:contextcheck // the request is for all that wait
 	if ended == nil {
 		return e.lastProblem()
@@ -140,13 +140,13 @@ func (e *tokenEndpoint) ask(ctx context.Context) error {
 	case <-ended:
 		return e.lastProblem()
 	case <-ctx.Done():
-		return &kinds.Error{Kind: kinds.Token, Err: fmt.Errorf("publisher: waiting for an OAuth token: %w", ctx.Err())}
+		return &failure.Error{Kind: failure.Token, Err: fmt.Errorf("waiting for an OAuth token: %w", ctx.Err())}
 	}
 }
 
 // begin returns what is closed when the request under way has ended, one that it
 // begins if it is time for that; nil if there is none.
-func (e *tokenEndpoint) begin() <-chan struct{} {
+func (e *Tokens) begin() <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.asking == nil && e.stale(time.Now()) {
@@ -159,21 +159,21 @@ func (e *tokenEndpoint) begin() <-chan struct{} {
 	return e.asking
 }
 
-func (e *tokenEndpoint) lastProblem() error {
+func (e *Tokens) lastProblem() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.problem
 }
 
 // take notes what came of a request that has just ended.
-func (e *tokenEndpoint) take(token *oauth2.Token, err error, now time.Time) {
+func (e *Tokens) take(token *oauth2.Token, err error, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.asking != nil {
 		close(e.asking)
 		e.asking = nil
 	}
-	e.problem, e.quiet = err, now.Add(slowBackoff)
+	e.problem, e.quiet = err, now.Add(failure.SlowPause)
 	if err != nil {
 		return
 	}
@@ -198,22 +198,22 @@ func renewAfter(lifetime time.Duration) time.Duration {
 }
 
 // request asks the endpoint. What the files hold now counts.
-func (e *tokenEndpoint) request() (*oauth2.Token, error) {
+func (e *Tokens) request() (*oauth2.Token, error) {
 	ctx, cancel := context.WithTimeout(e.life, tokenTimeout)
 	defer cancel()
 	secret, err := secretfile.Read("OAuth client secret", e.cfg.ClientSecretFile)
 	if err != nil {
-		return nil, &kinds.Error{Kind: kinds.Token, Err: err}
+		return nil, &failure.Error{Kind: failure.Token, Err: err}
 	}
 	client, err := secrethttp.Client(e.cfg.CAFile)
 	if err != nil {
-		return nil, &kinds.Error{Kind: kinds.Token, Err: err}
+		return nil, &failure.Error{Kind: failure.Token, Err: err}
 	}
 	e.client.ClientSecret = secret
 	token, err := e.client.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	switch {
 	case e.life.Err() != nil:
-		return nil, &kinds.Error{Kind: kinds.Token, Err: e.life.Err()}
+		return nil, &failure.Error{Kind: failure.Token, Err: e.life.Err()}
 	case err != nil:
 		return nil, e.cfg.tokenError(ctx, err)
 	case !strings.EqualFold(token.Type(), "bearer") || !bearerToken.MatchString(token.AccessToken):
@@ -262,7 +262,7 @@ var tokenErrorCodes = map[string]string{
 // tokenError tells of a request that brought no token. Texts of net/http and
 // oauth2 quote answers and URLs, so only those of the network and of TLS, which do
 // not, are shown.
-func (c *OAuthConfig) tokenError(ctx context.Context, err error) error {
+func (c *OAuth) tokenError(ctx context.Context, err error) error {
 	var refusal *oauth2.RetrieveError
 	var network *net.OpError
 	var dns *net.DNSError
@@ -276,7 +276,7 @@ func (c *OAuthConfig) tokenError(ctx context.Context, err error) error {
 		return c.tokenFailure(fmt.Sprintf("no answer within %v", tokenTimeout), "look at the token endpoint's health and at the network")
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return c.tokenFailure("it answers without TLS", "correct the token URL: http, or another port")
-	case kinds.IsTLS(err):
+	case failure.IsTLS(err):
 		return c.tokenFailure(secrethttp.Cause(err).Error(), "compare the endpoint's certificate with the authorities for it, and its name with the token URL")
 	case errors.As(err, &dns), errors.As(err, &network):
 		return c.tokenFailure(secrethttp.Cause(err).Error(), "start the token endpoint, or correct the token URL")
@@ -285,7 +285,7 @@ func (c *OAuthConfig) tokenError(ctx context.Context, err error) error {
 }
 
 // tokenRefusal tells of an endpoint that answered with an error.
-func (c *OAuthConfig) tokenRefusal(answer *oauth2.RetrieveError) error {
+func (c *OAuth) tokenRefusal(answer *oauth2.RetrieveError) error {
 	status := answer.Response.StatusCode
 	if proxy := secrethttp.ProxyError(status); proxy == http.StatusProxyAuthRequired {
 		return c.tokenFailure(proxy.Error(), proxy.Cure())
@@ -308,12 +308,12 @@ func (c *OAuthConfig) tokenRefusal(answer *oauth2.RetrieveError) error {
 
 // tokenFailure is an error that names the endpoint, without what its URL may hold
 // of secrets.
-func (c *OAuthConfig) tokenFailure(text, cure string) error {
+func (c *OAuth) tokenFailure(text, cure string) error {
 	where := "?"
 	if u, err := url.Parse(c.TokenURL); err == nil {
 		where = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
-	kind := kinds.Token
+	kind := failure.Token
 	kind.Cure = cure
-	return &kinds.Error{Kind: kind, Err: fmt.Errorf("publisher: OAuth token from %s: %s", where, text)}
+	return &failure.Error{Kind: kind, Err: fmt.Errorf("OAuth token from %s: %s", where, text)}
 }

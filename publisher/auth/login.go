@@ -1,36 +1,33 @@
-package publisher
+package auth
 
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"sync"
 
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// Login is how other clients of package kafka-go connect as a Publisher does. It
-// is safe for concurrent use.
+// Login authenticates other clients of package kafka-go as a Publisher does. It is
+// safe for concurrent use.
 type Login struct {
 	tls  *tls.Config
 	sasl *freshMechanism // nil without SASL
 }
 
-// NewLogin checks both configurations, either of which may be nil, and reads
-// their files. Tokens are asked for until life ends.
-func NewLogin(life context.Context, tlsConfig *TLSConfig, saslConfig *SASLConfig) (*Login, error) {
-	if err := errors.Join(tlsConfig.validate(), saslConfig.validate()); err != nil {
+// NewLogin checks c and reads its files. Tokens are asked for until life ends.
+func NewLogin(life context.Context, c Config) (*Login, error) {
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	cfg := Config{TLS: tlsConfig, SASL: saslConfig}
-	tokens := cfg.tokenEndpoint(life)
-	read, err := cfg.credentials(tokens)
+	tokens := c.Tokens(life)
+	read, err := c.Load(tokens)
 	if err != nil {
 		return nil, err
 	}
-	l := &Login{tls: read.tls}
-	if saslConfig != nil {
-		l.sasl = &freshMechanism{config: saslConfig, tokens: tokens, latest: read}
+	l := &Login{tls: read.TLS}
+	if c.SASL != nil {
+		l.sasl = &freshMechanism{config: c.SASL, tokens: tokens, latest: read}
 	}
 	return l, nil
 }
@@ -58,17 +55,17 @@ func (l *Login) Explain(err error) error {
 
 // freshMechanism is a SASL mechanism that reads its files for each login.
 type freshMechanism struct {
-	config  *SASLConfig
-	tokens  *tokenEndpoint
-	gate    loginGate
-	refused authRefusal
+	config  *SASL
+	tokens  *Tokens
+	gate    gate
+	refused Refusal
 
 	mu     sync.Mutex
-	latest *credentials
+	latest *Credentials
 }
 
 // Name is part of sasl.Mechanism.
-func (m *freshMechanism) Name() string { return m.current().sasl.Name() }
+func (m *freshMechanism) Name() string { return m.current().SASL.Name() }
 
 // Start is part of sasl.Mechanism.
 func (m *freshMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
@@ -79,21 +76,21 @@ func (m *freshMechanism) Start(ctx context.Context) (sasl.StateMachine, []byte, 
 	m.mu.Lock()
 	m.latest = read
 	m.mu.Unlock()
-	exchange, first, err := (&gatedMechanism{read.sasl, &m.gate}).Start(m.refused.with(ctx))
+	exchange, first, err := (&gatedMechanism{read.SASL, &m.gate}).Start(m.refused.With(ctx))
 	if err != nil {
 		return nil, nil, err
 	}
 	return &notedExchange{exchange, &m.refused}, first, nil
 }
 
-func (m *freshMechanism) current() *credentials {
+func (m *freshMechanism) current() *Credentials {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.latest
 }
 
 func (m *freshMechanism) explain(err error) error {
-	err = m.current().discreet(m.refused.explain(err))
+	err = m.current().Discreet(m.refused.explain(err))
 	m.gate.judge(err)
 	return err
 }
@@ -101,10 +98,10 @@ func (m *freshMechanism) explain(err error) error {
 // notedExchange keeps why a broker refuses a token.
 type notedExchange struct {
 	sasl.StateMachine
-	refused *authRefusal
+	refused *Refusal
 }
 
 // Next is part of sasl.StateMachine.
 func (e *notedExchange) Next(ctx context.Context, challenge []byte) (done bool, response []byte, err error) {
-	return e.StateMachine.Next(e.refused.with(ctx), challenge)
+	return e.StateMachine.Next(e.refused.With(ctx), challenge)
 }

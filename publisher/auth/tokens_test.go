@@ -1,4 +1,4 @@
-package publisher
+package auth
 
 import (
 	"context"
@@ -19,24 +19,25 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/flowpub/flowpub/internal/fakehttp"
 	"github.com/flowpub/flowpub/internal/secrethttp"
 	"github.com/flowpub/flowpub/internal/testca"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // A secret that looks different in every encoding.
 const clientSecret = "p&ss/w?rd+with=%all~that"
 
 // oauthConfig names an endpoint, with secrets in its URL that nothing may show.
-func oauthConfig(t *testing.T, endpoint string) OAuthConfig {
+func oauthConfig(t *testing.T, endpoint string) OAuth {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "secret")
 	writeFile(t, file, clientSecret+"\n")
-	return OAuthConfig{TokenURL: endpoint + "/token?key=query-secret", ClientID: "flow pub", ClientSecretFile: file, Scope: "kafka  flows"}
+	return OAuth{TokenURL: endpoint + "/token?key=query-secret", ClientID: "flow pub", ClientSecretFile: file, Scope: "kafka  flows"}
 }
 
 // startEndpoint serves plain HTTP.
-func startEndpoint(t *testing.T, answer http.HandlerFunc) OAuthConfig {
+func startEndpoint(t *testing.T, answer http.HandlerFunc) OAuth {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
@@ -73,7 +74,7 @@ func TestTokenRequest(t *testing.T) {
 			}
 			giveToken(w, fmt.Sprint("token", requests.Load()), 3600)
 		})
-		e := newTokenEndpoint(t.Context(), &cfg)
+		e := newTokens(t.Context(), &cfg)
 		first := int32(1)
 		if inBody {
 			first = 2 // the header is tried before
@@ -185,18 +186,18 @@ func TestTokenErrors(t *testing.T) {
 }
 
 // checkTokenError asks the endpoint, which must give no token but that error.
-func checkTokenError(t *testing.T, cfg OAuthConfig, want, cure string) {
+func checkTokenError(t *testing.T, cfg OAuth, want, cure string) {
 	t.Helper()
 	where, _, _ := strings.Cut(cfg.TokenURL, "?")
-	_, err := newTokenEndpoint(t.Context(), &cfg).current(t.Context())
+	_, err := newTokens(t.Context(), &cfg).current(t.Context())
 	if err == nil {
 		t.Fatal("there is a token")
 	}
 	text := err.Error()
-	if !strings.HasPrefix(text, "publisher: OAuth token from "+where+": ") || !strings.Contains(text, want) {
+	if !strings.HasPrefix(text, "OAuth token from "+where+": ") || !strings.Contains(text, want) {
 		t.Errorf("error\n     %s\nwant that of %s: %s", text, where, want)
 	}
-	kind := kinds.Of(err)
+	kind := failure.Of(err)
 	if kind.Cure != cure || kind.Name != "oauth_token" || !kind.Slow {
 		t.Errorf("kind %q with cure %q, want %q", kind.Name, kind.Cure, cure)
 	}
@@ -210,9 +211,9 @@ func checkTokenError(t *testing.T, cfg OAuthConfig, want, cure string) {
 // The URL is told without what it may hold of secrets.
 func TestTokenURLIsToldInPart(t *testing.T) {
 	t.Parallel()
-	c := OAuthConfig{TokenURL: "https://user:hunter2@idp.example.net:8443/realms/net/token?key=hunter2#hunter2"}
+	c := OAuth{TokenURL: "https://user:hunter2@idp.example.net:8443/realms/net/token?key=hunter2#hunter2"}
 	got := c.tokenFailure("no", "").Error()
-	if want := "publisher: OAuth token from https://idp.example.net:8443/realms/net/token: no"; got != want {
+	if want := "OAuth token from https://idp.example.net:8443/realms/net/token: no"; got != want {
 		t.Errorf("error %q, want %q", got, want)
 	}
 }
@@ -222,15 +223,16 @@ func TestTokenConnectionErrors(t *testing.T) {
 	t.Parallel()
 	a := testca.New(t)
 	secured := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { giveToken(w, "abc", 60) }))
-	secured.TLS = serverTLS(t, a)
-	secured.TLS.ClientAuth = tls.NoClientCert
+	secured.TLS = &tls.Config{Certificates: []tls.Certificate{a.Issue(t, "idp").TLS(t)}, MinVersion: tls.VersionTLS12}
 	secured.StartTLS()
 	t.Cleanup(secured.Close)
-	nowhere, _ := reserveAddress(t)
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	nowhere := closed.Listener.Addr().String()
 
 	cfg := oauthConfig(t, secured.URL)
 	cfg.CAFile = a.File(t)
-	if token, err := newTokenEndpoint(t.Context(), &cfg).current(t.Context()); token != "abc" || err != nil {
+	if token, err := newTokens(t.Context(), &cfg).current(t.Context()); token != "abc" || err != nil {
 		t.Errorf("token %q, error %v", token, err)
 	}
 	cfg.CAFile = testca.New(t).File(t)
@@ -259,7 +261,7 @@ func TestTokenFilesAreReadAgain(t *testing.T) {
 		}
 		giveToken(w, "abc", 60)
 	})
-	e := newTokenEndpoint(t.Context(), &cfg)
+	e := newTokens(t.Context(), &cfg)
 	for _, test := range []struct{ file, wanted, want string }{
 		{clientSecret, clientSecret, ""},
 		{clientSecret, "other", "status 401 Unauthorized"},
@@ -289,13 +291,13 @@ func TestTokenTimes(t *testing.T) {
 		}
 		return got
 	}
-	check := func(e *tokenEndpoint, seconds float64, want bool) {
+	check := func(e *Tokens, seconds float64, want bool) {
 		t.Helper()
 		if got := e.stale(at(seconds)); got != want {
 			t.Errorf("after %v s: stale %v, want %v", seconds, got, want)
 		}
 	}
-	e := new(tokenEndpoint)
+	e := new(Tokens)
 	check(e, 0, true)
 	e.take(nil, errors.New("failed"), at(0))
 	check(e, 4.9, false)
@@ -323,7 +325,7 @@ func TestTokenTimes(t *testing.T) {
 func TestRefusedTokensAreReplacedEverMoreSeldom(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	e := new(tokenEndpoint)
+	e := new(Tokens)
 	for i, seconds := range []int{5, 10, 20, 40, 80, 160, 300, 300} {
 		name := fmt.Sprint("token-", i)
 		e.take(&oauth2.Token{AccessToken: name}, nil, now)
@@ -346,9 +348,9 @@ func TestRefusedTokensAreReplacedEverMoreSeldom(t *testing.T) {
 	if wait := e.renew.Sub(now); wait != 2*time.Second {
 		t.Errorf("a refused token of 4 s is replaced after %v, want 2 s", wait)
 	}
-	before := e.newest()
+	before := e.Newest()
 	e.take(&oauth2.Token{AccessToken: "short"}, nil, now)
-	if e.newest() != before {
+	if e.Newest() != before {
 		t.Error("the same token counts as another")
 	}
 }
@@ -365,7 +367,7 @@ func TestTokenIsWaitedFor(t *testing.T) {
 		<-answer
 		giveToken(w, "abc", 3600)
 	})
-	e := newTokenEndpoint(t.Context(), &cfg)
+	e := newTokens(t.Context(), &cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	first := make(chan error)
 	go func() {
@@ -374,7 +376,7 @@ func TestTokenIsWaitedFor(t *testing.T) {
 	}()
 	<-begun
 	cancel()
-	if err := <-first; !errors.Is(err, context.Canceled) || kinds.Of(err).Name != kinds.Token.Name {
+	if err := <-first; !errors.Is(err, context.Canceled) || failure.Of(err).Name != failure.Token.Name {
 		t.Errorf("who left has error %v", err)
 	}
 	close(answer)
@@ -411,7 +413,7 @@ func TestTokenTellsItsExpiry(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"access_token":".%s.","token_type":"Bearer"}`, base64.RawURLEncoding.EncodeToString([]byte(`{"exp":4102444800}`)))
 	})
-	token, err := newTokenEndpoint(t.Context(), &cfg).request()
+	token, err := newTokens(t.Context(), &cfg).request()
 	if err != nil || !token.Expiry.Equal(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("token %+v, error %v", token, err)
 	}
@@ -439,7 +441,7 @@ func TestProxyRefusesConnection(t *testing.T) {
 			t.Fatalf("the client has %T", client.Transport)
 		}
 		transport.Proxy = http.ProxyURL(where)
-		cfg := OAuthConfig{TokenURL: "https://idp.example.net/token"}
+		cfg := OAuth{TokenURL: "https://idp.example.net/token"}
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, cfg.TokenURL, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -450,8 +452,8 @@ func TestProxyRefusesConnection(t *testing.T) {
 			t.Fatal("there is a connection")
 		}
 		got := cfg.tokenError(t.Context(), err)
-		if text := "publisher: OAuth token from https://idp.example.net/token: " + want.text; got.Error() != text || kinds.Of(got).Cure != want.cure {
-			t.Errorf("error %v, cure %q, want %s, %q", got, kinds.Of(got).Cure, text, want.cure)
+		if text := "OAuth token from https://idp.example.net/token: " + want.text; got.Error() != text || failure.Of(got).Cure != want.cure {
+			t.Errorf("error %v, cure %q, want %s, %q", got, failure.Of(got).Cure, text, want.cure)
 		}
 	}
 }
@@ -462,7 +464,7 @@ func TestOldTokenServes(t *testing.T) {
 	t.Parallel()
 	cfg := startEndpoint(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	for _, left := range []time.Duration{time.Minute, -time.Minute} {
-		e := newTokenEndpoint(t.Context(), &cfg)
+		e := newTokens(t.Context(), &cfg)
 		now := time.Now()
 		e.take(&oauth2.Token{AccessToken: "old", Expiry: now.Add(left)}, nil, now.Add(left-time.Hour))
 		got, err := e.current(t.Context())
@@ -487,131 +489,15 @@ func TestRenewAfter(t *testing.T) {
 	}
 }
 
-// tokens is an endpoint that numbers its tokens, and a broker that takes those
-// from a number on.
-type tokens struct {
-	given, least atomic.Int32
-	seconds      int
-	down         atomic.Bool
-}
-
-func (k *tokens) answer(w http.ResponseWriter, _ *http.Request) {
-	if k.down.Load() {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	giveToken(w, fmt.Sprint("token-", k.given.Add(1)), k.seconds)
-}
-
-func (k *tokens) judge(token string) string {
-	var number int32
-	if _, err := fmt.Sscanf(token, "token-%d", &number); err != nil || number < k.least.Load() {
-		return `{"status":"invalid_token"}`
-	}
-	return ""
-}
-
-func (k *tokens) start(t *testing.T) *Publisher {
-	t.Helper()
-	cfg := startEndpoint(t, k.answer)
-	broker := startBroker(t, 2)
-	bearerBroker(broker, k.judge, closes)
-	return startPublisher(t, broker.ListenAddrs(), func(c *Config) {
-		c.SASL = &SASLConfig{Mechanism: SASLOAuthBearer, OAuth: cfg}
-	})
-}
-
-// Connections are made anew with each token before the last one expires, without
-// a failed attempt; while the endpoint is down the old one serves as long as it
-// lasts, and longer on connections there are.
-func TestTokenIsRenewed(t *testing.T) {
+// Whatever a token endpoint answers: there is an error in time, little is read of
+// it, and no redirection is followed.
+func TestHostileTokenEndpoint(t *testing.T) {
 	t.Parallel()
-	k := &tokens{seconds: 4}
-	p := k.start(t)
-	n := publish(t, p, 0, 10, 30)
-	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
-	first := p.cluster.link.Load()
-	eventually(t, 10*time.Second, "connections are made with another token", func() bool { return p.cluster.link.Load() != first })
-	n += publish(t, p, 10, 20, 30)
-	eventually(t, 10*time.Second, "more is delivered", func() bool { return p.Stats().Delivered == n })
-	k.down.Store(true)
-	eventually(t, 10*time.Second, "the endpoint is missed", func() bool { return p.cluster.tokens.lastProblem() != nil })
-	n += publish(t, p, 20, 30, 30)
-	closeWithin(t, p, 10*time.Second)
-	wantDelivered(t, p, n)
-	for name, count := range p.Stats().ProduceErrors {
-		if count > 0 {
-			t.Errorf("%d attempts failed: %s", count, name)
+	fakehttp.Hostile(t, func(t *testing.T, address string) {
+		t.Helper()
+		cfg := oauthConfig(t, address)
+		if token, err := newTokens(t.Context(), &cfg).request(); err == nil {
+			t.Errorf("the endpoint gave %v", token)
 		}
-	}
-}
-
-// A token that brokers refuse before its time, since it was revoked, is replaced.
-func TestRevokedTokenIsReplaced(t *testing.T) {
-	t.Parallel()
-	k := &tokens{seconds: 3600}
-	k.least.Store(2)
-	p := k.start(t)
-	n := publish(t, p, 0, 10, 30)
-	closeWithin(t, p, 30*time.Second)
-	wantDelivered(t, p, n)
-	if given := k.given.Load(); given != 2 {
-		t.Errorf("%d tokens were asked for, want 2", given)
-	}
-}
-
-// An endpoint that is down at the start is told with its cure, asked slowly, and
-// not missed once it is back.
-func TestTokenEndpointIsDown(t *testing.T) {
-	t.Parallel()
-	k := &tokens{seconds: 3600}
-	k.down.Store(true)
-	p := k.start(t)
-	n := publish(t, p, 0, 10, 30)
-	eventually(t, 10*time.Second, "the reason is told", func() bool {
-		missing := p.Missing()
-		return len(missing) == 1 && strings.Contains(missing[0], "/token: status 503 Service Unavailable")
 	})
-	k.down.Store(false)
-	closeWithin(t, p, 20*time.Second)
-	wantDelivered(t, p, n)
-}
-
-// Whoever asked for a token, connections are made anew with it.
-func TestConnectionsFollowTheToken(t *testing.T) {
-	t.Parallel()
-	k := &tokens{seconds: 3600}
-	p := k.start(t)
-	eventually(t, 10*time.Second, "there is a link", func() bool { return p.cluster.link.Load() != nil })
-	first := p.cluster.link.Load()
-	p.cluster.tokens.take(&oauth2.Token{AccessToken: "token-7"}, nil, time.Now())
-	eventually(t, 10*time.Second, "connections are made with another token", func() bool { return p.cluster.link.Load() != first })
-}
-
-// A request for a token that ends because the publisher does is no problem.
-func TestCloseDuringTokenRequest(t *testing.T) {
-	t.Parallel()
-	var requests atomic.Int32
-	begun := make(chan struct{})
-	cfg := startEndpoint(t, func(w http.ResponseWriter, r *http.Request) {
-		if requests.Add(1) == 1 {
-			giveToken(w, "abc", 2)
-			return
-		}
-		io.Copy(io.Discard, r.Body)
-		close(begun)
-		<-r.Context().Done()
-	})
-	broker := startBroker(t, 1)
-	bearerBroker(broker, only("abc"), closes)
-	var log logBuffer
-	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
-		c.SASL = &SASLConfig{Mechanism: SASLOAuthBearer, OAuth: cfg}
-		c.Logger = log.logger()
-	})
-	<-begun
-	closeWithin(t, p, 10*time.Second)
-	if log.has("no new OAuth token") {
-		t.Errorf("it is warned of:\n%s", log.text())
-	}
 }

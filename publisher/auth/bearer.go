@@ -1,0 +1,180 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/segmentio/kafka-go/sasl"
+
+	"github.com/flowpub/flowpub/internal/secretfile"
+	"github.com/flowpub/flowpub/publisher/failure"
+)
+
+// bearerToken is what a token may consist of: b64token of RFC 6750, section 2.1.
+var bearerToken = regexp.MustCompile(`^[-A-Za-z0-9._~+/]+=*$`)
+
+// readToken reads a file that holds a bearer token. Spaces around it are none of
+// it.
+func readToken(file string) (string, error) {
+	text, err := secretfile.Read("OAuth token", file)
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(text)
+	if !bearerToken.MatchString(token) {
+		return "", fmt.Errorf("OAuth token: %s holds something else: write to it the token alone, such as a JWT, without quotes or \"Bearer\"", file)
+	}
+	return token, nil
+}
+
+// bearer is the SASL mechanism OAUTHBEARER (RFC 7628). It is safe for concurrent
+// use.
+type bearer struct {
+	// token returns the token to send.
+	token func(context.Context) (string, error)
+	// refused is told of a token that a broker did not take.
+	refused func(token string)
+
+	mu   sync.Mutex
+	sent [2]string // the last tokens
+}
+
+// Name is part of sasl.Mechanism.
+func (*bearer) Name() string { return "OAUTHBEARER" }
+
+// Start is part of sasl.Mechanism. The message is that of RFC 7628, section 3.1:
+// no channel binding, no other user to act for, the token.
+func (b *bearer) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	token, err := b.token(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	b.note(token)
+	refusalOf(ctx).note("")
+	return &bearerExchange{bearer: b, token: token}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
+}
+
+// note remembers the last tokens that were sent, so that no error repeats them.
+func (b *bearer) note(token string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sent[0] != token {
+		b.sent = [2]string{token, b.sent[0]}
+	}
+}
+
+// repeated reports whether a text has one of the last tokens in it.
+func (b *bearer) repeated(text string) bool {
+	b.mu.Lock()
+	sent := b.sent
+	b.mu.Unlock()
+	return repeats(text, sent[0]) || repeats(text, sent[1])
+}
+
+// maxReason bounds what is kept of a broker's words.
+const maxReason = 512
+
+// refuse notes, for whom the connection is made, why a broker did not take a token.
+func (b *bearer) refuse(ctx context.Context, token, reason string) {
+	if b.repeated(reason) {
+		reason = hiddenWords
+	}
+	refusalOf(ctx).note(reason[:min(len(reason), maxReason)])
+	b.refused(token)
+}
+
+// Refusal is what a broker last refused a token for, while connections were made
+// for one purpose. It is safe for concurrent use; nil keeps nothing.
+type Refusal struct {
+	mu     sync.Mutex
+	reason string
+}
+
+// refusalKey marks the context in which the client connects.
+type refusalKey struct{}
+
+// With returns a context for connecting, of which r learns the refusals.
+func (r *Refusal) With(ctx context.Context) context.Context {
+	return context.WithValue(ctx, refusalKey{}, r)
+}
+
+func refusalOf(ctx context.Context) *Refusal {
+	r, _ := ctx.Value(refusalKey{}).(*Refusal)
+	return r
+}
+
+// note keeps a reason in place of the last one.
+func (r *Refusal) note(reason string) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reason = reason
+}
+
+// take returns the reason, once.
+func (r *Refusal) take() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reason := r.reason
+	r.reason = ""
+	return reason
+}
+
+// explain adds why a token was refused to the error in which the authentication
+// ended, if the broker left that out there. Some just close the connection then.
+func (r *Refusal) explain(err error) error {
+	reason := r.take()
+	if reason == "" || strings.Contains(err.Error(), reason) {
+		return err
+	}
+	switch failure.Of(err).Name {
+	case failure.Auth.Name, failure.Lost.Name:
+		return &failure.Error{Kind: failure.Auth, Err: &refusedTokenError{err, reason}}
+	}
+	return err
+}
+
+// refusedTokenError is the error of a broker that refused a token for a reason.
+type refusedTokenError struct {
+	err    error
+	reason string
+}
+
+// Error is part of error.
+func (e *refusedTokenError) Error() string {
+	return failure.Sentence(e.err) + ", and refuses the OAuth token: " + e.reason
+}
+
+// Unwrap is part of what errors.Is and errors.As look for.
+func (e *refusedTokenError) Unwrap() error { return e.err }
+
+// bearerExchange is one authentication.
+type bearerExchange struct {
+	bearer    *bearer
+	token     string
+	confirmed bool
+}
+
+// errTokenRefused is what a broker gets that goes on after it refused the token.
+var errTokenRefused = errors.New("the broker refuses the OAuth token")
+
+// Next is part of sasl.StateMachine. An empty answer is success. Anything else is
+// why the broker refuses the token (RFC 7628, section 3.2.2); it wants that
+// confirmed by a single byte, and then ends the exchange with an error.
+func (e *bearerExchange) Next(ctx context.Context, answer []byte) (done bool, response []byte, err error) {
+	switch {
+	case e.confirmed:
+		return false, nil, &failure.Error{Kind: failure.Auth, Err: errTokenRefused}
+	case len(answer) == 0:
+		return true, nil, nil
+	}
+	e.confirmed = true
+	e.bearer.refuse(ctx, e.token, string(answer))
+	return false, []byte{1}, nil
+}

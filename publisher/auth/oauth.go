@@ -1,0 +1,86 @@
+package auth
+
+import (
+	"errors"
+	"net/url"
+
+	"github.com/flowpub/flowpub/internal/secretfile"
+	"github.com/flowpub/flowpub/internal/secrethttp"
+)
+
+// OAuth says where OAuthBearer has its tokens from: a file, or an
+// endpoint that gives them for client credentials (RFC 6749, section 4.4).
+type OAuth struct {
+	// TokenFile holds a token. Whoever writes the file replaces it in time; it is
+	// read again when it changes.
+	TokenFile string
+	// TokenURL is the endpoint, https or http. ClientID and what ClientSecretFile
+	// holds are who asks it; the file is read for each request.
+	TokenURL, ClientID, ClientSecretFile string
+	// Scope is what permissions to ask for, separated by spaces; empty leaves that
+	// to the endpoint.
+	Scope string
+	// CAFile holds the authorities that may sign the endpoint's certificate; empty
+	// means those of the system. It is read for each request.
+	CAFile string
+}
+
+// validate returns every mistake; the files are looked at when there is none.
+func (c *OAuth) validate() error {
+	var errs []error
+	mistake := func(text string) { errs = append(errs, errors.New(""+text)) }
+	client := *c
+	client.TokenFile, client.TokenURL = "", ""
+	switch {
+	case c.TokenFile == "" && c.TokenURL == "":
+		mistake("OAuth needs a token file or the URL of a token endpoint")
+	case c.TokenFile != "" && c.TokenURL != "":
+		mistake("OAuth takes a token file or the URL of a token endpoint, not both")
+	case c.TokenURL == "" && client != (OAuth{}):
+		mistake("OAuth client settings are for a token endpoint: name its URL, or remove them")
+	}
+	if c.TokenURL != "" {
+		errs = append(errs, validateTokenURL(c.TokenURL))
+		if c.ClientID == "" {
+			mistake("OAuth needs a client id for the token endpoint")
+		}
+		if c.ClientSecretFile == "" {
+			mistake("OAuth needs the file of the client secret for the token endpoint")
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return c.validateFiles()
+}
+
+func (c *OAuth) validateFiles() error {
+	if c.TokenFile != "" {
+		_, err := readToken(c.TokenFile)
+		return err
+	}
+	_, secretErr := secretfile.Read("OAuth client secret", c.ClientSecretFile)
+	_, clientErr := secrethttp.Client(c.CAFile)
+	return errors.Join(secretErr, clientErr)
+}
+
+// validateTokenURL shows nothing of the URL: it may hold a password.
+func validateTokenURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
+		return errors.New("OAuth token URL is none: write it as https://host/path")
+	case u.User != nil:
+		return errors.New("OAuth token URL holds credentials: set the client id and the file of the client secret instead")
+	case u.Fragment != "":
+		return errors.New("OAuth token URL has a fragment, which is never sent: leave out what begins with #")
+	}
+	return nil
+}
+
+// Encrypted reports whether nobody on the way to the endpoint can read the client
+// secret.
+func (c *OAuth) Encrypted() bool {
+	u, err := url.Parse(c.TokenURL)
+	return err == nil && u.Scheme == "https"
+}
