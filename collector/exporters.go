@@ -1,6 +1,10 @@
 package collector
 
-import "time"
+import (
+	"time"
+
+	"github.com/flowpub/flowpub/decoder"
+)
 
 const (
 	// recently is how long an exporter counts as heard, and a loss as recent.
@@ -35,7 +39,8 @@ type exporter struct {
 // The zero value is no life.
 type life struct {
 	known        bool
-	port, format uint16
+	port         uint16
+	format       decoder.Format
 	boot         uint32
 	since, heard time.Duration
 }
@@ -71,7 +76,7 @@ func (all exporters) add(st *stream, now time.Duration) {
 
 // compare finds out whether the stream is another device than the one before.
 func (e *exporter) compare(st *stream) {
-	l := life{known: st.bootKnown(), port: st.key.port, boot: st.boot, since: st.since, heard: st.heard}
+	l := life{known: st.bootKnown(), port: st.key.port, format: st.key.Format, boot: st.boot, since: st.since, heard: st.heard}
 	if e.newest.differs(&l) {
 		e.several, e.ports = true, [2]uint16{e.newest.port, l.port}
 	}

@@ -83,10 +83,9 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 		return
 	}
 	in.batch.decode(format, in.packet.AllAnomalies())
+	in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
 	if format.usesTemplates() {
 		in.readSets(d.From, at, now)
-	} else {
-		in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
 	}
 	// What it refuses, the publisher has counted by its reason.
 	_ = in.publisher.Publish(d.From, at, &in.packet)
@@ -142,19 +141,20 @@ func (in *intake) book(now time.Duration) {
 // again before the watch looks.
 func sight(from netip.AddrPort, at decoder.UnixNano, p *decoder.ExportPacket) sighting {
 	exported := p.ExportTime()
+	clock := exported
+	if clock == 0 {
+		clock = at
+	}
 	skew := time.Duration(at) - time.Duration(exported)
 	return sighting{
-		streamKey: streamKey{
-			address:    from.Addr().As16(),
-			port:       from.Port(),
-			engineType: p.EngineType,
-			engineID:   p.EngineID,
-		},
-		flowSequence: p.FlowSequence,
-		records:      uint32(len(p.Records)),
-		uptime:       p.SystemUptime,
-		exported:     exported,
-		skewed:       skew > maxClockSkew || skew < -maxClockSkew,
+		streamKey: streamKey{address: from.Addr().As16(), port: from.Port(), StreamID: p.StreamID()},
+		number:    p.FlowSequence,
+		steps:     p.SequenceSteps(),
+		partial:   p.SequenceUnknown,
+		uptime:    p.SystemUptime,
+		exported:  exported,
+		boot:      bootTime(clock, p.SystemUptime),
+		skewed:    p.Format.HasClock() && (skew > maxClockSkew || skew < -maxClockSkew),
 	}
 }
 

@@ -131,7 +131,7 @@ func (n *notices) found(what *news, now time.Duration) {
 			"cure", "if flowpub_datagrams_kernel_dropped_total stands still, they were lost before they reached this machine")
 	}
 	if f&foundUnsequenced != 0 && n.claim(notice{exporter, matterUnsequenced}, what.standing, now) {
-		n.about(k).Info("flow sequence does not count flows: losses on the way from this exporter cannot be seen")
+		n.about(k).Info("sequence counts neither flows nor packets: losses on the way from this exporter cannot be seen")
 	}
 	if f&foundSkew != 0 && n.claim(notice{exporter, matterSkewed}, what.standing, now) {
 		n.about(k).Warn("exporter's clock is more than a minute from ours",
@@ -160,7 +160,17 @@ func (n *notices) surveyed(address [16]byte, e *exporter, now time.Duration) {
 
 // about returns a logger that names the stream.
 func (n *notices) about(k *streamKey) *slog.Logger {
-	return n.log.With("exporter", k.exporter(), "port", k.port, "engine_type", k.engineType, "engine_id", k.engineID)
+	attrs := []any{"exporter", k.exporter(), "port", k.port, "format", k.Format}
+	if k.Agent != [16]byte{} {
+		attrs = append(attrs, "agent", netip.AddrFrom16(k.Agent).Unmap())
+	}
+	if k.Domain != 0 {
+		attrs = append(attrs, "observation_domain_id", k.Domain)
+	}
+	if k.EngineType != 0 || k.EngineID != 0 {
+		attrs = append(attrs, "engine_type", k.EngineType, "engine_id", k.EngineID)
+	}
+	return n.log.With(attrs...)
 }
 
 // claim reports whether a notice may be logged about a sender of the standing,

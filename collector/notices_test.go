@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowpub/flowpub/decoder"
 )
 
 func TestNoticesOnceAnExporterAndMatter(t *testing.T) {
@@ -86,18 +88,37 @@ func TestFindingsAreLogged(t *testing.T) {
 	t.Parallel()
 	var book logBook
 	n := newNotices(book.logger(), nil)
-	key := &streamKey{address: netip.MustParseAddr("192.0.2.1").As16(), port: 50000, engineType: 1, engineID: 2}
+	key := &streamKey{address: netip.MustParseAddr("192.0.2.1").As16(), port: 50000, StreamID: decoder.StreamID{
+		Format: decoder.FormatNetFlowV5, EngineType: 1, EngineID: 2,
+	}}
 	for i := range 5 {
 		n.found(&news{*key, foundLoss | foundUnsequenced | foundSkew, frequent}, time.Duration(i)*time.Hour)
 	}
-	for _, text := range []string{"flows are missing", "does not count flows", "clock is more than a minute"} {
+	for _, text := range []string{"flows are missing", "counts neither flows nor packets", "clock is more than a minute"} {
 		lines := book.lines(text)
 		if len(lines) != 1 {
 			t.Errorf("%d lines say %q, want 1", len(lines), text)
 			continue
 		}
-		if !strings.Contains(lines[0], "exporter=192.0.2.1 port=50000 engine_type=1 engine_id=2") {
+		if !strings.Contains(lines[0], "exporter=192.0.2.1 port=50000 format=netflow_v5 engine_type=1 engine_id=2") {
 			t.Errorf("%q does not name the stream", lines[0])
+		}
+	}
+}
+
+// A stream is named by what its format has.
+func TestStreamsAreNamed(t *testing.T) {
+	t.Parallel()
+	for want, id := range map[string]decoder.StreamID{
+		"format=netflow_v9 observation_domain_id=7\n": {Format: decoder.FormatNetFlowV9, Domain: 7},
+		"format=ipfix\n": {Format: decoder.FormatIPFIX},
+		"format=sflow agent=::1 observation_domain_id=2\n": {Format: decoder.FormatSFlowV5, Domain: 2, Agent: netip.IPv6Loopback().As16()},
+		"format=sflow agent=192.0.2.9\n":                   {Format: decoder.FormatSFlowV5, Agent: netip.MustParseAddr("192.0.2.9").As16()},
+	} {
+		var book logBook
+		newNotices(book.logger(), nil).about(&streamKey{address: netip.MustParseAddr("192.0.2.1").As16(), port: 9, StreamID: id}).Info("here")
+		if lines := book.lines(""); len(lines) != 1 || !strings.HasSuffix(lines[0], "exporter=192.0.2.1 port=9 "+want) {
+			t.Errorf("%q, want %q in it", lines, want)
 		}
 	}
 }

@@ -25,17 +25,20 @@ type export struct {
 	uptime  *decoder.Uptime
 }
 
+// sighting is of a NetFlow v5 packet unless the test changes it.
 func (e export) sighting() *sighting {
 	sent := e.at - e.sent
 	s := &sighting{
-		flowSequence: e.seq,
-		records:      e.records,
-		uptime:       testUptime + decoder.Uptime(sent/time.Millisecond),
-		exported:     decoder.UnixNano(testSeconds*int64(time.Second) + int64(sent+e.clock)),
+		number:   e.seq,
+		steps:    [decoder.SequenceUnits]uint32{e.records, e.records, 1},
+		uptime:   testUptime + decoder.Uptime(sent/time.Millisecond),
+		exported: decoder.UnixNano(testSeconds*int64(time.Second) + int64(sent+e.clock)),
 	}
+	s.Format = decoder.FormatNetFlowV5
 	if e.uptime != nil {
 		s.uptime = *e.uptime
 	}
+	s.boot = bootTime(s.exported, s.uptime)
 	return s
 }
 
@@ -44,6 +47,7 @@ type outcome struct {
 	missed      uint64
 	restarts    int
 	unsequenced bool
+	unit        decoder.SequenceUnit
 }
 
 const ms, s = time.Millisecond, time.Second
@@ -342,13 +346,19 @@ func TestSequence(t *testing.T) {
 			name:    "counting packets of which some hold one record",
 			packets: alternate(every(2*s, 0, 10, 500, 2, 30), every(2*s, s, 10, 501, 2, 1)),
 			settled: 100 * s,
-			want:    outcome{unsequenced: true},
+			want:    outcome{unit: decoder.CountsPackets},
 		},
 		{
 			name:    "counting packets is recognised",
 			packets: every(s, 0, 50, 500, 1, 30),
 			settled: 100 * s,
-			want:    outcome{unsequenced: true},
+			want:    outcome{unit: decoder.CountsPackets},
+		},
+		{
+			name:    "once it is, packets are missed",
+			packets: join(every(s, 0, 4, 500, 1, 30), every(s, 4*s, 10, 511, 1, 30)),
+			settled: 100 * s,
+			want:    outcome{missed: 7, unit: decoder.CountsPackets},
 		},
 		{
 			name:    "counting packets of which every second is lost",
@@ -357,10 +367,11 @@ func TestSequence(t *testing.T) {
 			want:    outcome{unsequenced: true},
 		},
 		{
-			name:    "counting packets of which hundreds are lost, once it is recognised",
-			packets: join(every(s, 0, 4, 500, 1, 30), every(s, 4*s, 40, 900, 1, 30)),
+			// 100 and 10 seconds' worth of one a second are plausible.
+			name:    "of packets, up to a hundred at once are plausible",
+			packets: join(every(s, 0, 20, 500, 1, 30), every(s, 20*s, 20, 630, 1, 30), every(s, 40*s, 20, 761, 1, 30)),
 			settled: 100 * s,
-			want:    outcome{unsequenced: true},
+			want:    outcome{missed: 110, restarts: 1, unit: decoder.CountsPackets},
 		},
 		{
 			name:    "three odd packets are needed",
@@ -389,14 +400,14 @@ func TestSequence(t *testing.T) {
 		{
 			// Twice nine packets that count flows, with a jump in between.
 			name:    "an exporter has to count flows ten times in a row",
-			packets: join(every(s, 0, 50, 0, 1, 30), every(s, 50*s, 10, 1000, 30, 30), every(s, 60*s, 10, 5000, 30, 30)),
+			packets: join(every(s, 0, 50, 0, 0, 30), every(s, 50*s, 10, 1000, 30, 30), every(s, 60*s, 10, 5000, 30, 30)),
 			settled: 100 * s,
 			want:    outcome{unsequenced: true},
 		},
 		{
-			// 50 x 1; then 10 packets of 30 are needed, the next gap counts.
+			// 50 x 0; then 10 packets of 30 are needed, the next gap counts.
 			name:    "an exporter may learn to count flows",
-			packets: join(every(s, 0, 50, 0, 1, 30), every(s, 50*s, 11, 1000, 30, 30), []export{{at: 61 * s, seq: 1390, records: 30}}),
+			packets: join(every(s, 0, 50, 0, 0, 30), every(s, 50*s, 11, 1000, 30, 30), []export{{at: 61 * s, seq: 1390, records: 30}}),
 			settled: 100 * s,
 			want:    outcome{missed: 60},
 		},
@@ -424,7 +435,7 @@ func watch(packets []export, settled time.Duration) (o outcome) {
 	if settled > 0 {
 		o.missed += q.settle(settled)
 	}
-	o.unsequenced = q.unsequenced
+	o.unsequenced, o.unit = q.unsequenced, q.counts.unit()
 	return o
 }
 
@@ -442,12 +453,15 @@ func TestSequenceTellsOnceThatItIsUnsequenced(t *testing.T) {
 	}
 }
 
-// Whatever an exporter sends, a sequence neither panics nor counts more flows
-// as missing than the packets' sequences jumped over.
+// Whatever an exporter sends, in whatever format, a sequence neither panics nor
+// counts more as missing than the packets' numbers jumped over.
 func FuzzSequence(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 30, 1, 60, 1, 30, 2, 200, 0, 1})
-	f.Add([]byte{0, 255, 255, 1, 1, 0, 0, 1, 200, 3, 0, 1})
-	f.Fuzz(func(t *testing.T, data []byte) {
+	for format := range byte(4) {
+		f.Add(format, []byte{0, 0, 0, 30, 1, 60, 1, 30, 2, 200, 0, 1})
+		f.Add(format, []byte{0, 255, 255, 1, 1, 0, 0, 1, 200, 3, 0, 1})
+		f.Add(format, []byte{0, 0, 30, 29, 1, 0, 60, 29, 1, 0, 90, 29, 1, 0, 120, 29, 1, 0, 125, 4, 1, 0, 200, 29, 1, 0, 230, 29})
+	}
+	f.Fuzz(func(t *testing.T, format byte, data []byte) {
 		var q sequence
 		var now time.Duration
 		var missed, limit uint64
@@ -455,7 +469,11 @@ func FuzzSequence(f *testing.F) {
 		for ; len(data) >= 4; data = data[4:] {
 			now += time.Duration(data[0]) * 100 * ms
 			p := export{at: now, seq: uint32(data[1])<<8 | uint32(data[2]), records: uint32(data[3]) + 1}
-			missed += q.see(p.sighting(), now).missed
+			sighted := p.sighting()
+			sighted.Format = decoder.Formats()[format%4]
+			sighted.steps[decoder.CountsDataRecords] += uint32(data[0]) % 3
+			sighted.partial = data[0]%7 == 6
+			missed += q.see(sighted, now).missed
 			if p.seq > last {
 				limit += uint64(p.seq - last)
 			}
@@ -478,7 +496,7 @@ func BenchmarkSequence(b *testing.B) {
 	var now time.Duration
 	for i := 0; b.Loop(); i++ {
 		sighted := &sightings[i%len(sightings)]
-		sighted.flowSequence = uint32(i) * 30
+		sighted.number = uint32(i) * 30
 		now += ms
 		q.see(sighted, now)
 	}

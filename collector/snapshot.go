@@ -3,6 +3,7 @@ package collector
 import (
 	"time"
 
+	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/telemetry"
 	"github.com/flowpub/flowpub/publisher"
@@ -31,13 +32,14 @@ func (c *Collector) logLinesDropped() uint64 {
 
 // intakeTotals are the sums over all sockets.
 type intakeTotals struct {
-	counts           datagramCounts
-	missed, restarts uint64
-	exporters        exporters
+	counts                  datagramCounts
+	missedRecords, restarts uint64
+	missedPackets           map[string]uint64
+	exporters               exporters
 }
 
 func (c *Collector) addDatagrams(s *telemetry.Snapshot) {
-	totals := intakeTotals{exporters: make(exporters)}
+	totals := intakeTotals{missedPackets: make(map[string]uint64), exporters: make(exporters)}
 	now := time.Since(c.started)
 	for i, l := range c.listeners {
 		stats := l.Stats()
@@ -53,7 +55,7 @@ func (c *Collector) addDatagrams(s *telemetry.Snapshot) {
 	s.DatagramsRejected = totals.counts.rejectedByReason()
 	s.DatagramsForeign = totals.counts.foreignByProtocol()
 	s.PacketsAnomalous = totals.counts.anomalousByKind()
-	s.FlowsMissed = totals.missed
+	s.FlowsMissed, s.ExportPacketsMissed = totals.missedRecords, totals.missedPackets
 	s.ExporterRestarts = totals.restarts
 
 	census := totals.exporters.count(now)
@@ -90,7 +92,10 @@ func (in *intake) addTo(totals *intakeTotals, now time.Duration) {
 	defer in.mu.Unlock()
 	in.streams.settle(now, func(st *stream) { totals.exporters.add(st, now) })
 	totals.counts.add(&in.counts)
-	totals.missed += in.streams.missed
+	totals.missedRecords += in.streams.missedRecords
+	for _, f := range decoder.Formats() {
+		totals.missedPackets[f.String()] += in.streams.missedPackets[f]
+	}
 	totals.restarts += in.streams.restarts
 }
 

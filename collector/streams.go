@@ -4,12 +4,14 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"github.com/flowpub/flowpub/decoder"
 )
 
 // maxStreams bounds the streams of all sockets together, minStreams the part of
-// one socket from below. A stream takes at most 400 bytes, its place in the index
-// included: 13 MB when full, or with the most sockets, minStreams each, for one
-// address 105 MB. The slots are allocated at the start, and take memory as
+// one socket from below. A stream takes at most 440 bytes, its place in the index
+// included: 15 MB when full, or with the most sockets, minStreams each, for one
+// address 115 MB. The slots are allocated at the start, and take memory as
 // streams come; only the index grows.
 const (
 	maxStreams = 1 << 15
@@ -41,9 +43,9 @@ const (
 
 // streamKey tells apart the sequences that exporters send.
 type streamKey struct {
-	address              [16]byte // IPv4 as IPv4-mapped
-	port                 uint16   // UDP source port
-	engineType, engineID uint8
+	address [16]byte // IPv4 as IPv4-mapped
+	port    uint16   // UDP source port
+	decoder.StreamID
 }
 
 // exporter returns the address that the key was made from.
@@ -77,8 +79,9 @@ type streams struct {
 	recency  [standings]recency
 	regulars int
 
-	missed   uint64 // flows
-	restarts uint64
+	missedRecords uint64                    // by streams that count flows or data records
+	missedPackets map[decoder.Format]uint64 // by streams that count packets
+	restarts      uint64
 }
 
 func newStreams(capacity int, named *allowList) *streams {
@@ -87,6 +90,8 @@ func newStreams(capacity int, named *allowList) *streams {
 		named:    named,
 		index:    make(map[streamKey]int32),
 		slots:    make([]stream, 0, capacity),
+
+		missedPackets: make(map[decoder.Format]uint64),
 	}
 	for i := range t.recency {
 		t.recency[i] = emptyRecency
@@ -112,7 +117,7 @@ func (t *streams) see(s *sighting, now time.Duration) (found findings, of standi
 	i := t.place(&s.streamKey, now)
 	st := &t.slots[i]
 	v := st.see(s, now)
-	if t.book(st, v.missed, now) {
+	if t.book(st, v.unit, v.missed, now) {
 		found |= foundLoss
 	}
 	if v.restarted {
@@ -134,17 +139,21 @@ func (t *streams) see(s *sighting, now time.Duration) (found findings, of standi
 func (t *streams) settle(now time.Duration, visit func(*stream)) {
 	for i := range t.slots {
 		st := &t.slots[i]
-		t.book(st, st.settle(now), now)
+		t.book(st, st.counts.unit(), st.settle(now), now)
 		visit(st)
 	}
 }
 
-// book counts missed flows and reports whether there were any.
-func (t *streams) book(st *stream, missed uint64, now time.Duration) bool {
+// book counts what is missing, in its unit, and reports whether anything is.
+func (t *streams) book(st *stream, unit decoder.SequenceUnit, missed uint64, now time.Duration) bool {
 	if missed == 0 {
 		return false
 	}
-	t.missed += missed
+	if unit == decoder.CountsPackets {
+		t.missedPackets[st.key.Format] += missed
+	} else {
+		t.missedRecords += missed
+	}
 	st.lossy, st.lost = true, now
 	return true
 }
@@ -178,7 +187,7 @@ func (t *streams) evict(now time.Duration) int32 {
 	}
 	i := t.recency[of].oldest
 	st := &t.slots[i]
-	t.book(st, st.settle(now), now)
+	t.book(st, st.counts.unit(), st.settle(now), now)
 	t.recency[of].remove(t.slots, i)
 	if of == regular {
 		t.regulars--

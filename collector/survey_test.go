@@ -247,7 +247,7 @@ func TestBootIsKnownThoughClocksDrift(t *testing.T) {
 	}{{0, 0, false}, {30 * day, 26 * s, true}, {30*day + s, 2610 * s, false}} {
 		p := export{at: test.at, clock: test.ahead, records: 1}
 		q.see(p.sighting(), test.at)
-		q.since, q.sinceBoot = 0, p.sighting().bootTime()-uint32(test.ahead/ms)
+		q.since, q.sinceBoot = 0, p.sighting().boot-uint32(test.ahead/ms)
 		if got := q.bootKnown(); got != test.want {
 			t.Errorf("after %v, %v ahead: known %v, want %v", test.at, test.ahead, got, test.want)
 		}

@@ -15,6 +15,27 @@ const (
 	FormatSFlowV5     Format = 105
 )
 
+// Formats returns all formats.
+func Formats() []Format {
+	return []Format{FormatNetFlowV5, FormatNetFlowV9, FormatIPFIX, FormatSFlowV5}
+}
+
+// String returns the format's name, as in the labels of metrics.
+func (f Format) String() string {
+	switch f {
+	case FormatNetFlowV5:
+		return "netflow_v5"
+	case FormatNetFlowV9:
+		return "netflow_v9"
+	case FormatIPFIX:
+		return "ipfix"
+	case FormatSFlowV5:
+		return "sflow"
+	default:
+		return "unspecified"
+	}
+}
+
 // ExportPacket is a decoded export packet, in whatever format it came: its
 // header and the flow records that were really in it.
 //

@@ -84,6 +84,8 @@ func exporterFamilies() []family {
 	return []family{
 		counter("flows_missed_total", "Flows that exporters sent and that never arrived, by gaps in their sequences.",
 			func(s *Snapshot) uint64 { return s.FlowsMissed }),
+		counters("export_packets_missed_total", "format", "Export packets that never arrived, of exporters whose sequences count packets.",
+			func(s *Snapshot) map[string]uint64 { return s.ExportPacketsMissed }),
 		counter("exporter_restarts_total", "Restarts of exporters.",
 			func(s *Snapshot) uint64 { return s.ExporterRestarts }),
 		counters("packets_anomalous_total", "kind", "Export packets with an anomaly, at most once a kind and packet.",

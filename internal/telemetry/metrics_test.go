@@ -39,6 +39,7 @@ func sample() Snapshot {
 		BufferBytes:             65536,
 		BufferLimitBytes:        268435456,
 		FlowsMissed:             9,
+		ExportPacketsMissed:     map[string]uint64{"netflow_v9": 25, "sflow": 0},
 		ExporterRestarts:        10,
 		PacketsAnomalous:        map[string]uint64{"count_above_30": 11, "trailing_bytes": 0},
 		Exporters:               20,
@@ -99,6 +100,9 @@ flowpub_datagrams_rejected_total{reason="version"} 3
 # TYPE flowpub_dead_letters_total counter
 flowpub_dead_letters_total{outcome="delivered"} 15
 flowpub_dead_letters_total{outcome="failed"} 0
+# TYPE flowpub_export_packets_missed_total counter
+flowpub_export_packets_missed_total{format="netflow_v9"} 25
+flowpub_export_packets_missed_total{format="sflow"} 0
 # TYPE flowpub_exporter_restarts_total counter
 flowpub_exporter_restarts_total 10
 # TYPE flowpub_exporters gauge

@@ -58,6 +58,9 @@ type Snapshot struct {
 	// FlowsMissed counts flows that exporters sent and nobody received here, by
 	// gaps in their sequences.
 	FlowsMissed uint64
+	// ExportPacketsMissed is the same of export packets, by format, for
+	// exporters whose sequences count those.
+	ExportPacketsMissed map[string]uint64
 	// ExporterRestarts counts restarts of exporters.
 	ExporterRestarts uint64
 	// PacketsAnomalous counts export packets with at least one anomaly, by kind.
