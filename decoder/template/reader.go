@@ -137,8 +137,11 @@ func bootTime(h *decoder.Header) decoder.UnixNano {
 }
 
 // Templates reads a set of templates or options templates. What of it cannot be read is
-// counted by the table.
+// counted by the table. Behind a malformed set nothing is read.
 func (r *Reader) Templates(options bool, set []byte) {
+	if r.stopped() {
+		return
+	}
 	d := Definition{Format: r.header.Format, Options: options}
 	for {
 		id, rest, found := d.split(set)
@@ -175,6 +178,9 @@ func (r *Reader) Malformed() {
 	r.header.SequenceUnknown = true
 }
 
+// stopped reports whether there was a malformed set.
+func (r *Reader) stopped() bool { return r.packet.Anomalies&decoder.AnomalyMalformedSet != 0 }
+
 // Broken notes that the set at the beginning of b, the rest of the packet, has
 // an impossible length: the rest cannot be read. If it is all zeros, it is padding.
 func (r *Reader) Broken(id uint16, b []byte) {
@@ -201,9 +207,14 @@ func (r *Reader) drop(reason DropReason) {
 	r.header.SequenceUnknown = true
 }
 
-// Data reads the data set whose records are datagram[from:to], behind the headers.
+// Data reads the data set whose records are datagram[from:to], behind the headers. Behind a
+// malformed set it is dropped.
 func (r *Reader) Data(id uint16, datagram []byte, from, to int) {
 	r.Received++
+	if r.stopped() {
+		r.drop(DropMalformed)
+		return
+	}
 	r.learnOptions()
 	b, found := r.table.find(r.source, id, use{now: r.now, boot: r.boot, records: datagram[from:to]})
 	if !found {

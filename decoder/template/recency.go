@@ -68,11 +68,3 @@ func (r *rank) least() *entry {
 	}
 	return r.regulars.oldest
 }
-
-// newest returns the entry that is worth the most, or nil.
-func (r *rank) newest() *entry {
-	if r.regulars.newest != nil {
-		return r.regulars.newest
-	}
-	return r.newcomers.newest
-}

@@ -58,6 +58,7 @@ func TestNumbersOfAnyWidth(t *testing.T) {
 		{"port, 1", field{id: 7, length: 1}, "50", portOf, 0x50, 0},
 		{"port, 4", field{id: 7, length: 4}, "0000c001", portOf, 0xc001, 0},
 		{"port, 4 of which one is lost", field{id: 7, length: 4}, "0100c001", portOf, 0xc001, wide},
+		{"VLAN, 8 of which some are lost", field{id: 58, length: 8}, "0000000100000064", numberOf(decoder.FieldVLANID), 100, wide},
 		{"octets of no length", field{id: 1, length: variable}, "00", octetsOf, 0, 0},
 		{"octets, variable", field{id: 1, length: variable}, "020102", octetsOf, 0x0102, 0},
 		{"octets, variable, long form", field{id: 1, length: variable}, "ff00020102", octetsOf, 0x0102, 0},

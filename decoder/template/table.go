@@ -337,21 +337,15 @@ func (t *Table) newDomain(s *shard, key domainKey) *domain {
 	return d
 }
 
-// leastDomain returns the domain that is worth the least: of those without a regular, if there
-// are any, the one whose templates were silent for the longest.
-func (o *owner) leastDomain() (least *domain) {
-	for _, d := range o.domains {
-		if least == nil || least.worthMore(d) {
-			least = d
+// leastDomain returns the domain that is worth the least: of those without a regular the one
+// that was silent for the longest, otherwise that of the oldest regular.
+func (o *owner) leastDomain() *domain {
+	for e := o.entries.newcomers.oldest; e != nil; e = e.links[inOwner].newer {
+		if e.domain.entries.regulars.oldest == nil {
+			return e.domain
 		}
 	}
-	return least
-}
-
-// worthMore reports whether d is worth more than other.
-func (d *domain) worthMore(other *domain) bool {
-	a, b := d.entries.newest(), other.entries.newest()
-	return a.regular && !b.regular || a.regular == b.regular && a.touched > b.touched
+	return o.entries.regulars.oldest.domain
 }
 
 // touch notes that an entry is in use.

@@ -236,7 +236,7 @@ func TestTableKeepsRegularsOfAnAddress(t *testing.T) {
 }
 
 // Whatever follows a header of either format is decoded within bounds, and the memory
-// that it leaves behind is bounded.
+// that it leaves behind is bounded. Exporters that are heard keep their templates.
 func TestRandomDatagrams(t *testing.T) {
 	count := 1_000_000
 	if testing.Short() {
@@ -246,6 +246,18 @@ func TestRandomDatagrams(t *testing.T) {
 	d := newDecoder(template.Config{})
 	room := template.NewRoom(d.table)
 	random := rand.New(rand.NewPCG(1, 2))
+	const exporters = 200
+	hear := func(packet []byte, now time.Duration) (records int) {
+		for e := range exporters {
+			records += d.decode(t, packet, exporterPort(1<<21+e, 1), now)
+		}
+		return records
+	}
+	data := v9(1, set(256, records(1, 62)))
+	hear(v9(1, set(0, definition(256, twentyThree...))), 0)
+	for range 10 {
+		hear(data, 0)
+	}
 	b := make([]byte, 200)
 	for i := range count {
 		for j := 0; j < len(b); j += 8 {
@@ -274,6 +286,9 @@ func TestRandomDatagrams(t *testing.T) {
 		}
 		for _, s := range d.Missing {
 			room.Add(from, &d.p.Header, s, 0, now)
+		}
+		if i%10_000 == 0 && hear(data, now) != exporters {
+			t.Fatalf("after %d datagrams an exporter has lost its template", i)
 		}
 	}
 	_, waiting := room.Len()

@@ -220,24 +220,32 @@ func (r *reading) differences(got *decoder.Record, x *decoder.Extension) (found 
 		}
 		differ(fmt.Sprintf("field %d", f), got, want)
 	}
-	return append(found, r.elementDifferences(x)...)
+	if got, want := labels(x), r.labels(); !slices.Equal(got, want) {
+		found = append(found, fmt.Sprintf("labels are %d, want %d", got, want))
+	}
+	return found
 }
 
-// elementDifferences compares the labels, and all elements as they are.
-func (r *reading) elementDifferences(x *decoder.Extension) (found []string) {
-	var want, got []uint32
+// labels returns the labels of a stack, as far as it is used.
+func (r *reading) labels() (all []uint32) {
 	for id := uint16(70); id <= 79; id++ {
 		b, ok := r.bytesOf(origin{id: id}, func(length uint16) bool { return length == 3 })
 		if ok && !bytes.Equal(b, make([]byte, 3)) {
-			want = append(want, uint32(b[0])<<12|uint32(b[1])<<4|uint32(b[2])>>4)
+			all = append(all, uint32(b[0])<<12|uint32(b[1])<<4|uint32(b[2])>>4)
 		}
 	}
-	if x.Present.Has(decoder.FieldMPLSLabels) {
-		got = x.MPLSLabels
+	return all
+}
+
+func labels(x *decoder.Extension) []uint32 {
+	if !x.Present.Has(decoder.FieldMPLSLabels) {
+		return nil
 	}
-	if !slices.Equal(got, want) {
-		found = append(found, fmt.Sprintf("labels are %d, want %d", got, want))
-	}
+	return x.MPLSLabels
+}
+
+// elementDifferences compares all elements as they are.
+func (r *reading) elementDifferences(x *decoder.Extension) (found []string) {
 	if len(x.Elements) != len(r.record.fields) || !x.Present.Has(decoder.FieldElements) {
 		return append(found, fmt.Sprintf("%d elements, want %d", len(x.Elements), len(r.record.fields)))
 	}

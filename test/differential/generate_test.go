@@ -174,14 +174,18 @@ func (g *generator) packet() []byte {
 		}
 		sets = append(sets, g.dataSet(id)...)
 	}
+	return g.headed(sets)
+}
+
+// headed returns a packet of sets.
+func (g *generator) headed(sets []byte) []byte {
 	header := []byte{0, g.version}
 	if g.version == 10 {
-		header = binary.BigEndian.AppendUint16(header, uint16(16+len(sets)))
-		header = append(header, 0x66, 0x5a, 0x5b, 0, 0, 0, 0, 1, 0, 0, 0, 7)
-		return append(header, sets...)
+		header = be16(header, headerLen10+len(sets))
+	} else {
+		header = append(header, 0, 1, 0, 1, 0, 0)
 	}
-	header = append(header, 0, 1, 0, 1, 0, 0, 0x66, 0x5a, 0x5b, 0, 0, 0, 0, 1, 0, 0, 0, 7)
-	return append(header, sets...)
+	return append(append(header, 0x66, 0x5a, 0x5b, 0, 0, 0, 0, 1, 0, 0, 0, 7), sets...)
 }
 
 func be16(b []byte, v int) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,11 +22,18 @@ var exporter = netip.MustParseAddrPort("192.0.2.1:2055")
 // ours decodes packets as a collector does.
 type ours struct {
 	*template.Reader
+	table  *template.Table
 	packet decoder.ExportPacket
 }
 
 func newOurs(elements *template.Selection) *ours {
-	return &ours{Reader: template.NewReader(template.NewTable(template.Config{Elements: elements}))}
+	t := template.NewTable(template.Config{Elements: elements})
+	return &ours{Reader: template.NewReader(t), table: t}
+}
+
+// refused reports whether there was a template that was not taken.
+func (o *ours) refused() bool {
+	return o.table.Stats().Refused != [template.NumRefuseReasons]uint64{}
 }
 
 func (o *ours) decode(b []byte, now time.Duration) error {
@@ -63,6 +71,9 @@ func (g *theirs) decode(b []byte) (records []record, options int, err error) {
 		domain, sets = binary.BigEndian.Uint32(b[headerLen10-4:]), b[headerLen10:]
 	}
 	for rest := bytes.NewBuffer(sets); rest.Len() > 0; {
+		if b := rest.Bytes(); len(b) >= 2 && g.endless(version, domain, binary.BigEndian.Uint16(b)) {
+			return records, options, errEndless
+		}
 		set, err := netflow.DecodeMessageCommonFlowSet(rest, g.templates, domain, version)
 		if err != nil && !errors.Is(err, netflow.ErrorTemplateNotFound) {
 			return records, options, err
@@ -71,13 +82,48 @@ func (g *theirs) decode(b []byte) (records []record, options int, err error) {
 		case netflow.DataFlowSet:
 			lengths := g.lengths(version, domain, set.Id)
 			for _, r := range set.Records {
-				records = append(records, record{set.Id, lengths, r.Values})
+				if whole(r.Values, lengths) {
+					records = append(records, record{set.Id, lengths, r.Values})
+				}
 			}
 		case netflow.OptionsDataFlowSet:
 			options += len(set.Records)
 		}
 	}
 	return records, options, nil
+}
+
+// whole reports whether all fields are as long as they should be: of padding behind records of variable
+// length goflow2 makes one more, whose fields are cut.
+func whole(fields []netflow.DataField, lengths []uint16) bool {
+	for i := range fields {
+		v, _ := fields[i].Value.([]byte)
+		if lengths[i] != variableLength && len(v) < int(lengths[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+var errEndless = errors.New("goflow2 would find records without end")
+
+// endless reports whether the records of a template have no length, but for what they tell
+// themselves.
+func (g *theirs) endless(version uint16, domain uint32, id uint16) bool {
+	known, err := g.templates.GetTemplate(version, domain, id)
+	if err != nil {
+		return false
+	}
+	var fields []netflow.Field
+	switch t := known.(type) {
+	case netflow.TemplateRecord:
+		fields = t.Fields
+	case netflow.IPFIXOptionsTemplateRecord:
+		fields = slices.Concat(t.Scopes, t.Options)
+	case netflow.NFv9OptionsTemplateRecord:
+		fields = slices.Concat(t.Scopes, t.Options)
+	}
+	return netflow.GetTemplateSize(version, fields) == 0
 }
 
 // lengths returns the lengths of a template's fields.
