@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/corpus"
 )
 
 // differences compares a record with what was expected of it, field by field.
-func differences(want *row, got *decodedRecord) (found []string) {
+func differences(want *corpus.Row, got *decodedRecord) (found []string) {
 	differ := func(name string, got, want any) {
 		if got != want {
 			found = append(found, fmt.Sprintf("%s is %v, want %v", name, got, want))
@@ -47,7 +48,7 @@ func differences(want *row, got *decodedRecord) (found []string) {
 		{"source prefix length", uint64(r.SourcePrefixLength), want.SrcMask, []uint32{9, 29}},
 		{"destination prefix length", uint64(r.DestinationPrefixLength), want.DstMask, []uint32{13, 30}},
 	} {
-		if !want.repeats(f.ids...) {
+		if !want.Repeats(f.ids...) {
 			differ(f.name, f.got, value(f.want))
 		}
 	}
@@ -56,7 +57,7 @@ func differences(want *row, got *decodedRecord) (found []string) {
 }
 
 // timeDifferences compares the times.
-func timeDifferences(want *row, got *decodedRecord) (found []string) {
+func timeDifferences(want *corpus.Row, got *decodedRecord) (found []string) {
 	near := func(name string, got decoder.UnixNano, want *int64) {
 		if want == nil {
 			if got != 0 {
@@ -81,7 +82,7 @@ func timeDifferences(want *row, got *decodedRecord) (found []string) {
 }
 
 // extensionDifferences compares what only some records carry.
-func extensionDifferences(want *row, x *decoder.Extension) (found []string) {
+func extensionDifferences(want *corpus.Row, x *decoder.Extension) (found []string) {
 	differ := func(name string, got, want string) {
 		if got != want {
 			found = append(found, fmt.Sprintf("%s is %s, want %s", name, got, want))
@@ -155,7 +156,7 @@ func extensionDifferences(want *row, x *decoder.Extension) (found []string) {
 }
 
 // counterKind tells the kind of the counters from the element that they were in.
-func counterKind(want *row) int {
+func counterKind(want *corpus.Row) int {
 	ie := want.OctetsIE
 	if ie == nil {
 		ie = want.PacketsIE
@@ -174,7 +175,7 @@ func counterKind(want *row) int {
 }
 
 // icmp returns the type and code of a row in one number, nil if it has none.
-func icmp(want *row) *uint64 {
+func icmp(want *corpus.Row) *uint64 {
 	if want.ICMPType == nil && want.ICMPCode == nil {
 		return nil
 	}
@@ -183,7 +184,7 @@ func icmp(want *row) *uint64 {
 }
 
 // direction returns the direction of a row as it is published.
-func direction(want *row) *uint64 {
+func direction(want *corpus.Row) *uint64 {
 	if want.Direction == nil {
 		return nil
 	}
@@ -238,7 +239,7 @@ type group struct {
 }
 
 // replay decodes a capture and returns its records by group.
-func replay(tb testing.TB, datagrams []datagram) map[group][]decodedRecord {
+func replay(tb testing.TB, datagrams []corpus.Datagram) map[group][]decodedRecord {
 	tb.Helper()
 	g, all := newRig(), make(map[group][]decodedRecord)
 	add := func(to group, p *decoder.ExportPacket) {
@@ -247,7 +248,7 @@ func replay(tb testing.TB, datagrams []datagram) map[group][]decodedRecord {
 		}
 	}
 	for i, d := range datagrams {
-		if d.payload[1] == 0 { // sFlow
+		if d.Payload[1] == 0 { // sFlow
 			continue
 		}
 		p, _ := g.take(tb, i, d, func(pkt int, p *decoder.ExportPacket) {
@@ -272,9 +273,9 @@ const anyRecords = -1
 // packets, which give so many.
 func compare(tb testing.TB, path string, contested map[int]int) {
 	tb.Helper()
-	got := replay(tb, readCapture(tb, path))
-	want := make(map[group][]row)
-	rows := readLines[row](tb, strings.TrimSuffix(path, ".gz")+".expected.jsonl")
+	got := replay(tb, corpus.Datagrams(tb, path))
+	want := make(map[group][]corpus.Row)
+	rows := corpus.Lines[corpus.Row](tb, strings.TrimSuffix(path, ".gz")+".expected.jsonl")
 	for i := range rows {
 		g := group{pkt: rows[i].Pkt}
 		if rows[i].Late != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/corpus"
 )
 
 // FuzzDecode: two packets of either format, whatever is in them, of which the first may
@@ -21,9 +22,9 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(paths, err)
 	}
 	for _, path := range paths {
-		datagrams := readCapture(f, path)
+		datagrams := corpus.Datagrams(f, path)
 		for i := range datagrams[1:] {
-			f.Add(datagrams[i].payload, datagrams[i+1].payload)
+			f.Add(datagrams[i].Payload, datagrams[i+1].Payload)
 		}
 	}
 	all, err := template.ParseSelection("all-unknown,8,95")
