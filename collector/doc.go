@@ -7,6 +7,8 @@
 //	intake.go      one socket: allow list, decode, publish
 //	formats.go     the formats, and which decoder is for which datagram
 //	templates.go   data sets, those that wait for their templates, their ledger
+//	samples.go     samples of sFlow, and their ledger
+//	sources.go     what the numbers of sFlow's data sources tell
 //	allow.go       who may send
 //	ledger.go      what became of the datagrams
 //	foreign.go     what the datagrams are that are of no format taken
@@ -24,7 +26,7 @@
 //	shutdown.go    the end, in order
 //
 // Memory that a sender of UDP can make the collector use is bounded by constants:
-// [maxStreams] streams, [maxNotices] remembered log lines of each standing, the limits of
+// [maxStreams] streams, [sourcesOfStream] times as many data sources, [maxNotices] remembered log lines of each standing, the limits of
 // package template, and one decoded packet a socket, which keeps the memory of
 // [keptRecords] records.
 package collector

@@ -14,13 +14,14 @@ const (
 	protocolNetFlowV9
 	protocolIPFIX
 	protocolSFlow
+	protocolSFlowOld // version 2 or 4
 
 	protocols // how many there are
 )
 
 // String returns the protocol's metric label.
 func (p protocol) String() string {
-	return [protocols]string{"noise", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}[p]
+	return [protocols]string{"noise", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow", "sflow_old"}[p]
 }
 
 // cure tells an operator what to do about an exporter of the protocol.
@@ -28,10 +29,10 @@ func (p protocol) cure() string {
 	switch p {
 	case protocolNetFlowV1, protocolNetFlowV7, protocolNetFlowV8:
 		return "set the exporter to NetFlow version 9, IPFIX or NetFlow version 5"
-	case protocolNetFlowV5, protocolNetFlowV9, protocolIPFIX:
+	case protocolNetFlowV5, protocolNetFlowV9, protocolIPFIX, protocolSFlow:
 		return "add " + p.String() + " to FLOWPUB_FORMATS, which leaves it out"
-	case protocolSFlow:
-		return "set the exporter to NetFlow version 9 or IPFIX, or send its sFlow to a collector of sFlow"
+	case protocolSFlowOld:
+		return "set the agent to sFlow version 5"
 	default:
 		return "find out what sends to this port; name the exporters in FLOWPUB_EXPORTERS_ALLOW to refuse the rest"
 	}
@@ -57,8 +58,8 @@ const (
 // well as at the version, so that chance bytes are not taken for an exporter that
 // somebody should set up differently.
 func classify(b []byte) protocol {
-	if isSFlow(b) {
-		return protocolSFlow
+	if p := classifySFlow(b); p != protocolNoise {
+		return p
 	}
 	if len(b) < setHeaderLen {
 		return protocolNoise
@@ -82,14 +83,23 @@ func classify(b []byte) protocol {
 	}
 }
 
-// isSFlow knows versions 2, 4 and 5: a 32-bit version, then the type of the
+// classifySFlow knows versions 2, 4 and 5: a 32-bit version, then the type of the
 // agent's address, 1 for IPv4 or 2 for IPv6 (sFlow version 5, section 5).
-func isSFlow(b []byte) bool {
+func classifySFlow(b []byte) protocol {
 	if len(b) < sFlowHeaderLen {
-		return false
+		return protocolNoise
 	}
 	version, addressType := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
-	return (version == 2 || version == 4 || version == 5) && (addressType == 1 || addressType == 2)
+	switch {
+	case addressType != 1 && addressType != 2:
+		return protocolNoise
+	case version == 5:
+		return protocolSFlow
+	case version == 2 || version == 4:
+		return protocolSFlowOld
+	default:
+		return protocolNoise
+	}
 }
 
 // holdsRecords reports whether the announced records, at least one, are there.

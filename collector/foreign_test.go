@@ -66,8 +66,8 @@ func TestClassify(t *testing.T) {
 		{"v9, cut off in the FlowSet's header", "0009 0001 000003e8 665a6480 00000001 00000000 0104", 0, protocolNoise},
 		{"IPFIX, wrong length", "000a 0011 665a6480 00000001 00000000", 0, protocolNoise},
 		{"sFlow v5, IPv6 agent", "00000005 00000002", 40, protocolSFlow},
-		{"sFlow v4", "00000004 00000001", 20, protocolSFlow},
-		{"sFlow v2", "00000002 00000001", 20, protocolSFlow},
+		{"sFlow v4", "00000004 00000001", 20, protocolSFlowOld},
+		{"sFlow v2", "00000002 00000001", 20, protocolSFlowOld},
 		{"sFlow, unknown address type", "00000005 00000003", 40, protocolNoise},
 		{"sFlow, header cut off", "00000005 00000001", 19, protocolNoise},
 		{"version 6", "0006 0001", 100, protocolNoise},
@@ -107,7 +107,7 @@ func TestLabelsAreComplete(t *testing.T) {
 			t.Errorf("%v has no cure", p)
 		}
 	}
-	want := []string{"noise", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow"}
+	want := []string{"noise", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow", "sflow_old"}
 	if !slices.Equal(names, want) {
 		t.Errorf("protocols %v, want %v", names, want)
 	}

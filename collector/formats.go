@@ -10,6 +10,7 @@ import (
 	"github.com/flowpub/flowpub/decoder/ipfix"
 	"github.com/flowpub/flowpub/decoder/netflow5"
 	"github.com/flowpub/flowpub/decoder/netflow9"
+	"github.com/flowpub/flowpub/decoder/sflow"
 	"github.com/flowpub/flowpub/listener"
 )
 
@@ -22,13 +23,14 @@ const (
 	NetFlowV5 Format = iota
 	NetFlowV9
 	IPFIX
+	SFlow
 
 	numFormats
 )
 
 // String returns the format's name, which metrics and the configuration use.
 func (f Format) String() string {
-	return [numFormats]string{"netflow_v5", "netflow_v9", "ipfix"}[f]
+	return [numFormats]string{"netflow_v5", "netflow_v9", "ipfix", "sflow"}[f]
 }
 
 // Formats returns all formats.
@@ -69,8 +71,11 @@ func setOf(formats []Format) (s formatSet) {
 func (s formatSet) has(f Format) bool { return s>>f&1 != 0 }
 
 // versionLen is the length of the version that begins a datagram of NetFlow or
-// IPFIX.
-const versionLen = 2
+// IPFIX, sflowVersionLen that of sFlow.
+const (
+	versionLen      = 2
+	sflowVersionLen = 4
+)
 
 // formatOf returns the format that a datagram begins like, and whether there is one.
 func formatOf(b []byte) (Format, bool) {
@@ -84,6 +89,8 @@ func formatOf(b []byte) (Format, bool) {
 		return NetFlowV9, true
 	case 10:
 		return IPFIX, true
+	case 0:
+		return SFlow, len(b) >= sflowVersionLen && binary.BigEndian.Uint32(b) == 5
 	default:
 		return 0, false
 	}
@@ -104,6 +111,8 @@ func (in *intake) decode(d *listener.Datagram, now time.Duration) (Format, error
 		return f, netflow9.Decode(in.reader, d.Payload, d.From, now, &in.packet)
 	case IPFIX:
 		return f, ipfix.Decode(in.reader, d.Payload, d.From, now, &in.packet)
+	case SFlow:
+		return f, sflow.Decode(d.Payload, &in.packet, &in.samples)
 	default:
 		return f, netflow5.Decode(d.Payload, &in.packet)
 	}
@@ -116,6 +125,8 @@ func formatIn(h *decoder.Header) Format {
 		return NetFlowV9
 	case decoder.FormatIPFIX:
 		return IPFIX
+	case decoder.FormatSFlowV5:
+		return SFlow
 	default:
 		return NetFlowV5
 	}

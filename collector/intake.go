@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/sflow"
 	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/listener"
 )
@@ -24,11 +25,14 @@ type intake struct {
 	notices   *notices
 	started   time.Time // of the collector; moments count from it
 	formats   formatSet
+	sourceCap int // of sources
 	templates *templates
 	loser     *loser
 
 	// For the goroutine of the socket, during a batch.
 	packet    decoder.ExportPacket
+	samples   sflow.Samples
+	sources   *sources // nil before the first datagram of sFlow
 	reader    *template.Reader
 	awaited   []uint16 // templates
 	sets      setCounts
@@ -59,6 +63,7 @@ func (in *intake) handle(batch []listener.Datagram, received time.Time) {
 	for i := range batch {
 		in.take(&batch[i], at, now)
 	}
+	in.sources.settle(&in.batch.samples, now)
 	in.book(now)
 	if cap(in.packet.Records) > keptRecords {
 		in.packet = decoder.ExportPacket{}
@@ -84,8 +89,11 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 	}
 	in.batch.decode(format, in.packet.AllAnomalies())
 	in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
-	if format.usesTemplates() {
+	switch {
+	case format.usesTemplates():
 		in.readSets(d.From, at, now)
+	case format == SFlow:
+		in.countSamples(d.From, now)
 	}
 	// What it refuses, the publisher has counted by its reason.
 	_ = in.publisher.Publish(d.From, at, &in.packet)
@@ -169,6 +177,7 @@ func (c *Collector) newIntake(streamCapacity int) *intake {
 		templates: c.templates,
 		loser:     c.loser(),
 		reader:    template.NewReader(c.templates.table),
+		sourceCap: streamCapacity * sourcesOfStream,
 		streams:   newStreams(streamCapacity, c.named),
 	}
 }

@@ -37,6 +37,7 @@ type datagramCounts struct {
 	decoded   [numFormats]uint64
 	rejected  [rejectReasons]uint64
 	foreign   [protocols]uint64       // of those rejected for their version
+	samples   sampleCounts            // of sFlow, in those decoded
 	anomalous [maxAnomalyKinds]uint64 // packets, by number of the kind's bit
 }
 
@@ -66,6 +67,7 @@ func (c *datagramCounts) add(other *datagramCounts) {
 	addAll(c.decoded[:], other.decoded[:])
 	addAll(c.rejected[:], other.rejected[:])
 	addAll(c.foreign[:], other.foreign[:])
+	c.samples.add(&other.samples)
 	addAll(c.anomalous[:], other.anomalous[:])
 }
 

@@ -31,6 +31,8 @@ const (
 	matterSkewed
 	matterMalformed
 	matterNoTemplate
+	matterSamples
+	matterAgentDrops
 	matterSeveralDevices
 	matterChangingPorts
 	matterForeign
@@ -102,6 +104,24 @@ func (n *notices) malformed(from netip.AddrPort, r rejectReason, now time.Durati
 		n.log.Warn("datagrams rejected: nothing in them can be read",
 			"exporter", from.Addr(), "port", from.Port(), "reason", r.String(),
 			"cure", "look for a defect of the exporter, or for who else sends to this port")
+	}
+}
+
+// samples tells of samples of sFlow that are dropped.
+func (n *notices) samples(from netip.AddrPort, malformed, limit uint32, now time.Duration) {
+	if n.claim(notice{from.Addr(), matterSamples}, n.standingOf(from.Addr()), now) {
+		n.log.Warn("samples of sFlow dropped: a length in them is impossible, or their datagram has more than are taken",
+			"exporter", from.Addr(), "port", from.Port(), "malformed", malformed, "limit", limit,
+			"cure", "look for a defect of the agent, or for datagrams that arrive cut")
+	}
+}
+
+// agentDrops tells of an agent that cannot send all that it samples.
+func (n *notices) agentDrops(from netip.AddrPort, k *sourceKey, drops uint64, now time.Duration) {
+	if n.claim(notice{from.Addr(), matterAgentDrops}, n.standingOf(from.Addr()), now) {
+		n.log.Warn("an agent of sFlow drops samples: it takes more than it can send, so its traffic is more than its flows tell",
+			"exporter", from.Addr(), "port", from.Port(), "agent", k.agentAddress(), "source_type", k.kind, "source_index", k.index, "drops", drops,
+			"cure", "let it sample less, by a higher rate")
 	}
 }
 

@@ -55,6 +55,8 @@ func (c *Collector) addDatagrams(s *telemetry.Snapshot) {
 	s.DatagramsRejected = totals.counts.rejectedByReason()
 	s.DatagramsForeign = totals.counts.foreignByProtocol()
 	s.PacketsAnomalous = totals.counts.anomalousByKind()
+	s.Samples = totals.counts.samples.byKind()
+	s.SamplesMissed, s.SamplesAgentDropped = totals.counts.samples.missed, totals.counts.samples.agentDropped
 	s.FlowsMissed, s.ExportPacketsMissed = totals.missedRecords, totals.missedPackets
 	s.ExporterRestarts = totals.restarts
 

@@ -98,6 +98,7 @@ func TestFormats(t *testing.T) {
 		NetFlowV5: v5(0, 1, now),
 		NetFlowV9: v9(0, 0, now, set(v9Templates, wide(256)...), set(256, octets(1)...)),
 		IPFIX:     ipfixMessage(0, 0, now, set(ipfixTemplates, wide(256)...), set(256, octets(1)...)),
+		SFlow:     sflowDatagram(0, 1),
 	}
 	for _, test := range []struct {
 		name  string
@@ -106,6 +107,7 @@ func TestFormats(t *testing.T) {
 		{"all", nil},
 		{"version 5", []Format{NetFlowV5}},
 		{"version 9", []Format{NetFlowV9}},
+		{"sFlow", []Format{SFlow}},
 		{"IPFIX and version 5", []Format{IPFIX, NetFlowV5}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -131,7 +133,7 @@ func TestFormats(t *testing.T) {
 // A format has one name, in metrics and in the configuration.
 func TestFormatNames(t *testing.T) {
 	t.Parallel()
-	for f, name := range map[Format]string{NetFlowV5: "netflow_v5", NetFlowV9: "netflow_v9", IPFIX: "ipfix"} {
+	for f, name := range map[Format]string{NetFlowV5: "netflow_v5", NetFlowV9: "netflow_v9", IPFIX: "ipfix", SFlow: "sflow"} {
 		if got, err := ParseFormat(name); got != f || err != nil || f.String() != name {
 			t.Errorf("ParseFormat(%q) = %v, %v", name, got, err)
 		}
@@ -139,8 +141,8 @@ func TestFormatNames(t *testing.T) {
 	if _, err := ParseFormat("v9"); err == nil {
 		t.Error("v9 was taken for a format")
 	}
-	if got := len(Formats()); got != 3 {
-		t.Errorf("%d formats, want 3", got)
+	if got := len(Formats()); got != 4 {
+		t.Errorf("%d formats, want 4", got)
 	}
 }
 

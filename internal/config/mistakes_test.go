@@ -85,7 +85,7 @@ func TestMistakes(t *testing.T) {
 			`FLOWPUB_EXPORTERS_ALLOW is "::ffff:192.0.2.0/120": "::ffff:192.0.2.0/120" would match nothing`,
 		}},
 		{"formats that are none", []string{"FLOWPUB_FORMATS=netflow_v5,v9"}, []string{
-			`FLOWPUB_FORMATS is "netflow_v5,v9": "v9" is no format: write netflow_v5, netflow_v9 or ipfix`,
+			`FLOWPUB_FORMATS is "netflow_v5,v9": "v9" is no format: write netflow_v5, netflow_v9, ipfix or sflow`,
 		}},
 		{"element that is none", []string{"FLOWPUB_ELEMENTS=82,name"}, []string{
 			`FLOWPUB_ELEMENTS is "82,name": elements: "name" is no element: write its number, 0 to 65535`,

@@ -5,7 +5,7 @@ import "slices"
 // families lists every metric of ours but the histogram. docs/metrics.md says
 // what each means at length; a test holds the two equal.
 func families() []family {
-	return slices.Concat(datagramFamilies(), templateFamilies(), flowFamilies(), exporterFamilies(), kafkaFamilies(), processFamilies())
+	return slices.Concat(datagramFamilies(), templateFamilies(), sampleFamilies(), flowFamilies(), exporterFamilies(), kafkaFamilies(), processFamilies())
 }
 
 func datagramFamilies() []family {
@@ -58,6 +58,17 @@ func templateFamilies() []family {
 			func(s *Snapshot) uint64 { return s.TemplateWithdrawals }),
 		counter("options_records_total", "Options records decoded.",
 			func(s *Snapshot) uint64 { return s.OptionsRecords }),
+	}
+}
+
+func sampleFamilies() []family {
+	return []family{
+		counters("sflow_samples_total", "kind", "Samples of sFlow, by what they were or why they were dropped.",
+			func(s *Snapshot) map[string]uint64 { return s.Samples }),
+		counter("sflow_samples_missed_total", "Flow samples that never arrived, by gaps in their data sources' numbers.",
+			func(s *Snapshot) uint64 { return s.SamplesMissed }),
+		counter("sflow_agent_drops_total", "Samples that agents took and could not send.",
+			func(s *Snapshot) uint64 { return s.SamplesAgentDropped }),
 	}
 }
 

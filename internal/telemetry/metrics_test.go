@@ -19,6 +19,9 @@ func sample() Snapshot {
 		DatagramsReceived:       106,
 		DatagramsDecoded:        map[string]uint64{"netflow_v5": 93, "ipfix": 7},
 		DatagramsRejected:       map[string]uint64{"not_allowed": 1, "short": 2, "version": 3, "no_records": 0},
+		Samples:                 map[string]uint64{"flow": 31, "malformed": 0},
+		SamplesMissed:           32,
+		SamplesAgentDropped:     33,
 		DatagramsForeign:        map[string]uint64{"ipfix": 4, "sflow": 0},
 		DatagramsKernelDropped:  5,
 		DataSetsReceived:        60,
@@ -163,6 +166,13 @@ flowpub_ready 1
 # TYPE flowpub_receive_buffer_bytes gauge
 flowpub_receive_buffer_bytes{kind="asked"} 3.3554432e+07
 flowpub_receive_buffer_bytes{kind="granted"} 8.388608e+06
+# TYPE flowpub_sflow_agent_drops_total counter
+flowpub_sflow_agent_drops_total 33
+# TYPE flowpub_sflow_samples_missed_total counter
+flowpub_sflow_samples_missed_total 32
+# TYPE flowpub_sflow_samples_total counter
+flowpub_sflow_samples_total{kind="flow"} 31
+flowpub_sflow_samples_total{kind="malformed"} 0
 # TYPE flowpub_template_changes_total counter
 flowpub_template_changes_total 27
 # TYPE flowpub_template_withdrawals_total counter

@@ -40,6 +40,14 @@ type Snapshot struct {
 	// TemplateWithdrawals counts withdrawals of templates, which are ignored.
 	TemplateWithdrawals uint64
 
+	// Samples counts the samples of sFlow by what they were, or why they were dropped.
+	Samples map[string]uint64
+	// SamplesMissed counts flow samples that agents sent and nobody received here, by
+	// gaps in the numbers of their data sources.
+	SamplesMissed uint64
+	// SamplesAgentDropped counts samples that agents took and could not send.
+	SamplesAgentDropped uint64
+
 	// FlowsDecoded counts flow records. It equals FlowsDelivered,
 	// FlowsBuffered and the sum of FlowsDropped, exactly.
 	FlowsDecoded uint64
