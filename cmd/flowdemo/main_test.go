@@ -18,7 +18,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%d flows are printed, want 20", n)
 	}
 	for _, part := range []string{
-		"NetFlow v5  udp://127.0.0.1:", "Kafka       127.0.0.1:", "HTTP        http://127.0.0.1:",
+		"Exports     udp://127.0.0.1:", "Kafka       127.0.0.1:", "HTTP        http://127.0.0.1:",
 		"Flows       all are printed below\n", "flowtail", "kcat", "curl", "\nLedger\n", "\nEverything adds up.\n",
 	} {
 		if !strings.Contains(stdout, part) {

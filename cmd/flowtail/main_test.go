@@ -98,12 +98,12 @@ func TestFlows(t *testing.T) {
 	}{
 		{
 			"table", []string{"-n", "3"},
-			[]string{"START (UTC)", "-            10.0.0.1        UDP ", "-  ", "-  "},
+			[]string{"START ", "-        10.0.0.1        -     UDP ", "-  ", "-  "},
 			[]string{"3 flows printed in ", "flowtail: messages left out, not being flow records in this form: 1\n"},
 		},
 		{
 			"wide table", []string{"-n", "1", "-format", "wide"},
-			[]string{"START (UTC)", "-                              - 10.0.0.1        UDP "}, []string{"1 flows printed in "},
+			[]string{"START (UTC)", "-                              - 10.0.0.1        -     UDP "}, []string{"1 flows printed in "},
 		},
 		{"JSON", []string{"-n", "1", "-format", "json"}, []string{`{"startTime":null,`}, nil},
 		{

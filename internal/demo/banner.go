@@ -7,7 +7,7 @@ import (
 
 const banner = `flowpub: broker, collector, exporters and a consumer in one process. Ctrl-C ends it.
 
-  NetFlow v5  udp://%[1]v   %[2]s
+  Exports     udp://%[1]v   %[2]s
   Kafka       %[3]s   topic %[4]s, %[5]d partitions
   HTTP        http://%[6]v
   Flows       %[9]s
@@ -15,7 +15,7 @@ const banner = `flowpub: broker, collector, exporters and a consumer in one proc
 Try in another terminal:
   go run ./cmd/flowtail -brokers %[3]s -topic %[4]s -format json
   kcat -C -b %[3]s -t %[4]s -f '%%k: partition %%p, offset %%o, %%S bytes\n'
-  go run ./cmd/flowgen -target %[7]v -rate 10000
+  go run ./cmd/flowgen -target %[7]v -rate 10000 -format v9,ipfix -ipv6 0.5
   curl -s http://%[6]v/metrics | grep ^flowpub_
 %[8]s
 
@@ -32,7 +32,7 @@ func (d *demo) describeExporters() string {
 	if d.generator == nil {
 		return "no exporters here: waiting for yours"
 	}
-	return fmt.Sprintf("%d exporters here send %g flows/s of made-up traffic", d.cfg.Exporters, d.cfg.Rate)
+	return fmt.Sprintf("%d exporters here send %g flows/s of made-up traffic, as %s in turn", d.cfg.Exporters, d.cfg.Rate, formatList)
 }
 
 // describePace says how many of the flows are shown.
@@ -51,7 +51,8 @@ func routerHint(netflow netip.AddrPort) string {
 	return fmt.Sprintf(`
 For a router to join, as Cisco IOS has it:
   ip flow-export version 5
-  ip flow-export destination <address of this machine> %d`, netflow.Port())
+  ip flow-export destination <address of this machine> %d
+docs/routers.md has others, and version 9, IPFIX and sFlow.`, netflow.Port())
 }
 
 // reachable returns the address by which this machine reaches a socket bound to

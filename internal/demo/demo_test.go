@@ -29,12 +29,13 @@ func TestRunToLimit(t *testing.T) {
 		t.Fatalf("error %v, %v, after\n%s", err, ctx.Err(), out.String())
 	}
 	text := out.String()
-	if flows := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d{3} 127\.1\.0\.[123] `).FindAllString(text, -1); len(flows) != 20 {
+	if flows := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d 127\.1\.0\.(1       v5|2       v9|3       ipfix) `).FindAllString(text, -1); len(flows) != 20 {
 		t.Errorf("%d flows were printed, want 20:\n%s", len(flows), text)
 	}
 	// Nobody else sent, and loopback loses nothing: everyone tells the same.
 	ledger := regexp.MustCompile(`exporters here  (\d+) datagrams with (\d+) flows sent
-  datagrams       (\d+) received = (\d+) decoded \(\d+ netflow_v5\) \+ 0 rejected
+  datagrams       (\d+) received = (\d+) decoded \(\d+ ipfix, \d+ netflow_v5, \d+ netflow_v9\) \+ 0 rejected
+  data sets       (\d+) received = (\d+) decoded \+ 0 dropped \+ 0 waiting
   flows           (\d+) decoded = (\d+) delivered \+ 0 dropped \+ 0 buffered
   broker          (\d+) records in the topic
 Everything adds up.
@@ -43,7 +44,7 @@ $`).FindStringSubmatch(text)
 		t.Fatalf("the ledger is missing or wrong:\n%s", text)
 	}
 	datagrams, flows := ledger[1], ledger[2]
-	if ledger[3] != datagrams || ledger[4] != datagrams || ledger[5] != flows || ledger[6] != flows || ledger[7] != flows {
+	if ledger[3] != datagrams || ledger[4] != datagrams || ledger[5] != ledger[6] || ledger[7] != flows || ledger[8] != flows || ledger[9] != flows {
 		t.Errorf("the parts tell different numbers:\n%s", text)
 	}
 }
@@ -55,7 +56,7 @@ func TestOthersJoin(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, ended := runPiped(ctx, t, Config{Listen: "127.0.0.1:0", Rate: 100})
 	lines := bufio.NewReader(reader)
-	netflow := find(t, lines, `NetFlow v5  udp://(\S+)   no exporters here`)
+	netflow := find(t, lines, `Exports     udp://(\S+)   no exporters here`)
 	brokerAddress := find(t, lines, `Kafka       (\S+)   topic flows, 3 partitions`)
 	web := find(t, lines, `HTTP        (http://\S+)`)
 

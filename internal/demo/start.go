@@ -30,6 +30,11 @@ const (
 	// packetsPerSecond is what the exporters send together at low rates, so that
 	// nobody waits for packets to be filled.
 	packetsPerSecond = 10
+	// fullPacket is about how many flows a full packet holds in any of the formats.
+	fullPacket = 12
+	// ipv6Share and samplingInterval show what version 5 cannot.
+	ipv6Share        = 0.1
+	samplingInterval = 100
 	// seed chooses the made-up traffic.
 	seed = 1
 )
@@ -128,10 +133,27 @@ func newGenerator(cfg Config, target netip.AddrPort) (*exporter.Generator, error
 	return exporter.New(exporter.Config{
 		Target:           reachable(target).String(),
 		Exporters:        cfg.Exporters,
+		Formats:          formats,
 		Rate:             cfg.Rate,
-		RecordsPerPacket: int(min(max(1, cfg.Rate/packetsPerSecond), 30)),
+		RecordsPerPacket: recordsPerPacket(cfg.Rate),
 		Seed:             seed,
+		IPv6Share:        ipv6Share,
+		VariableLengths:  true,
+		SamplingInterval: samplingInterval,
 	})
+}
+
+// formats are what the exporters speak, in turn, and formatList what people call it.
+var formats = []exporter.Format{exporter.NetFlow5, exporter.NetFlow9, exporter.IPFIX}
+
+const formatList = "NetFlow v5, v9 and IPFIX"
+
+// recordsPerPacket are those of full packets, fewer at low rates.
+func recordsPerPacket(rate float64) int {
+	if rate >= packetsPerSecond*fullPacket {
+		return 0
+	}
+	return int(max(1, rate/packetsPerSecond))
 }
 
 // onlyErrors is a log handler without warnings.

@@ -44,7 +44,7 @@ func bare() *flowv1.FlowRecord {
 
 func TestWideTable(t *testing.T) {
 	t.Parallel()
-	header := "START (UTC)              SECONDS EXPORTER        PROTO  SOURCE                DESTINATION           FLAGS     PACKETS     OCTETS  BIT/S ANOMALIES\n"
+	header := "START (UTC)              SECONDS EXPORTER        VIA   PROTO  SOURCE                DESTINATION           FLAGS     PACKETS     OCTETS  BIT/S ANOMALIES\n"
 	if got := layoutOf(FormatWide).header; got != header {
 		t.Errorf("header is\n%swant\n%s", got, header)
 	}
@@ -55,14 +55,14 @@ func TestWideTable(t *testing.T) {
 	}{
 		{
 			"TCP", web(),
-			"2023-11-14 22:13:20.123    2.500 10.0.0.1        TCP    192.0.2.17:49152      198.51.100.4:443      ...AP.SF      180     250000   800k count_above_present\n",
+			"2023-11-14 22:13:20.123    2.500 10.0.0.1        v5    TCP    192.0.2.17:49152      198.51.100.4:443      ...AP.SF      180     250000   800k count_above_present\n",
 		},
 		{
 			"UDP without flags, of no duration", &flowv1.FlowRecord{
 				ExporterAddress: []byte{10, 0, 0, 1}, SourceAddress: []byte{192, 0, 2, 17}, DestinationAddress: []byte{192, 0, 2, 53},
 				SourcePort: 5353, DestinationPort: 53, Protocol: 17, Packets: 1, Octets: 76, StartTimeNs: start, EndTimeNs: start,
 			},
-			"2023-11-14 22:13:20.123    0.000 10.0.0.1        UDP    192.0.2.17:5353       192.0.2.53:53         -               1         76      -\n",
+			"2023-11-14 22:13:20.123    0.000 10.0.0.1        -     UDP    192.0.2.17:5353       192.0.2.53:53         -               1         76      -\n",
 		},
 		{
 			"longer values than their columns", &flowv1.FlowRecord{
@@ -70,22 +70,22 @@ func TestWideTable(t *testing.T) {
 				SourceAddress:   []byte{0x20, 0x01, 0x0d, 0xb8, 15: 2}, DestinationAddress: []byte{0x20, 0x01, 0x0d, 0xb8, 15: 3},
 				DestinationPort: 32768, Protocol: 58, Packets: 1 << 40, Octets: 1 << 41, StartTimeNs: start, EndTimeNs: start + 10_000_000_000_000,
 			},
-			"2023-11-14 22:13:20.123 10000.000 2001:db8::1     ICMPv6 [2001:db8::2]:0       [2001:db8::3]:32768   -        1099511627776 2199023255552  1.76G\n",
+			"2023-11-14 22:13:20.123 10000.000 2001:db8::1     -     ICMPv6 [2001:db8::2]:0       [2001:db8::3]:32768   -        1099511627776 2199023255552  1.76G\n",
 		},
 		{
 			"start after end, flags without TCP, a bit of no name", &flowv1.FlowRecord{
 				ExporterAddress: []byte{10, 0, 0, 1}, SourceAddress: []byte{0, 0, 0, 0}, DestinationAddress: []byte{255, 255, 255, 255},
 				Protocol: 253, TcpFlags: 0x80, StartTimeNs: end, EndTimeNs: start, Anomalies: 128 | 1<<30,
 			},
-			"2023-11-14 22:13:22.623        - 10.0.0.1        253    0.0.0.0:0             255.255.255.255:0     C.......        0          0      - start_after_end,1073741824\n",
+			"2023-11-14 22:13:22.623        - 10.0.0.1        -     253    0.0.0.0:0             255.255.255.255:0     C.......        0          0      - start_after_end,1073741824\n",
 		},
 		{
 			"TCP without flags", &flowv1.FlowRecord{ExporterAddress: []byte{10, 0, 0, 1}, Protocol: 6},
-			"-                              - 10.0.0.1        TCP    -                     -                     ........        0          0      -\n",
+			"-                              - 10.0.0.1        -     TCP    -                     -                     ........        0          0      -\n",
 		},
 		{
 			"nothing but the exporter", bare(),
-			"-                              - 10.0.0.1        0      -                     -                     -               0          0      -\n",
+			"-                              - 10.0.0.1        -     0      -                     -                     -               0          0      -\n",
 		},
 	}
 	for _, tt := range tests {
@@ -108,21 +108,27 @@ func TestTable(t *testing.T) {
 	}{
 		{
 			"TCP with an anomaly", web(),
-			"22:13:20.123 10.0.0.1        TCP    192.0.2.17:49152      198.51.100.4:443          180   250000 !\n",
+			"22:13:20 10.0.0.1        v5    TCP    192.0.2.17:49152      198.51.100.4:443          180   250000 !\n",
+		},
+		{
+			"each format", &flowv1.FlowRecord{
+				ExporterAddress: []byte{10, 0, 0, 1}, Protocol: 17, Format: flowv1.ExportFormat_EXPORT_FORMAT_SFLOW_V5,
+			},
+			"-        10.0.0.1        sflow UDP    -                     -                           0        0\n",
 		},
 		{
 			"the widest of IPv4", &flowv1.FlowRecord{
 				ExporterAddress: []byte{203, 0, 113, 250}, SourceAddress: []byte{198, 51, 100, 201}, DestinationAddress: []byte{198, 51, 100, 202},
 				SourcePort: 65535, DestinationPort: 65534, Protocol: 58, Packets: 9_999_999, Octets: 99_999_999, StartTimeNs: start, Anomalies: 2,
 			},
-			"22:13:20.123 203.0.113.250   ICMPv6 198.51.100.201:65535  198.51.100.202:65534  9999999 99999999 !\n",
+			"22:13:20 203.0.113.250   -     ICMPv6 198.51.100.201:65535  198.51.100.202:65534  9999999 99999999 !\n",
 		},
 		{
 			"nothing but the exporter", bare(),
-			"-            10.0.0.1        0      -                     -                           0        0\n",
+			"-        10.0.0.1        -     0      -                     -                           0        0\n",
 		},
 	}
-	const header = "START (UTC)  EXPORTER        PROTO  SOURCE                DESTINATION           PACKETS   OCTETS !\n"
+	const header = "START    EXPORTER        VIA   PROTO  SOURCE                DESTINATION           PACKETS   OCTETS !\n"
 	if got := layoutOf(FormatTable).header; got != header || len(got) > 101 {
 		t.Errorf("header is\n%swant\n%s", got, header)
 	}

@@ -7,6 +7,14 @@ import (
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
+// exportFormatNames are those of the export formats in tables.
+var exportFormatNames = map[flowv1.ExportFormat]string{
+	flowv1.ExportFormat_EXPORT_FORMAT_NETFLOW_V5: "v5",
+	flowv1.ExportFormat_EXPORT_FORMAT_NETFLOW_V9: "v9",
+	flowv1.ExportFormat_EXPORT_FORMAT_IPFIX:      "ipfix",
+	flowv1.ExportFormat_EXPORT_FORMAT_SFLOW_V5:   "sflow",
+}
+
 // protocolNames are the protocols seen in flows, after the keywords of IANA's
 // registry "Assigned Internet Protocol Numbers"; where operators say otherwise,
 // as they say it (registry: IPv6-ICMP, OSPFIGP).

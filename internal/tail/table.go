@@ -26,7 +26,7 @@ type table []column
 var wideTable = table{
 	{title: "START (UTC)", width: 23, append: appendStart},
 	{title: "SECONDS", width: 8, right: true, append: appendDuration},
-	exporterColumn, protocolColumn, sourceColumn, destinationColumn,
+	exporterColumn, formatColumn, protocolColumn, sourceColumn, destinationColumn,
 	{title: "FLAGS", width: len(tcpFlagLetters), append: appendFlags},
 	packetsColumn(8), octetsColumn(10),
 	{title: "BIT/S", width: 6, right: true, append: appendBitRate},
@@ -35,8 +35,8 @@ var wideTable = table{
 
 // narrowTable is what of it has room in 100 characters.
 var narrowTable = table{
-	{title: "START (UTC)", width: 12, append: appendStartClock},
-	exporterColumn, protocolColumn, sourceColumn, destinationColumn,
+	{title: "START", width: 8, append: appendStartClock},
+	exporterColumn, formatColumn, protocolColumn, sourceColumn, destinationColumn,
 	packetsColumn(7), octetsColumn(8),
 	{title: "!", append: func(b []byte, f *flow) []byte {
 		if f.record.GetAnomalies() != 0 {
@@ -49,6 +49,9 @@ var narrowTable = table{
 // Columns of both tables.
 var (
 	exporterColumn = column{title: "EXPORTER", width: 15, append: func(b []byte, f *flow) []byte { return f.exporter.AppendTo(b) }}
+	formatColumn   = column{title: "VIA", width: 5, append: func(b []byte, f *flow) []byte {
+		return append(b, exportFormatNames[f.record.GetFormat()]...)
+	}}
 	protocolColumn = column{title: "PROTO", width: 6, append: func(b []byte, f *flow) []byte {
 		return append(b, protocolName(f.record.GetProtocol())...)
 	}}
@@ -117,8 +120,8 @@ func endRow(b []byte, begin int) []byte {
 
 func appendStart(b []byte, f *flow) []byte { return appendStartAs(b, f, "2006-01-02 15:04:05.000") }
 
-// appendStartClock leaves out the date.
-func appendStartClock(b []byte, f *flow) []byte { return appendStartAs(b, f, "15:04:05.000") }
+// appendStartClock leaves out the date, and what is below a second.
+func appendStartClock(b []byte, f *flow) []byte { return appendStartAs(b, f, "15:04:05") }
 
 func appendStartAs(b []byte, f *flow, format string) []byte {
 	if ns := f.record.GetStartTimeNs(); ns != 0 {
