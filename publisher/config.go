@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/registry"
 )
 
 // Limits of a configuration, and figures that follow from Kafka's own.
@@ -71,7 +72,7 @@ type Config struct {
 	// Value is how a Kafka message's value holds its flow record.
 	Value Value
 	// Registry is where ValueConfluent gets the id of the schema; else nil.
-	Registry *RegistryConfig
+	Registry *registry.Config
 	// ClientID names this program in the brokers' logs and quotas.
 	ClientID string
 	// Compression is the codec of the record batches.
@@ -158,6 +159,18 @@ func (c Config) Validate() error {
 		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
 	}
 	return errors.Join(append(errs, c.validateRoutes(), c.validateRegistry(), c.validateDeadLetters(), c.CreateTopic.validate(), c.auth().Validate())...)
+}
+
+func (c Config) validateRegistry() error {
+	switch {
+	case c.Registry == nil && c.Value == ValueConfluent:
+		return errors.New("publisher: values for readers with a schema registry need one: name its URL, as in https://registry:8081")
+	case c.Registry == nil:
+		return nil
+	case c.Value != ValueConfluent:
+		return fmt.Errorf("publisher: there is a schema registry, but values are %v: make them %v, or remove it", c.Value, ValueConfluent)
+	}
+	return c.Registry.Validate()
 }
 
 // auth is how connections are encrypted and authenticated.

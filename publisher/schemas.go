@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/registry"
 )
 
 // schemas gets the id of each topic's schema from the registry. Until a topic has
@@ -14,7 +15,7 @@ import (
 // partitions.
 type schemas struct {
 	pub      *Publisher
-	registry *RegistryConfig
+	registry *registry.Config
 }
 
 // awaitedSchema is the state of a topic whose values name a schema.
@@ -65,7 +66,7 @@ func (s *schemas) ask(ctx context.Context) (left bool) {
 		if t.framed() {
 			continue
 		}
-		id, err := s.registry.schemaID(ctx, t.subject())
+		id, err := s.registry.SchemaID(ctx, t.subject())
 		if ctx.Err() != nil {
 			return false
 		}
@@ -94,9 +95,9 @@ func (s *schemas) learn(t *topic, id uint32) {
 func (s *schemas) fail(t *topic, err error) (everywhere bool) {
 	args := []any{"url", s.registry.URL, "subject", t.subject(), "error", err}
 	everywhere = true
-	if known, ok := errors.AsType[*registryError](err); ok { // else its text has the cure
-		args = append(args, "cure", known.cure)
-		everywhere = !known.refused()
+	if known, ok := errors.AsType[*registry.Error](err); ok { // else its text has the cure
+		args = append(args, "cure", known.Cure)
+		everywhere = !known.Refused()
 	}
 	for _, other := range s.pub.topics {
 		if other == t || everywhere && !other.framed() {
@@ -109,7 +110,7 @@ func (s *schemas) fail(t *topic, err error) (everywhere bool) {
 
 // warn tells of a password that everybody on the way can read.
 func (s *schemas) warn() {
-	if s.registry.Username != "" && !s.registry.encrypted() {
+	if s.registry.Username != "" && !s.registry.Encrypted() {
 		s.pub.log.Warn("the password for the schema registry is sent without encryption", "url", s.registry.URL, "cure", "use https")
 	}
 }

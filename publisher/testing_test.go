@@ -3,8 +3,10 @@ package publisher
 import (
 	"testing"
 
+	"github.com/flowpub/flowpub/internal/fakeregistry"
 	"github.com/flowpub/flowpub/internal/flowtest"
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/registry"
 )
 
 // testTime is the receive time of the first test packet.
@@ -36,8 +38,8 @@ func (f framing) configure(t *testing.T, cfg *Config) {
 	t.Helper()
 	cfg.Value = f.Value
 	if f.Value == ValueConfluent {
-		r := startRegistry(t)
-		r.next = f.Schema
-		cfg.Registry = &RegistryConfig{URL: r.server.URL}
+		r := fakeregistry.Start(t)
+		r.Next = f.Schema
+		cfg.Registry = &registry.Config{URL: r.Server.URL}
 	}
 }

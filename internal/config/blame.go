@@ -7,6 +7,7 @@ import (
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/publisher"
 	"github.com/flowpub/flowpub/publisher/auth"
+	"github.com/flowpub/flowpub/publisher/registry"
 )
 
 // cure gives a configuration a value that is right, in place of what a variable
@@ -108,7 +109,7 @@ func cures() []cure {
 // registryCures change a copy, as securityCures do. Of user name and password the
 // one that is not there is to blame.
 func registryCures() []cure {
-	change := func(change func(*publisher.RegistryConfig)) func(*collector.Config) {
+	change := func(change func(*registry.Config)) func(*collector.Config) {
 		return func(c *collector.Config) {
 			if c.Publisher.Registry != nil {
 				changed := *c.Publisher.Registry
@@ -118,14 +119,14 @@ func registryCures() []cure {
 		}
 	}
 	return []cure{
-		{"SCHEMA_REGISTRY_URL", change(func(r *publisher.RegistryConfig) { r.URL = "https://registry:8081" })},
-		{"SCHEMA_REGISTRY_USERNAME", change(func(r *publisher.RegistryConfig) {
+		{"SCHEMA_REGISTRY_URL", change(func(r *registry.Config) { r.URL = "https://registry:8081" })},
+		{"SCHEMA_REGISTRY_USERNAME", change(func(r *registry.Config) {
 			if r.Username == "" {
 				r.Username = "flowpub"
 			}
 		})},
-		{"SCHEMA_REGISTRY_PASSWORD_FILE", change(func(r *publisher.RegistryConfig) { r.Username, r.PasswordFile = "", "" })},
-		{"SCHEMA_REGISTRY_CA_FILE", change(func(r *publisher.RegistryConfig) { r.CAFile = "" })},
+		{"SCHEMA_REGISTRY_PASSWORD_FILE", change(func(r *registry.Config) { r.Username, r.PasswordFile = "", "" })},
+		{"SCHEMA_REGISTRY_CA_FILE", change(func(r *registry.Config) { r.CAFile = "" })},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/publisher"
 	"github.com/flowpub/flowpub/publisher/auth"
+	"github.com/flowpub/flowpub/publisher/registry"
 )
 
 // config turns the settings into what the packages take.
@@ -50,7 +51,7 @@ func (s *settings) publisher() publisher.Config {
 		cfg.IdempotentRequired = cfg.Idempotent
 	}
 	if s.Value == publisher.ValueConfluent {
-		cfg.Registry = &publisher.RegistryConfig{
+		cfg.Registry = &registry.Config{
 			URL:          s.RegistryURL,
 			Username:     s.RegistryUsername,
 			PasswordFile: s.RegistryPasswordFile,

@@ -15,6 +15,7 @@ import (
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/publisher"
 	"github.com/flowpub/flowpub/publisher/auth"
+	"github.com/flowpub/flowpub/publisher/registry"
 )
 
 // defaults is what the documentation promises, by hand.
@@ -124,7 +125,7 @@ func TestLoad(t *testing.T) {
 			"FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE=" + files.password, "FLOWPUB_SCHEMA_REGISTRY_CA_FILE=" + files.cert,
 		}, func(c *Config) {
 			c.Collector.Publisher.Value = publisher.ValueConfluent
-			c.Collector.Publisher.Registry = &publisher.RegistryConfig{
+			c.Collector.Publisher.Registry = &registry.Config{
 				URL: "https://registry:8081/path", Username: "alice", PasswordFile: files.password, CAFile: files.cert,
 			}
 		}},

@@ -19,6 +19,7 @@ import (
 
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/registry"
 )
 
 // values are the forms of a value other than the default, as consumers read them.
@@ -42,7 +43,7 @@ func (c *cluster) values(t *testing.T) {
 				p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
 					cfg.Value, cfg.Compression = form, codec
 					if form == publisher.ValueConfluent {
-						cfg.Registry = &publisher.RegistryConfig{URL: startRegistry(t, name)}
+						cfg.Registry = &registry.Config{URL: startRegistry(t, name)}
 					}
 				})
 				trs[i].publish(t, p, 5, 30)

@@ -1,4 +1,4 @@
-package publisher
+package registry
 
 import (
 	"bytes"
@@ -13,16 +13,17 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/flowpub/flowpub/internal/secretfile"
 	"github.com/flowpub/flowpub/internal/secrethttp"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
-// RegistryConfig says where a schema registry is that speaks Confluent's
+// Config says where a schema registry is that speaks Confluent's
 // protocol. Its files are read again for each request.
-type RegistryConfig struct {
+type Config struct {
 	// URL is http or https, with a path if the registry is not at the root:
 	// https://registry:8081.
 	URL string
@@ -36,94 +37,84 @@ type RegistryConfig struct {
 
 // Variables that a registry's cures name.
 const (
-	variableRegistryURL      = "FLOWPUB_SCHEMA_REGISTRY_URL"
-	variableRegistryUsername = "FLOWPUB_SCHEMA_REGISTRY_USERNAME"
-	variableRegistryPassword = "FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE" //nolint:gosec // the name of a variable
-	variableRegistryCA       = "FLOWPUB_SCHEMA_REGISTRY_CA_FILE"
+	variableURL      = "FLOWPUB_SCHEMA_REGISTRY_URL"
+	variableUsername = "FLOWPUB_SCHEMA_REGISTRY_USERNAME"
+	variablePassword = "FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE" //nolint:gosec // the name of a variable
+	variableCA       = "FLOWPUB_SCHEMA_REGISTRY_CA_FILE"
 )
 
 const (
-	// registryMedia is the media type of the protocol.
-	registryMedia = "application/vnd.schemaregistry.v1+json"
-	// maxRegistryAnswer bounds what is read of an answer.
-	maxRegistryAnswer = 1 << 20
+	// timeout bounds asking for an id.
+	timeout = 10 * time.Second
+	// media is the media type of the protocol.
+	media = "application/vnd.schemaregistry.v1+json"
+	// maxAnswer bounds what is read of an answer.
+	maxAnswer = 1 << 20
 )
 
-func (c Config) validateRegistry() error {
-	switch {
-	case c.Registry == nil && c.Value == ValueConfluent:
-		return errors.New("publisher: values for readers with a schema registry need one: name its URL, as in https://registry:8081")
-	case c.Registry == nil:
-		return nil
-	case c.Value != ValueConfluent:
-		return fmt.Errorf("publisher: there is a schema registry, but values are %v: make them %v, or remove it", c.Value, ValueConfluent)
-	}
-	return c.Registry.validate()
-}
-
-// validate returns every mistake.
-func (c *RegistryConfig) validate() error {
-	errs := []error{validateRegistryURL(c.URL)}
+// Validate returns every mistake.
+func (c *Config) Validate() error {
+	errs := []error{validateURL(c.URL)}
 	if (c.Username == "") != (c.PasswordFile == "") {
-		errs = append(errs, errors.New("publisher: a schema registry takes both a user name and a password file, or neither"))
+		errs = append(errs, errors.New("a schema registry takes both a user name and a password file, or neither"))
 	}
-	if c.CAFile != "" && errs[0] == nil && !c.encrypted() {
-		errs = append(errs, errors.New("publisher: authorities for a schema registry need https in its URL: without it nothing is encrypted"))
+	if c.CAFile != "" && errs[0] == nil && !c.Encrypted() {
+		errs = append(errs, errors.New("authorities for a schema registry need https in its URL: without it nothing is encrypted"))
 	}
 	_, passwordErr := c.password()
 	_, clientErr := secrethttp.Client(c.CAFile)
 	return errors.Join(append(errs, passwordErr, clientErr)...)
 }
 
-// validateRegistryURL shows nothing of the URL: it may hold a password.
-func validateRegistryURL(text string) error {
+// validateURL shows nothing of the URL: it may hold a password.
+func validateURL(text string) error {
 	if text == "" {
-		return errors.New("publisher: there is no schema registry: name its URL, as in https://registry:8081")
+		return errors.New("there is no schema registry: name its URL, as in https://registry:8081")
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("publisher: the schema registry's URL is none: write it as https://registry:8081, without credentials or a query")
+		return errors.New("the schema registry's URL is none: write it as https://registry:8081, without credentials or a query")
 	}
 	return nil
 }
 
-// encrypted tells whether nobody on the way to the registry can read the password.
-func (c *RegistryConfig) encrypted() bool {
+// Encrypted reports whether nobody on the way to the registry can read the password.
+func (c *Config) Encrypted() bool {
 	u, err := url.Parse(c.URL)
 	return err == nil && u.Scheme == "https"
 }
 
 // password reads the password of now; empty if there is none.
-func (c *RegistryConfig) password() (string, error) {
+func (c *Config) password() (string, error) {
 	if c.PasswordFile == "" {
 		return "", nil
 	}
 	return secretfile.Read("schema registry's password", c.PasswordFile)
 }
 
-// schemaID returns the id of the flow records' schema under a subject. It
+// SchemaID returns the id of the flow records' schema under a subject. It
 // registers the schema, which does nothing to one that is there already; where
-// that is refused it looks the schema up. The error is a *registryError, or about
+// that is refused it looks the schema up. The error is an *Error, or about
 // one of the files.
-func (c *RegistryConfig) schemaID(ctx context.Context, subject string) (uint32, error) {
-	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+func (c *Config) SchemaID(ctx context.Context, subject string) (uint32, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	path := "/subjects/" + url.PathEscape(subject)
 	id, err := c.post(ctx, path+"/versions")
-	refusal, refused := errors.AsType[*registryError](err)
-	if !refused || !refusal.refused() {
+	refusal, refused := errors.AsType[*Error](err)
+	if !refused || !refusal.Refused() {
 		return id, err
 	}
 	id, err = c.post(ctx, path)
-	if missing, ok := errors.AsType[*registryError](err); ok && missing.status == http.StatusNotFound {
+	if missing, ok := errors.AsType[*Error](err); ok && missing.status == http.StatusNotFound {
 		return 0, refusal // what is to be mended is the first
 	}
 	return id, err
 }
 
 // post sends the schema and returns the id in the answer.
-func (c *RegistryConfig) post(ctx context.Context, path string) (uint32, error) {
+func (c *Config) post(ctx context.Context, path string) (uint32, error) {
 	client, err := secrethttp.Client(c.CAFile)
 	if err != nil {
 		return 0, err
@@ -134,18 +125,18 @@ func (c *RegistryConfig) post(ctx context.Context, path string) (uint32, error) 
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return 0, unansweredRegistry(ctx, err)
+		return 0, unanswered(ctx, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxRegistryAnswer))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return 0, unansweredRegistry(ctx, err)
+		return 0, unanswered(ctx, err)
 	}
 	return idIn(response.StatusCode, body)
 }
 
 // request makes one that carries the schema.
-func (c *RegistryConfig) request(ctx context.Context, path string) (*http.Request, error) {
+func (c *Config) request(ctx context.Context, path string) (*http.Request, error) {
 	password, err := c.password()
 	if err != nil {
 		return nil, err
@@ -158,27 +149,29 @@ func (c *RegistryConfig) request(ctx context.Context, path string) (*http.Reques
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Content-Type", registryMedia)
-	request.Header.Set("Accept", registryMedia+", application/json")
+	request.Header.Set("Content-Type", media)
+	request.Header.Set("Accept", media+", application/json")
 	if c.Username != "" {
 		request.SetBasicAuth(c.Username, password)
 	}
 	return request, nil
 }
 
-// registryError is why a registry gave no id.
-type registryError struct {
+// Error is why a registry gave no id.
+type Error struct {
+	// Cure is what an operator can do about it.
+	Cure string
+
 	status int // 0: there was no answer
 	text   string
-	cure   string
 }
 
 // Error is part of error.
-func (e *registryError) Error() string { return e.text }
+func (e *Error) Error() string { return e.text }
 
-// refused: registering is not allowed, or not possible with what is there. The
-// schema may be there all the same.
-func (e *registryError) refused() bool {
+// Refused reports whether registering is not allowed, or not possible with what is
+// there. The schema may be there all the same.
+func (e *Error) Refused() bool {
 	switch e.status {
 	case http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusConflict, http.StatusUnprocessableEntity:
 		return true
@@ -195,30 +188,30 @@ func idIn(status int, body []byte) (uint32, error) {
 		Code int    `json:"error_code"`
 	}
 	err := json.Unmarshal(body, &answer)
-	e := &registryError{status: status, text: fmt.Sprintf("status %d %s", status, http.StatusText(status)), cure: registryCure(status)}
+	e := &Error{status: status, text: fmt.Sprintf("status %d %s", status, http.StatusText(status)), Cure: cureOf(status)}
 	switch {
 	case status == http.StatusOK && err == nil && answer.ID != nil && *answer.ID >= 0 && *answer.ID <= math.MaxInt32:
 		return uint32(*answer.ID), nil
 	case status == http.StatusOK:
-		e.text, e.cure = "its answer has no schema id", registryCure(http.StatusNotFound)
+		e.text, e.Cure = "its answer has no schema id", cureOf(http.StatusNotFound)
 	case answer.Code != 0:
 		e.text += fmt.Sprintf(", error code %d", answer.Code)
 	}
 	return 0, e
 }
 
-// registryCure tells what helps after an answer.
-func registryCure(status int) string {
+// cureOf tells what helps after an answer.
+func cureOf(status int) string {
 	const byHand = "register proto/flow/v1/flow_record.proto there by hand, as docs/values.md shows"
 	switch {
 	case status >= 300 && status < 400:
-		return "it points elsewhere: set " + variableRegistryURL + " to where the registry is"
+		return "it points elsewhere: set " + variableURL + " to where the registry is"
 	case status == http.StatusBadRequest:
-		return "look at the registry's log; if that port speaks TLS, write https in " + variableRegistryURL
+		return "look at the registry's log; if that port speaks TLS, write https in " + variableURL
 	case status == http.StatusUnauthorized:
-		return "correct " + variableRegistryUsername + ", or the password in the file that " + variableRegistryPassword + " names"
+		return "correct " + variableUsername + ", or the password in the file that " + variablePassword + " names"
 	case status == http.StatusNotFound:
-		return "no schema registry answers at that path: correct " + variableRegistryURL
+		return "no schema registry answers at that path: correct " + variableURL
 	case status == http.StatusConflict:
 		return "the subject has a schema that this one is not compatible with: use another topic, or change the subject or its compatibility"
 	case status == http.StatusUnprocessableEntity:
@@ -230,21 +223,21 @@ func registryCure(status int) string {
 	}
 }
 
-// unansweredRegistry tells of a request without an answer. Texts of net/http quote
+// unanswered tells of a request without an answer. Texts of net/http quote
 // what was received, so only those of the network and of TLS are shown.
-func unansweredRegistry(ctx context.Context, err error) error {
-	e := &registryError{cure: "look whether the registry runs and can be reached from here, and whether " + variableRegistryURL + " is right: http or https, host, port"}
+func unanswered(ctx context.Context, err error) error {
+	e := &Error{Cure: "look whether the registry runs and can be reached from here, and whether " + variableURL + " is right: http or https, host, port"}
 	_, network := errors.AsType[*net.OpError](err)
 	_, dns := errors.AsType[*net.DNSError](err)
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
 	switch {
 	case ctx.Err() != nil:
-		e.text = fmt.Sprintf("no answer within %v", controlTimeout)
+		e.text = fmt.Sprintf("no answer within %v", timeout)
 	case noTLS, errors.Is(err, http.ErrSchemeMismatch):
-		e.text, e.cure = "it answers without TLS", "write http in "+variableRegistryURL+", or correct the port"
-	case kinds.IsTLS(err):
+		e.text, e.Cure = "it answers without TLS", "write http in "+variableURL+", or correct the port"
+	case failure.IsTLS(err):
 		e.text = secrethttp.Cause(err).Error()
-		e.cure = "compare the registry's certificate with the authorities in " + variableRegistryCA + ", and its name with " + variableRegistryURL
+		e.Cure = "compare the registry's certificate with the authorities in " + variableCA + ", and its name with " + variableURL
 	case network, dns:
 		e.text = secrethttp.Cause(err).Error()
 	default:
