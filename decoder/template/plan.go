@@ -95,7 +95,8 @@ const (
 	flagDirection flags = 1 << iota
 	flagICMPParts
 	flagObservation
-	flagSampling // the record says itself how it was sampled, or by which sampler
+	flagSampler     // the record says which sampler it was chosen by
+	flagOwnSampling // the record says itself how it was sampled
 	flagPacketSpace
 	flagLengths4Only
 	flagLengths6Only
@@ -311,7 +312,7 @@ func (c *compiler) finish() {
 	if !p.variable {
 		p.steps = nil
 	}
-	p.special = p.flags&^flagSampling != 0 || len(p.addresses)+len(p.labels)+len(p.wide)+len(p.spans) != 0
+	p.special = p.flags&^(flagDirection|flagSampler|flagOwnSampling) != 0 || len(p.addresses)+len(p.labels)+len(p.wide)+len(p.spans) != 0
 }
 
 // extensionAddresses are the addresses of decoder.Extension, and where they come from.
@@ -433,9 +434,9 @@ func (c *compiler) flags() (f flags) {
 	set(c.hasField(decoder.FieldFlowDirection), flagDirection)
 	set(c.has(slotICMPType) || c.has(slotICMPCode), flagICMPParts)
 	set(c.plan.observed != clockNone, flagObservation)
-	set(c.hasField(decoder.FieldSamplerID), flagSampling)
+	set(c.hasField(decoder.FieldSamplerID), flagSampler)
 	for to := slotSamplingInterval; to <= slotSamplingProbability; to++ {
-		set(c.has(to), flagSampling)
+		set(c.has(to), flagOwnSampling)
 	}
 	set(c.has(slotPacketSpace), flagPacketSpace)
 	four := c.has(slotSourceLength4) || c.has(slotDestinationLength4)

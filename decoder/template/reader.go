@@ -89,6 +89,12 @@ type Reader struct {
 	fallbackSource uint64
 	setAnomalies   decoder.Anomalies
 
+	// Of the last record that named a sampler.
+	samplerState *state
+	samplerID    uint64
+	samplerKnown bool
+	sampler      Sampling
+
 	// Of the record.
 	found    decoder.Anomalies
 	hit      Sampling

@@ -54,10 +54,13 @@ func (r *Reader) record(p *Plan, rec []byte, out *decoder.Record, x *decoder.Ext
 	} else {
 		r.times(p, out)
 	}
+	if p.flags&flagDirection != 0 {
+		x.Values[decoder.FieldFlowDirection] = direction(x.Values[decoder.FieldFlowDirection])
+	}
 	if p.special {
 		r.rare(p, rec, out, x)
 	}
-	if p.flags&flagSampling != 0 || r.state.byInterface() {
+	if p.flags&(flagSampler|flagOwnSampling) != 0 || r.state.byInterface() {
 		r.sampled(p, out, x)
 	} else if r.fallback.Interval != 0 {
 		r.fallback.apply(x, r.fallbackSource)
@@ -117,9 +120,6 @@ func ip6(high, low uint64) netip.Addr {
 // rare sees to what few templates have.
 func (r *Reader) rare(p *Plan, rec []byte, out *decoder.Record, x *decoder.Extension) {
 	s := &r.slots
-	if p.flags&flagDirection != 0 {
-		x.Values[decoder.FieldFlowDirection] = direction(x.Values[decoder.FieldFlowDirection])
-	}
 	if p.flags&flagICMPParts != 0 {
 		x.Values[decoder.FieldICMPTypeCode] = s[slotICMPType]<<8 | s[slotICMPCode]
 	}

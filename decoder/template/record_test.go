@@ -230,12 +230,14 @@ func TestSamplingMostSpecificFirst(t *testing.T) {
 	expect("by its interface", show(1, plain), [2]uint64{80, 2})
 	tell(1, []field{{id: 1, length: 4}}, []field{{id: 48, length: 2}, {id: 50, length: 4}}, 0, 0, 0, 0, 0, 3, 0, 0, 0, 90)
 	expect("by its sampler", show(1, []byte{3, 0, 9}), [2]uint64{90, 2})
+	tell(1, []field{{id: 1, length: 4}}, []field{{id: 48, length: 2}, {id: 50, length: 4}}, 0, 0, 0, 0, 0, 3, 0, 0, 0, 92)
+	expect("by its sampler, which has changed", show(1, []byte{3, 0, 9}), [2]uint64{92, 2})
 	expect("by a sampler that is not known", show(1, []byte{4, 0, 8}), [2]uint64{})
 	tell(1, []field{{id: 48, length: 1}}, []field{{id: 34, length: 4}}, 5, 0, 0, 0, 95)
 	expect("by its sampler, which was a scope", show(1, []byte{5, 0, 8}), [2]uint64{95, 2})
 	sampler = append(sampler, field{id: 34, length: 4})
 	expect("by itself", show(1, []byte{3, 0, 9, 0, 0, 0, 100}), [2]uint64{100, 1})
-	expect("by itself, with 0, which says nothing", show(1, []byte{3, 0, 9, 0, 0, 0, 0}), [2]uint64{90, 2})
+	expect("by itself, with 0, which says nothing", show(1, []byte{3, 0, 9, 0, 0, 0, 0}), [2]uint64{92, 2})
 }
 
 // The elements that tell an interval, alone and together.

@@ -79,15 +79,17 @@ func ratio(a, b uint64) uint32 { return uint32(min((a+b/2)/b, math.MaxUint32)) }
 
 // sampled sets the sampling of a record that may say itself how it was sampled.
 func (r *Reader) sampled(p *Plan, out *decoder.Record, x *decoder.Extension) {
-	if own := r.ownSampling(p); own.Interval != 0 {
-		own.apply(x, sampledByRecord)
-		return
+	if p.flags&flagOwnSampling != 0 {
+		if own := r.ownSampling(p); own.Interval != 0 {
+			own.apply(x, sampledByRecord)
+			return
+		}
 	}
 	named := x.Present.Has(decoder.FieldSamplerID)
 	id := x.Values[decoder.FieldSamplerID]
 	switch {
-	case named && r.state.find(samplerKey{scopeSampler, id}, &r.hit):
-		r.hit.apply(x, sampledBySampler)
+	case named && r.named(id):
+		r.sampler.apply(x, sampledBySampler)
 	case r.state.find(samplerKey{scopeInput, uint64(out.InputInterface)}, &r.hit),
 		r.state.find(samplerKey{scopeOutput, uint64(out.OutputInterface)}, &r.hit):
 		r.hit.apply(x, sampledBySampler)
@@ -96,6 +98,16 @@ func (r *Reader) sampled(p *Plan, out *decoder.Record, x *decoder.Extension) {
 	case r.fallback.Interval != 0:
 		r.fallback.apply(x, r.fallbackSource)
 	}
+}
+
+// named sets r.sampler to the sampling of a sampler, and reports whether it is known. Records that
+// follow each other name the same mostly.
+func (r *Reader) named(id uint64) bool {
+	if r.samplerState != r.state || r.samplerID != id {
+		r.samplerState, r.samplerID = r.state, id
+		r.samplerKnown = r.state.find(samplerKey{scopeSampler, id}, &r.sampler)
+	}
+	return r.samplerKnown
 }
 
 // ownSampling returns what the record in the slots says of its sampling.
