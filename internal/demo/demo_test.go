@@ -25,16 +25,16 @@ func TestRunToLimit(t *testing.T) {
 	var out bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if err := Run(ctx, Config{Exporters: 3, Rate: 500, Limit: 20, Out: &out}); err != nil || ctx.Err() != nil {
+	if err := Run(ctx, Config{Exporters: 4, Rate: 500, Limit: 40, Out: &out}); err != nil || ctx.Err() != nil {
 		t.Fatalf("error %v, %v, after\n%s", err, ctx.Err(), out.String())
 	}
 	text := out.String()
-	if flows := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d 127\.1\.0\.(1       v5|2       v9|3       ipfix) `).FindAllString(text, -1); len(flows) != 20 {
-		t.Errorf("%d flows were printed, want 20:\n%s", len(flows), text)
+	if flows := regexp.MustCompile(`(?m)^(\d\d:\d\d:\d\d|-       ) 127\.1\.0\.(1       v5|2       v9|3       ipfix|4       sflow) `).FindAllString(text, -1); len(flows) != 40 {
+		t.Errorf("%d flows were printed, want 40:\n%s", len(flows), text)
 	}
 	// Nobody else sent, and loopback loses nothing: everyone tells the same.
 	ledger := regexp.MustCompile(`exporters here  (\d+) datagrams with (\d+) flows sent
-  datagrams       (\d+) received = (\d+) decoded \(\d+ ipfix, \d+ netflow_v5, \d+ netflow_v9\) \+ 0 rejected
+  datagrams       (\d+) received = (\d+) decoded \(\d+ ipfix, \d+ netflow_v5, \d+ netflow_v9, \d+ sflow\) \+ 0 rejected
   data sets       (\d+) received = (\d+) decoded \+ 0 dropped \+ 0 waiting
   flows           (\d+) decoded = (\d+) delivered \+ 0 dropped \+ 0 buffered
   broker          (\d+) records in the topic

@@ -24,13 +24,13 @@ const (
 	// smallReceiveBuffer is what Linux grants without a warning, as it comes.
 	smallReceiveBuffer = 208 << 10
 	// bufferedTime of traffic is what the receive buffer is made for, and
-	// kernelBytesPerFlow what the kernel charges for a flow in a full packet.
+	// kernelBytesPerFlow what the kernel charges for a flow in a full packet, of sFlow.
 	bufferedTime       = 0.5 // seconds
-	kernelBytesPerFlow = 100
+	kernelBytesPerFlow = 400
 	// packetsPerSecond is what the exporters send together at low rates, so that
 	// nobody waits for packets to be filled.
 	packetsPerSecond = 10
-	// fullPacket is about how many flows a full packet holds in any of the formats.
+	// fullPacket is how many flows a packet holds at most.
 	fullPacket = 12
 	// ipv6Share and samplingInterval show what version 5 cannot.
 	ipv6Share        = 0.1
@@ -135,7 +135,7 @@ func newGenerator(cfg Config, target netip.AddrPort) (*exporter.Generator, error
 		Exporters:        cfg.Exporters,
 		Formats:          formats,
 		Rate:             cfg.Rate,
-		RecordsPerPacket: recordsPerPacket(cfg.Rate),
+		RecordsPerPacket: int(min(max(1, cfg.Rate/packetsPerSecond), fullPacket)),
 		Seed:             seed,
 		IPv6Share:        ipv6Share,
 		VariableLengths:  true,
@@ -144,17 +144,9 @@ func newGenerator(cfg Config, target netip.AddrPort) (*exporter.Generator, error
 }
 
 // formats are what the exporters speak, in turn, and formatList what people call it.
-var formats = []exporter.Format{exporter.NetFlow5, exporter.NetFlow9, exporter.IPFIX}
+var formats = []exporter.Format{exporter.NetFlow5, exporter.NetFlow9, exporter.IPFIX, exporter.SFlow}
 
-const formatList = "NetFlow v5, v9 and IPFIX"
-
-// recordsPerPacket are those of full packets, fewer at low rates.
-func recordsPerPacket(rate float64) int {
-	if rate >= packetsPerSecond*fullPacket {
-		return 0
-	}
-	return int(max(1, rate/packetsPerSecond))
-}
+const formatList = "NetFlow v5, v9, IPFIX and sFlow"
 
 // onlyErrors is a log handler without warnings.
 type onlyErrors struct{ slog.Handler }
