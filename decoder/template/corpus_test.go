@@ -28,8 +28,8 @@ type rig struct {
 	received, decoded, dropped, lost int // data sets
 }
 
-func newRig() *rig {
-	t := template.NewTable(template.Config{})
+func newRig(elements *template.Selection) *rig {
+	t := template.NewTable(template.Config{Elements: elements})
 	return &rig{table: t, room: template.NewRoom(t), reader: template.NewReader(t)}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/corpus"
 )
 
@@ -238,10 +239,10 @@ type group struct {
 	template uint64 // 0 for those that did not wait
 }
 
-// replay decodes a capture and returns its records by group.
-func replay(tb testing.TB, datagrams []corpus.Datagram) map[group][]decodedRecord {
+// replay decodes a capture and returns its records by group, with the elements that are selected.
+func replay(tb testing.TB, datagrams []corpus.Datagram, elements *template.Selection) map[group][]decodedRecord {
 	tb.Helper()
-	g, all := newRig(), make(map[group][]decodedRecord)
+	g, all := newRig(elements), make(map[group][]decodedRecord)
 	add := func(to group, p *decoder.ExportPacket) {
 		for i := range p.Records {
 			all[to] = append(all[to], decodedRecord{&p.Header, &p.Records[i], &p.Extensions[i]})
@@ -273,7 +274,8 @@ const anyRecords = -1
 // packets, which give so many.
 func compare(tb testing.TB, path string, contested map[int]int) {
 	tb.Helper()
-	got := replay(tb, corpus.Datagrams(tb, path))
+	datagrams := corpus.Datagrams(tb, path)
+	got := replay(tb, datagrams, nil)
 	want := make(map[group][]corpus.Row)
 	rows := corpus.Lines[corpus.Row](tb, strings.TrimSuffix(path, ".gz")+".expected.jsonl")
 	for i := range rows {
@@ -308,5 +310,62 @@ func compare(tb testing.TB, path string, contested map[int]int) {
 				tb.Errorf("packet %d, set %d, record %d: %s", g.pkt, rows[i].Set, rows[i].Rec, d)
 			}
 		}
+	}
+	for pkt := range contested {
+		delete(want, group{pkt: pkt})
+	}
+	compareElements(tb, datagrams, want)
+}
+
+// compareElements checks that each field of each record is what was exported, by asking for
+// all elements, a few at a time.
+func compareElements(tb testing.TB, datagrams []corpus.Datagram, want map[group][]corpus.Row) {
+	tb.Helper()
+	const atATime = 12
+	var names []string
+	for _, rows := range want {
+		for i := range rows {
+			for _, f := range rows[i].Fields {
+				names = append(names, elementName(&f))
+			}
+		}
+	}
+	slices.Sort(names)
+	for chunk := range slices.Chunk(slices.Compact(names), atATime) {
+		elements, err := template.ParseSelection(strings.Join(chunk, ","))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		got := replay(tb, datagrams, elements)
+		for g, rows := range want {
+			for i := range min(len(rows), len(got[g])) {
+				compareFields(tb, chunk, &rows[i], got[g][i].Extension)
+			}
+		}
+	}
+}
+
+func elementName(f *corpus.Field) string { return fmt.Sprintf("%d/%d", f.Enterprise, f.ID) }
+
+// compareFields compares those fields of a record that were asked for.
+func compareFields(tb testing.TB, asked []string, row *corpus.Row, x *decoder.Extension) {
+	tb.Helper()
+	const limit = 512 // bytes copied of a record
+	var want, got []string
+	octets := 0
+	for i := range row.Fields {
+		f := &row.Fields[i]
+		if name := elementName(f); slices.Contains(asked, name) && octets+len(f.Value) <= limit {
+			want = append(want, fmt.Sprintf("%s=%x", name, f.Value))
+			octets += len(f.Value)
+		}
+	}
+	if x.Present.Has(decoder.FieldElements) {
+		for _, e := range x.Elements {
+			got = append(got, fmt.Sprintf("%d/%d=%x", e.Enterprise, e.ID, e.Value))
+		}
+	}
+	if !slices.Equal(got, want) {
+		tb.Errorf("packet %d, set %d, record %d: elements %v, want %v", row.Pkt, row.Set, row.Rec, got, want)
 	}
 }

@@ -65,7 +65,7 @@ func TestCrafted(t *testing.T) {
 func compareCases(t *testing.T, path string) {
 	t.Helper()
 	index := corpus.Lines[struct{ Cases []corpus.Case }](t, path+".index.json")[0]
-	got := replay(t, corpus.Datagrams(t, path+".pcap.gz"))
+	got := replay(t, corpus.Datagrams(t, path+".pcap.gz"), nil)
 	differ := make(map[int]int)
 	for _, c := range index.Cases {
 		records, late := 0, 0
