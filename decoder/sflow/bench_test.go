@@ -52,7 +52,7 @@ func BenchmarkDecode(b *testing.B) {
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	var p decoder.ExportPacket
 	var s sflow.Samples
-	payloads := corpus(t)
+	payloads := seeds(t)
 	payloads = append(payloads, typical(t, true), datagram(300, repeated(sample(header(13, 64, unhex(t, "03e80040 00011140"+ip6+tcp))), 300)...))
 	decode := func() {
 		for _, payload := range payloads {

@@ -12,8 +12,8 @@ import (
 	"github.com/flowpub/flowpub/decoder/sflow"
 )
 
-// corpus returns the datagrams of all recordings and cases here, and of all frames.
-func corpus(tb testing.TB) (payloads [][]byte) {
+// seeds returns the datagrams of all recordings and cases here, and of all frames.
+func seeds(tb testing.TB) (payloads [][]byte) {
 	tb.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", "*", "*.pcap.gz"))
 	if err != nil || len(paths) < 3 {
@@ -32,7 +32,7 @@ func corpus(tb testing.TB) (payloads [][]byte) {
 // records than there are bytes for; they do not depend on what the packet held before, or on
 // the datagram's memory later.
 func FuzzDecode(f *testing.F) {
-	for _, payload := range corpus(f) {
+	for _, payload := range seeds(f) {
 		f.Add(payload)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
@@ -52,7 +52,7 @@ func TestMutatedDatagrams(t *testing.T) {
 	if testing.Short() {
 		n = 20_000
 	}
-	payloads, random := corpus(t), rand.New(rand.NewPCG(1, 2))
+	payloads, random := seeds(t), rand.New(rand.NewPCG(1, 2))
 	var p decoder.ExportPacket
 	var s sflow.Samples
 	var b []byte

@@ -1,15 +1,19 @@
 package sflow_test
 
 import (
-	"errors"
-	"maps"
+	"bytes"
+	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/sflow"
+	"github.com/flowpub/flowpub/internal/corpus"
+	"github.com/flowpub/flowpub/internal/flowtest"
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
 // Every recording comes with what an independent decoder found in it.
@@ -43,13 +47,7 @@ func compareAll(t *testing.T, pattern string, atLeast int) {
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
-			base := strings.TrimSuffix(path, ".gz")
-			wanted := make(map[int][]row)
-			samples := readLines[expectedSample](t, base+".expected.jsonl")
-			for i := range samples {
-				wanted[samples[i].Pkt] = append(wanted[samples[i].Pkt], samples[i].want())
-			}
-			datagrams := readLines[expectedDatagram](t, base+".datagrams.jsonl")
+			datagrams, samples := corpus.SFlow(t, path)
 			payloads := readCapture(t, path)
 			if len(payloads) != len(datagrams) {
 				t.Fatalf("%d datagrams, want %d", len(payloads), len(datagrams))
@@ -58,66 +56,59 @@ func compareAll(t *testing.T, pattern string, atLeast int) {
 			var s sflow.Samples
 			for i, payload := range payloads {
 				err := sflow.Decode(payload, &p, &s)
-				compareDatagram(t, i, &datagrams[i], err, &p, &s)
-				compareSamples(t, i, wanted[i], &p, &s)
+				compareDatagram(t, i, &datagrams[i], err, &s)
+				compareSamples(t, i, datagrams[i].Messages(t, samples[i]), &p, &s)
 			}
 		})
 	}
 }
 
-// compareDatagram compares a datagram's header, and how many samples of each kind it has.
-func compareDatagram(t *testing.T, i int, want *expectedDatagram, err error, p *decoder.ExportPacket, s *sflow.Samples) {
+// readCapture returns the datagrams of a capture that begin as those of sFlow version 5.
+func readCapture(tb testing.TB, path string) (payloads [][]byte) {
+	tb.Helper()
+	for _, d := range corpus.Datagrams(tb, path) {
+		if bytes.HasPrefix(d.Payload, []byte{0, 0, 0, 5}) {
+			payloads = append(payloads, d.Payload)
+		}
+	}
+	return payloads
+}
+
+// compareDatagram compares how many samples of each kind a datagram has.
+func compareDatagram(t *testing.T, i int, want *corpus.SFlowDatagram, err error, s *sflow.Samples) {
 	t.Helper()
 	if err != nil {
 		// An error of the other decoder, or nothing to read.
-		if want.Error == "" && want.Announced != 0 {
-			t.Errorf("datagram %d: %v", i, err)
-		}
-		if errors.Is(err, decoder.ErrNoRecords) && want.Flows+want.Counters+want.Discarded != 0 {
-			t.Errorf("datagram %d: %v, and there are samples", i, err)
+		if want.Error == "" && want.Announced != 0 || want.Flows+want.Counters+want.Discarded != 0 {
+			t.Errorf("datagram %d: %v, want %+v", i, err, want)
 		}
 		return
 	}
-	if p.Format != decoder.FormatSFlowV5 || p.AgentAddress.String() != want.Agent || p.ObservationDomain != want.SubAgent ||
-		p.FlowSequence != want.Sequence || uint32(p.SystemUptime) != want.Uptime || !p.HasUptime || p.Count != want.Announced || p.ExportTime() != 0 {
-		t.Errorf("datagram %d: header %+v, want %+v", i, p.Header, want)
-	}
-	if s.Flows != want.Flows || s.Counters != want.Counters || s.Discarded != want.Discarded {
-		t.Errorf("datagram %d: %+v, want %d, %d and %d", i, s, want.Flows, want.Counters, want.Discarded)
-	}
-	if want.Error == "" && (s.Flows+s.Discarded+s.Counters+s.Unknown != want.Announced || len(want.Notes) > 0 != (p.Anomalies&decoder.AnomalyTrailingBytes != 0)) {
-		t.Errorf("datagram %d: %+v, %v, want %+v", i, s, p.Anomalies, want)
-	}
-	if cut := p.Anomalies&(decoder.AnomalyCountAbovePresent|decoder.AnomalyPartialRecord|decoder.AnomalyMalformedSet) != 0; want.Error != "" && !cut {
-		t.Errorf("datagram %d: %v, want %s", i, p.Anomalies, want.Error)
+	if s.Flows != want.Flows || s.Counters != want.Counters || s.Discarded != want.Discarded ||
+		want.Error == "" && s.Flows+s.Counters+s.Discarded+s.Unknown != want.Announced {
+		t.Errorf("datagram %d: %+v, want %+v", i, s, want)
 	}
 }
 
-// compareSamples compares every value of a datagram's flow samples. Where the datagram ends is
-// compareDatagram's.
-func compareSamples(t *testing.T, i int, want []row, p *decoder.ExportPacket, s *sflow.Samples) {
+// compareSamples compares all that is published of a datagram's flow samples.
+func compareSamples(t *testing.T, i int, want []*flowv1.FlowRecord, p *decoder.ExportPacket, s *sflow.Samples) {
 	t.Helper()
-	var rows []row
+	var got []*flowv1.FlowRecord
 	for j := range p.Records {
 		if s.Sources[j].Discarded {
 			continue // the other decoder counts these only
 		}
-		if r := p.Records[j]; r.Packets != 1 || r.StartTime|r.EndTime != 0 || r.FirstUptime|r.LastUptime != 0 {
-			t.Errorf("datagram %d, sample %d: %+v, want one packet without times", i, j, r)
-		}
-		r := got(p, s, j)
-		for _, name := range []string{"fragment", "fragment_flags"} {
-			delete(r, name) // the other decoder does not tell
-		}
-		rows = append(rows, r)
+		m := flowtest.Message(netip.AddrPort{}, 0, p, j)
+		m.ExporterAddress = nil
+		got = append(got, m)
 	}
-	if len(rows) != len(want) {
-		t.Errorf("datagram %d: %d flow samples, want %d", i, len(rows), len(want))
+	if len(got) != len(want) {
+		t.Errorf("datagram %d: %d flow samples, want %d", i, len(got), len(want))
 		return
 	}
-	for j := range rows {
-		if !maps.Equal(rows[j], want[j]) {
-			t.Errorf("datagram %d, sample %d:\n%v, want\n%v", i, j, rows[j], want[j])
+	for j := range got {
+		if !proto.Equal(got[j], want[j]) {
+			t.Errorf("datagram %d, sample %d:\n%v, want\n%v", i, j, got[j], want[j])
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package corpus reads recordings of NetFlow v9 and IPFIX, with what an independent decoder
+// Package corpus reads recordings of NetFlow v9, IPFIX and sFlow, with what an independent decoder
 // found in them, for tests.
 //
 // Beside X.pcap.gz is X.pcap.expected.jsonl.gz, with an object for each flow record. Captures with
