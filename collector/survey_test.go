@@ -28,7 +28,7 @@ func floodOf(n, port int, payload []byte) []listener.Datagram {
 	return batch
 }
 
-// 33,500 sources of ten packets each are more than there are streams. An exporter
+// 2,100 sources of ten packets each are more than a socket of 16 has streams. An exporter
 // that was regular for minutes, or is allowed by name, is watched nevertheless:
 // its next loss is counted and logged. The forged ones are not missed afterwards.
 func TestFloodDoesNotPushAnExporterAside(t *testing.T) {
@@ -45,7 +45,7 @@ func TestFloodDoesNotPushAnExporterAside(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newTestCollector(t, 1, 1, func(cfg *Config) { cfg.ExportersAllow = test.allow })
+				c := newTestCollector(t, 1, 16, func(cfg *Config) { cfg.ExportersAllow = test.allow })
 				in := c.intakes[0][0]
 				sequence := uint32(0)
 				send := func() {
@@ -60,7 +60,7 @@ func TestFloodDoesNotPushAnExporterAside(t *testing.T) {
 				// The forged ones, too, lose flows, and none of their clocks is right.
 				for packet := range 10 {
 					now := time.Now()
-					in.handle(floodOf(33_500, 1000, sentBy(time.Hour, uint32(packet)*90, now.Add(-time.Hour))), now)
+					in.handle(floodOf(2_100, 1000, sentBy(time.Hour, uint32(packet)*90, now.Add(-time.Hour))), now)
 					<-time.After(gapPatience / 2)
 				}
 				before := c.Snapshot().FlowsMissed
