@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/internal/exporter"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // The load that flowpub is made for.
@@ -23,7 +24,7 @@ func TestFullLoad(t *testing.T) {
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
-	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: fullRate, Flows: 5_000_000})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: fullRate, Flows: 2_500_000})
 	var most uint64
 	p.watch(t, l.done, func(m metrics) { most = max(most, m.count("flows_buffered")) })
 	sent := l.result(t)
@@ -66,4 +67,19 @@ func (p *process) during(t *testing.T, d time.Duration) {
 	timer := time.AfterFunc(d, func() { close(done) })
 	defer timer.Stop()
 	p.watch(t, done, func(metrics) {})
+}
+
+// until lets the load go on until something holds; each scrape meanwhile must add up.
+func (p *process) until(t *testing.T, what string, holds func(metrics) bool) {
+	t.Helper()
+	testwait.Until(t, loadLimit, what, func() bool { return holds(p.scrape(t)) })
+}
+
+// untilWorkedOff lets the load go on until as much is delivered as waits now.
+func (p *process) untilWorkedOff(t *testing.T) {
+	t.Helper()
+	now := p.scrape(t).ledger()
+	p.until(t, "what waited is delivered", func(m metrics) bool {
+		return m.ledger().FlowsDelivered >= now.FlowsDelivered+now.FlowsBuffered
+	})
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/flowpub/flowpub/internal/exporter"
 )
 
-// The broker is not there for the first 20 s, and away for 20 s in the middle.
+// The broker is not there for the first 8 s, and away for 8 s in the middle: longer
+// than the longest wait between attempts.
 // The default budget has room for what comes meanwhile.
 func TestOutages(t *testing.T) {
 	const (
 		rate   = 50_000
-		outage = 20 * time.Second
-		normal = 6 * time.Second
+		outage = 8 * time.Second
 	)
 	k := startKafka(t, 16)
 	k.gate.shut()
@@ -25,13 +25,13 @@ func TestOutages(t *testing.T) {
 	p.during(t, outage)
 	logBuffer(t, p, "after the first outage")
 	k.gate.open(t)
-	p.during(t, normal)
+	p.untilWorkedOff(t)
 	p.awaitReady(t)
 	k.gate.shut()
 	p.during(t, outage)
 	logBuffer(t, p, "after the second outage")
 	k.gate.open(t)
-	p.during(t, normal)
+	p.untilWorkedOff(t)
 	sent := l.stop(t)
 
 	p.awaitDatagrams(t, sent.Datagrams)
@@ -50,7 +50,7 @@ func TestCutConnections(t *testing.T) {
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
 	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000})
-	tick := time.NewTicker(150 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for range cuts {
 		<-tick.C

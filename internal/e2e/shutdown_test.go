@@ -21,7 +21,7 @@ func TestTerminateUnderLoad(t *testing.T) {
 	p.awaitReady(t)
 	kernel := readKernelCounts(t)
 	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: fullRate})
-	p.during(t, 2*time.Second)
+	p.during(t, time.Second)
 
 	p.signal(t, syscall.SIGSTOP) // so that the signal finds full queues
 	testwait.Until(t, 10*time.Second, "the load goes on", l.furtherBy(fullRate/5))
