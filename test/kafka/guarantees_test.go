@@ -17,7 +17,9 @@ import (
 // real Apache Kafka by their name alone, the others behind their package's.
 var packages = map[string]string{
 	"":           ".",
+	"auth.":      "../../publisher/auth",
 	"publisher.": "../../publisher",
+	"registry.":  "../../publisher/registry",
 	"collector.": "../../collector",
 	"e2e.":       "../../internal/e2e",
 	"listener.":  "../../listener",
