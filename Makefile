@@ -34,6 +34,7 @@ KAFKA_SUBSET := TestOneBroker/CodecsAndAcks TestOneBroker/TopicCreatedByPublishe
 	TestSecuredBroker/OAuthClientCredentials TestSecuredBroker/MutualTLS TestSecuredBroker/WrongPassword
 # What `make bench-e2e` measures: see docs/benchmarks.md. Lists are separated by
 # commas. VERSUS is another collector's command line, BENCHFLAGS more flags.
+TRAFFIC ?= v5
 RATE ?= 100000,900000,max
 CODEC ?= none,snappy,lz4,zstd
 PARTITIONS ?= 16
@@ -134,9 +135,9 @@ bench: ## Run the benchmarks, for benchstat to compare
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...
 
 .PHONY: bench-e2e
-bench-e2e: ## Measure the whole process under load; RATE, CODEC, RUNS and others
+bench-e2e: ## Measure the whole process under load; TRAFFIC, RATE, CODEC, RUNS and others
 	@CGO_ENABLED=0 go build -trimpath -o .cache/bench/ ./cmd/flowpub ./test/bench
-	@.cache/bench/bench -flowpub .cache/bench/flowpub -rate '$(RATE)' -codec '$(CODEC)' -partitions '$(PARTITIONS)' \
+	@.cache/bench/bench -flowpub .cache/bench/flowpub -traffic '$(TRAFFIC)' -rate '$(RATE)' -codec '$(CODEC)' -partitions '$(PARTITIONS)' \
 		-exporters '$(EXPORTERS)' -duration '$(DURATION)' -runs '$(RUNS)' -versus '$(VERSUS)' $(BENCHFLAGS)
 
 .PHONY: lint

@@ -111,6 +111,8 @@ func (b *bed) send(rate int, duration time.Duration) (sent generated, err error)
 	err = b.exporters.ask(load{
 		Target:    b.collector.place.listen.String(),
 		Exporters: b.scenario.exporters,
+		Format:    b.scenario.traffic.format,
+		IPv6:      b.scenario.traffic.ipv6,
 		Rate:      rate,
 		Duration:  duration,
 		Seed:      b.seed,
@@ -127,7 +129,7 @@ func (b *bed) profile(ctx context.Context, over time.Duration) <-chan error {
 		return done
 	}
 	s := b.scenario
-	name := fmt.Sprintf("%s-%s-%dp-%de", rateName(s.rate), s.codec, s.partitions, s.exporters)
+	name := fmt.Sprintf("%s-%s-%s-%dp-%de", s.traffic, rateName(s.rate), s.codec, s.partitions, s.exporters)
 	path := filepath.Join(b.collector.profiles, name)
 	go func() { done <- b.collector.writeProfiles(ctx, over, path+".cpu.pprof", path+".allocs.pprof") }()
 	return done

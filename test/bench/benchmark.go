@@ -33,17 +33,21 @@ func benchmark(ctx context.Context, o *options, w io.Writer) error {
 	return errors.Join(errs...)
 }
 
-// repeat measures a scenario as often as asked, the products in turn: A B A B.
+// repeat measures a scenario as often as asked, the products and their traffic in turn: A B A B.
 func repeat(ctx context.Context, o *options, products []product, s scenario, report *report) ([][]result, error) {
-	results := make([][]result, len(products))
+	results := make([][]result, len(o.traffic)*len(products))
 	for range o.runs {
-		for i, p := range products {
-			r, err := once(ctx, o, p, s)
-			if err != nil {
-				return nil, err
+		for i, t := range o.traffic {
+			for j, p := range products {
+				s.traffic = t
+				r, err := once(ctx, o, p, s)
+				if err != nil {
+					return nil, err
+				}
+				report.line(&r)
+				at := i*len(products) + j
+				results[at] = append(results[at], r)
 			}
-			report.line(&r)
-			results[i] = append(results[i], r)
 		}
 	}
 	return results, nil

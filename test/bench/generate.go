@@ -12,6 +12,8 @@ import (
 type load struct {
 	Target    string
 	Exporters int
+	Format    exporter.Format
+	IPv6      bool
 	Rate      int // flows a second; 0: as fast as possible
 	Duration  time.Duration
 	Seed      uint64 // different ones make different traffic
@@ -32,12 +34,14 @@ func serveGenerator(ctx context.Context, in io.Reader, out io.Writer) error {
 
 // generate sends flows none of which is sent twice: see the package exporter.
 func generate(ctx context.Context, l load) (generated, error) {
-	g, err := exporter.New(exporter.Config{
+	c := exporter.Config{
 		Target:    l.Target,
 		Exporters: l.Exporters,
 		Rate:      float64(l.Rate),
 		Seed:      l.Seed,
-	})
+	}
+	traffic{l.Format, l.IPv6}.configure(&c)
+	g, err := exporter.New(c)
 	if err != nil {
 		return generated{}, err
 	}

@@ -40,7 +40,7 @@ func bench(t *testing.T, args ...string) (status int, stdout, stderr string) {
 // row is a line of the table, up to the kernel's drops; flows and figures are
 // not known beforehand.
 func row(collector, rate, codec string) *regexp.Regexp {
-	return regexp.MustCompile(fmt.Sprintf(`(?m)^%s +%s +%s +4 +3 +0s +([0-9]+) +([0-9]+) +0 [ 0-9.]+$`, collector, rate, codec))
+	return regexp.MustCompile(fmt.Sprintf(`(?m)^%s +v5 +%s +%s +4 +3 +0s +([0-9]+) +([0-9]+) +0 [ 0-9.]+$`, collector, rate, codec))
 }
 
 // TestQuick measures flowpub, and flowpub again as another collector, whose
@@ -71,13 +71,13 @@ func TestQuick(t *testing.T) {
 
 func TestProfilesAreWritten(t *testing.T) {
 	directory := t.TempDir()
-	status, stdout, stderr := bench(t, "-quick", "-flowpub", buildFlowpub(t), "-codec", "none", "-warmup", "0",
+	status, stdout, stderr := bench(t, "-quick", "-flowpub", buildFlowpub(t), "-traffic", "ipfix", "-codec", "none", "-warmup", "0",
 		"-duration", "1s", "-profile", directory)
 	if status != exitDone {
 		t.Fatalf("status %d\n%s\n%s", status, stdout, stderr)
 	}
 	for _, kind := range []string{"cpu", "allocs"} {
-		if info, err := os.Stat(filepath.Join(directory, "20000-none-16p-16e."+kind+".pprof")); err != nil || info.Size() == 0 {
+		if info, err := os.Stat(filepath.Join(directory, "ipfix-20000-none-16p-16e."+kind+".pprof")); err != nil || info.Size() == 0 {
 			t.Errorf("profile of %s: %v", kind, err)
 		}
 	}
@@ -97,7 +97,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("status %d, output %q", status, stdout)
 	}
 	for _, args := range []string{
-		"-rate 0", "-rate 5,fast", "-codec br", "-partitions 0", "-exporters x", "-delay 10", "-delay -1s",
+		"-rate 0", "-traffic v7", "-traffic v5-ipv6", "-traffic all", "-rate 5,fast", "-codec br", "-partitions 0", "-exporters x", "-delay 10", "-delay -1s",
 		"-runs 0", "-duration 1ms", "-warmup -1s", "-format xml", "-nonsense", "rest",
 	} {
 		status, stdout, stderr := bench(t, strings.Fields(args)...)

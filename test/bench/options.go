@@ -29,6 +29,7 @@ type usageError struct{ error }
 // options are what the flags ask for.
 type options struct {
 	scenarios []scenario
+	traffic   []traffic // each scenario is measured with, in turn
 	runs      int
 	duration  time.Duration // of the load that is measured
 	warmup    time.Duration // of the load before it
@@ -41,6 +42,7 @@ type options struct {
 
 // scenario is one set of conditions.
 type scenario struct {
+	traffic    traffic
 	rate       int // flows a second, or rateMax, or rateLossless
 	codec      string
 	partitions int
@@ -68,13 +70,14 @@ const (
 )
 
 // lists are flags that take several values, separated by commas.
-type lists struct{ rates, codecs, partitions, exporters, delays string }
+type lists struct{ traffic, rates, codecs, partitions, exporters, delays string }
 
 func parseOptions(args []string, stdout io.Writer) (*options, error) {
 	o := &options{}
 	var l lists
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
+	f.StringVar(&l.traffic, "traffic", "v5", "what exporters send, in turn: v5, v9, ipfix, sflow; v9-ipv6 and so on: flows of IPv6")
 	f.StringVar(&l.rates, "rate", defaultRates, "flows a second: numbers; max: as fast as the generator can; lossless: search for the highest without loss")
 	f.StringVar(&l.codecs, "codec", defaultCodecs, "compression: none, gzip, snappy, lz4, lz4-fast, zstd")
 	f.StringVar(&l.partitions, "partitions", "16", "partitions of the topic")
@@ -141,7 +144,10 @@ func (o *options) complete(l *lists) error {
 	return o.combine(l)
 }
 
-func (o *options) combine(l *lists) error {
+func (o *options) combine(l *lists) (err error) {
+	if o.traffic, err = parseList("traffic", l.traffic, parseTraffic); err != nil {
+		return err
+	}
 	delays, err := parseList("delay", l.delays, parseDelay)
 	if err != nil {
 		return err

@@ -3,8 +3,11 @@ package main
 import (
 	"io"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/exporter"
 )
 
 func TestScenariosAreAllCombinations(t *testing.T) {
@@ -20,7 +23,7 @@ func TestScenariosAreAllCombinations(t *testing.T) {
 		for _, partitions := range []int{4, 16} {
 			for _, rate := range []int{rateLossless, rateMax, 5000} {
 				for _, codec := range []string{"none", "lz4"} {
-					want = append(want, scenario{rate, codec, partitions, 1, delay})
+					want = append(want, scenario{rate: rate, codec: codec, partitions: partitions, exporters: 1, delay: delay})
 				}
 			}
 		}
@@ -36,8 +39,30 @@ func TestQuickKeepsWhatIsSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []scenario{{7, "none", 16, 16, 0}, {7, "zstd", 16, 16, 0}}
+	want := []scenario{
+		{rate: 7, codec: "none", partitions: 16, exporters: 16}, {rate: 7, codec: "zstd", partitions: 16, exporters: 16},
+	}
 	if !reflect.DeepEqual(o.scenarios, want) || o.runs != 3 || o.duration != quickDuration || o.warmup != quickWarmup {
 		t.Errorf("options are %+v", o)
+	}
+}
+
+func TestTraffic(t *testing.T) {
+	t.Parallel()
+	o, err := parseOptions([]string{"-traffic", "v5,v9-ipv6,ipfix"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, is := range o.traffic {
+		names = append(names, is.String())
+	}
+	if want := []string{"v5", "v9-ipv6", "ipfix"}; !slices.Equal(names, want) {
+		t.Errorf("traffic is %v, want %v", names, want)
+	}
+	var c exporter.Config
+	o.traffic[1].configure(&c)
+	if !slices.Equal(c.Formats, []exporter.Format{exporter.NetFlow9}) || c.IPv6Share != 1 || c.SamplingInterval == 0 {
+		t.Errorf("v9-ipv6 is %+v", c)
 	}
 }

@@ -77,7 +77,7 @@ const (
 )
 
 // names are the columns that say what was measured.
-var names = []string{"collector", "rate", "codec", "partitions", "exporters", "delay"}
+var names = []string{"collector", "traffic", "rate", "codec", "partitions", "exporters", "delay"}
 
 func heading() string {
 	var line strings.Builder
@@ -94,7 +94,7 @@ func heading() string {
 // values are what stands under names.
 func (r *result) values() []string {
 	return []string{
-		r.product, rateName(r.rate), r.codec, fmt.Sprint(r.partitions), fmt.Sprint(r.exporters), r.delay.String(),
+		r.product, r.traffic.String(), rateName(r.rate), r.codec, fmt.Sprint(r.partitions), fmt.Sprint(r.exporters), r.delay.String(),
 	}
 }
 

@@ -57,11 +57,11 @@ func TestReport(t *testing.T) {
 	var table, lines strings.Builder
 	newReport(formatTable, &table).line(&r)
 	newReport(formatBenchstat, &lines).line(&r)
-	want := "flowpub 500 zstd 16 8 10ms 1000 900 4 450 10.000 200.0 0.1000 24.0 50.0 30 70.0 10.0"
+	want := "flowpub v5 500 zstd 16 8 10ms 1000 900 4 450 10.000 200.0 0.1000 24.0 50.0 30 70.0 10.0"
 	if got := strings.Join(strings.Fields(table.String()), " "); got != want {
 		t.Errorf("the table has %q, want %q", got, want)
 	}
-	want = "BenchmarkCollector/collector=flowpub/rate=500/codec=zstd/partitions=16/exporters=8/delay=10ms 900" +
+	want = "BenchmarkCollector/collector=flowpub/traffic=v5/rate=500/codec=zstd/partitions=16/exporters=8/delay=10ms 900" +
 		" 450 flows/s 10.000 %lost 200.0 cpu-ns/flow 0.1000 allocs/flow 24.0 peak-MiB 50.0 wire-B/flow" +
 		" 30 flows/batch 70.0 generator-ns/flow 10.0 sink-ns/flow\n"
 	if lines.String() != want {
