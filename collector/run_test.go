@@ -79,7 +79,7 @@ func checkLedgerLine(t *testing.T, book *logBook) {
 	}
 	for _, part := range []string{
 		"datagrams_received=2", "datagrams_decoded.netflow_v5=2", "datagrams_rejected.not_allowed=0", "datagrams_kernel_dropped=3", "data_sets_received=0", "data_sets_dropped.no_template=0", "flows_decoded=31",
-		"flows_delivered=2", "flows_dropped.buffer_full=1", "flows_missed=0", "exporter_restarts=0",
+		"flows_delivered=2", "flows_dropped.buffer_full=1", "flows_missed=0", "export_packets_missed.netflow_v9=0", "exporter_restarts=0",
 	} {
 		if !strings.Contains(lines[0], part) {
 			t.Errorf("%q lacks %s", lines[0], part)

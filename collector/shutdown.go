@@ -222,6 +222,7 @@ func (c *Collector) logLedger(ctx context.Context) {
 		"flows_buffered", s.FlowsBuffered,
 		"flows_possibly_duplicated", s.FlowsPossiblyDuplicated,
 		"flows_missed", s.FlowsMissed,
+		"export_packets_missed", countsByReason(s.ExportPacketsMissed),
 		"exporter_restarts", s.ExporterRestarts,
 		"datagrams_imbalance", datagrams,
 		"data_sets_imbalance", sets,

@@ -29,6 +29,7 @@ type ledger struct {
 	FlowsBuffered     uint64            `json:"flows_buffered"`
 	FlowsDuplicated   uint64            `json:"flows_possibly_duplicated"`
 	FlowsMissed       uint64            `json:"flows_missed"`
+	PacketsMissed     map[string]uint64 `json:"export_packets_missed"`
 }
 
 // check fails the test unless the three equations hold.
@@ -126,6 +127,7 @@ func (m metrics) ledger() *ledger {
 		FlowsBuffered:     m.count("flows_buffered"),
 		FlowsDuplicated:   m.count("flows_possibly_duplicated_total"),
 		FlowsMissed:       m.count("flows_missed_total"),
+		PacketsMissed:     m.counts("export_packets_missed_total"),
 	}
 }
 
