@@ -15,37 +15,34 @@ Flags:
   -target host:port        the collector (127.0.0.1:2055)
   -exporters n             how many exporters, up to 16384 (4)
   -source address          where the first is, in 127.0.0.0/8 (127.1.0.1)
-  -format list             what they speak, in turn: v5, v9, ipfix, sflow, several of
-                           these separated by commas, or all; without it v5
+  -format list             export formats, which the exporters take in turn: v5, v9,
+                           ipfix, sflow, separated by commas, or all; default v5
   -rate n                  flows a second, of all exporters together; 0: as fast
                            as possible (1000)
   -flows n                 end after so many flows; 0: never (0)
   -duration time           end after so long, such as 30s; 0: never (0)
-  -records n               flows in a packet, up to 1364 or what all formats have room
-                           for, in version 5 30 by its specification; 0: as many as
-                           an Ethernet frame holds in all of them (0)
+  -records n               flows in a packet, up to 1364; v5 allows 30. 0: as many as
+                           fit into an Ethernet frame in every chosen format (0)
   -seed n                  which traffic; the same seed makes the same (1)
-  -sampling-mode n         sampling mode that is told, 0 to 3 (0)
-  -sampling-interval n     sampling interval that is told, 0 to 16383: by the headers
-                           of v5, the options of v9 and ipfix, the samples of
-                           sflow (0)
-  -template-packets n      v9 and ipfix: after how many packets an exporter repeats
-                           its templates and options (20),
-  -template-interval time  or after how long, if that is sooner (1m0s)
-  -template-change time    after how long it changes its templates, again and again;
-                           0: never; else 1s or more (0)
-  -template-loss share     how many of the datagrams with templates are numbered and not
-                           sent, except for those with changed templates (0)
-  -domains n               how many observation domains, or sub-agents of sflow, an
-                           exporter has, up to 256; neighbours have other templates
-                           by the same IDs (1)
-  -ipv6 share              how many of the flows are of IPv6, but in v5 (0)
-  -variable                ipfix: have elements of variable length, and one of an
+  -sampling-mode n         sampling mode to announce, 0 to 3 (0)
+  -sampling-interval n     sampling interval to announce, 0 to 16383; v5 has it in the
+                           header, v9 and ipfix in options, sflow in samples (0)
+  -template-packets n      v9, ipfix: repeat templates and options after n packets of
+                           an exporter (20)
+  -template-interval time  ... or after this time, whichever comes first (1m0s)
+  -template-change time    v9, ipfix: change the templates this often and keep their
+                           IDs; at least 1s; 0: never (0)
+  -template-loss share     v9, ipfix: number this share of the datagrams with templates
+                           without sending them, but never a changed template (0)
+  -domains n               v9, ipfix: observation domains of an exporter, sflow: its
+                           sub-agents; up to 256. Neighbouring domains use the same
+                           IDs for different templates (1)
+  -ipv6 share              IPv6 flows among all, such as 0.3; v5 has none (0)
+  -variable                ipfix: add elements of variable length and one of an
                            enterprise
-  -gaps share              how many of the packets are numbered and not sent, such
-                           as 0.01: they leave gaps in the sequence (0)
-  -malformed share         how many of the datagrams with flows are damaged, such as
-                           0.01 (0)
+  -gaps share              packets that are numbered and not sent, such as 0.01; they
+                           leave gaps in the sequence (0)
+  -malformed share         datagrams with flows that are damaged, such as 0.01 (0)
   -uptime-wrap             let the exporters' uptime clocks wrap after a second
   -version                 print the version
   -h                       print this

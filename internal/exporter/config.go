@@ -28,9 +28,9 @@ const (
 	DefaultTemplatePackets = 20
 	// DefaultTemplateInterval is shorter than theirs, for those who watch.
 	DefaultTemplateInterval = time.Minute
-	// MaxDomains is bounded by what is sent at once: templates of all of them.
+	// MaxDomains bounds what is sent at once: templates of all domains.
 	MaxDomains = 256
-	// minTemplateChange: collectors take changes that are faster for a fault.
+	// minTemplateChange keeps changes apart: collectors ignore faster ones.
 	minTemplateChange = time.Second
 	// etherPayload is what an Ethernet frame leaves for UDP over IPv4, and maxPayload
 	// what the largest datagram does.
@@ -73,13 +73,13 @@ type Config struct {
 	// sFlow it is each sample's rate. The counters are not scaled by them.
 	SamplingMode     int
 	SamplingInterval int
-	// TemplatePackets and TemplateInterval are after how many packets of an exporter, and
-	// after how long, it repeats templates and options, whichever is first. Zero means
-	// DefaultTemplatePackets and DefaultTemplateInterval.
+	// An exporter repeats its templates and options after TemplatePackets packets or
+	// after TemplateInterval, whichever comes first. Zero means DefaultTemplatePackets
+	// and DefaultTemplateInterval.
 	TemplatePackets  int
 	TemplateInterval time.Duration
-	// TemplateChange is how often an exporter changes its templates, without other
-	// IDs. Zero means never; it is a second at least.
+	// TemplateChange is how often an exporter changes its templates, keeping their IDs:
+	// at least a second. Zero means never.
 	TemplateChange time.Duration
 	// TemplateLoss is the share of datagrams with templates, 0 to 1, that are numbered and
 	// then not sent. Those with a change are always sent.
@@ -88,10 +88,10 @@ type Config struct {
 	// belong to, in turn. Neighbours have different templates with the same IDs. Zero
 	// means one.
 	Domains int
-	// IPv6Share is the share of flows, 0 to 1, that are of IPv6. Version 5 has none.
+	// IPv6Share is the share of flows, 0 to 1, that are IPv6. Version 5 has none.
 	IPv6Share float64
-	// VariableLengths gives IPFIX records elements of variable length, and one of an
-	// enterprise.
+	// VariableLengths adds elements of variable length and one of an enterprise to IPFIX
+	// records.
 	VariableLengths bool
 	// SequenceGaps is the share of packets, 0 to below 1, that are numbered and
 	// then not sent, as if the network had lost them.
