@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -111,16 +112,16 @@ func DefaultConfig() Config {
 // that the publisher's configuration names and the container's memory limit.
 func (c Config) Validate() error {
 	errs := []error{
-		validateListen(c.Listen),
+		variable.In(variable.Listen, validateListen(c.Listen)),
 		c.validateSockets(),
-		validateAllow(c.ExportersAllow),
-		validateElements(c.Elements),
+		variable.In(variable.ExportersAllow, validateAllow(c.ExportersAllow)),
+		variable.In(variable.Elements, validateElements(c.Elements)),
 		c.validateHTTP(),
 		c.validateTimes(),
 		c.Publisher.Validate(),
 	}
 	if limit, limited := ContainerMemoryLimit(); limited && !c.buffersTooLarge() {
-		errs = append(errs, c.validateMemory(limit))
+		errs = append(errs, variable.In(variable.BufferBytes, c.validateMemory(limit)))
 	}
 	return errors.Join(errs...)
 }
@@ -145,9 +146,15 @@ func validateListen(addresses []string) error {
 }
 
 func (c Config) validateSockets() error {
+	var errs []error
 	if c.Sockets < 1 || c.Sockets > MaxSockets {
-		return fmt.Errorf("collector: %d sockets an address: there must be from 1 to %d", c.Sockets, MaxSockets)
+		errs = append(errs, variable.Mistake(variable.Sockets, "collector: %d sockets an address: there must be from 1 to %d", c.Sockets, MaxSockets))
+		c.Sockets = 1 // which the buffer has to be large enough for at least
 	}
+	return errors.Join(append(errs, variable.In(variable.ReceiveBuffer, c.validateReceiveBuffer()))...)
+}
+
+func (c Config) validateReceiveBuffer() error {
 	size := publisher.ByteSize(c.ReceiveBuffer)
 	if c.ReceiveBuffer/c.Sockets < MinSocketBuffer {
 		return fmt.Errorf("collector: receive buffer is %v: it must be at least %v for each socket, %v in all",
@@ -191,12 +198,12 @@ func validateElements(list string) error {
 func (c Config) validateHTTP() error {
 	if c.HTTPListen == "" {
 		if c.HTTPPProf {
-			return errors.New("collector: profiles are asked for but there is no HTTP: give HTTP an address, or ask for none")
+			return variable.Mistake(variable.HTTPPprof, "collector: profiles are asked for but there is no HTTP: give HTTP an address, or ask for none")
 		}
 		return nil
 	}
 	if _, err := portOf(c.HTTPListen); err != nil {
-		return fmt.Errorf("collector: HTTP address %q: %w: write it as host:port, such as :8080", c.HTTPListen, err)
+		return variable.Mistake(variable.HTTPListen, "collector: HTTP address %q: %w: write it as host:port, such as :8080", c.HTTPListen, err)
 	}
 	return nil
 }
@@ -204,13 +211,13 @@ func (c Config) validateHTTP() error {
 func (c Config) validateTimes() error {
 	var errs []error
 	if c.ReceiveDelay < 0 || c.ReceiveDelay > MaxReceiveDelay {
-		errs = append(errs, fmt.Errorf("collector: receive delay is %v: it must be from 0 to %v", c.ReceiveDelay, MaxReceiveDelay))
+		errs = append(errs, variable.Mistake(variable.ReceiveDelay, "collector: receive delay is %v: it must be from 0 to %v", c.ReceiveDelay, MaxReceiveDelay))
 	}
 	if c.DrainLinger < 0 || c.DrainLinger > MaxDrainLinger {
-		errs = append(errs, fmt.Errorf("collector: drain linger is %v: it must be from 0 to %v", c.DrainLinger, MaxDrainLinger))
+		errs = append(errs, variable.Mistake(variable.DrainLinger, "collector: drain linger is %v: it must be from 0 to %v", c.DrainLinger, MaxDrainLinger))
 	}
 	if c.ShutdownTimeout <= 0 || c.ShutdownTimeout > MaxShutdownTimeout {
-		errs = append(errs, fmt.Errorf("collector: shutdown timeout is %v: it must be above 0 and at most %v",
+		errs = append(errs, variable.Mistake(variable.ShutdownTimeout, "collector: shutdown timeout is %v: it must be above 0 and at most %v",
 			c.ShutdownTimeout, MaxShutdownTimeout))
 	}
 	return errors.Join(errs...)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/batch"
 	"github.com/flowpub/flowpub/publisher/registry"
@@ -127,48 +128,52 @@ func DefaultConfig() Config {
 // Validate returns every mistake in c, joined, or nil.
 func (c Config) Validate() error {
 	var errs []error
-	mistake := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("publisher: "+format, args...))
+	mistake := func(name, format string, args ...any) {
+		errs = append(errs, variable.Mistake(name, "publisher: "+format, args...))
 	}
 	if len(c.Brokers) == 0 {
-		mistake("no brokers: name at least one as host:port")
+		mistake(variable.Brokers, "no brokers: name at least one as host:port")
 	}
 	switch {
 	case c.Topic == "":
-		mistake("no topic: name the topic that receives the flow records")
+		mistake(variable.Topic, "no topic: name the topic that receives the flow records")
 	case !canBeTopic(c.Topic):
-		mistake("topic %q cannot exist in Kafka: %s", c.Topic, topicRule)
-	}
-	if err := c.Value.Validate(); err != nil {
-		errs = append(errs, err)
+		mistake(variable.Topic, "topic %q cannot exist in Kafka: %s", c.Topic, topicRule)
 	}
 	if c.Linger < 0 || c.Linger > MaxLinger {
-		mistake("linger is %v: it must be from 0 to %v", c.Linger, MaxLinger)
+		mistake(variable.Linger, "linger is %v: it must be from 0 to %v", c.Linger, MaxLinger)
 	}
 	if c.BatchBytes < MinBatchBytes || c.BatchBytes > MaxBatchBytes {
-		mistake("batch size is %v: it must be from %v to %v", ByteSize(c.BatchBytes), ByteSize(MinBatchBytes), ByteSize(MaxBatchBytes))
+		mistake(variable.BatchBytes, "batch size is %v: it must be from %v to %v", ByteSize(c.BatchBytes), ByteSize(MinBatchBytes), ByteSize(MaxBatchBytes))
 	}
 	least := ByteSize(c.LeastBufferBytes())
 	if buffer := ByteSize(c.BufferBytes); buffer < least || buffer > MaxBufferBytes {
-		mistake("buffer is %v: it must be from %v to %v", buffer, least, ByteSize(MaxBufferBytes))
+		mistake(variable.BufferBytes, "buffer is %v: it must be from %v to %v", buffer, least, ByteSize(MaxBufferBytes))
 	}
 	if c.Idempotent && c.Acks != AcksAll {
-		mistake("idempotent publishing needs acks=all, not acks=%v: set acks to all, or idempotence to false", c.Acks)
+		mistake(variable.Idempotent, "idempotent publishing needs acks=all, not acks=%v: set acks to all, or idempotence to false", c.Acks)
 	}
 	if c.RequestTimeout < time.Second {
-		mistake("request timeout is %v: it must be at least 1s", c.RequestTimeout)
+		errs = append(errs, fmt.Errorf("publisher: request timeout is %v: it must be at least 1s", c.RequestTimeout))
 	}
-	return errors.Join(append(errs, c.validateRoutes(), c.validateRegistry(), c.validateDeadLetters(), c.CreateTopic.validate(), c.auth().Validate())...)
+	return errors.Join(append(errs,
+		variable.In(variable.Value, c.Value.Validate()),
+		variable.In(variable.TopicRoutes, c.validateRoutes()),
+		variable.In(variable.DeadLetterTopic, c.validateDeadLetters()),
+		variable.In(variable.CreateTopic, c.CreateTopic.validate()),
+		c.validateRegistry(),
+		c.auth().Validate(),
+	)...)
 }
 
 func (c Config) validateRegistry() error {
 	switch {
 	case c.Registry == nil && c.Value == ValueConfluent:
-		return errors.New("publisher: values for readers with a schema registry need one: name its URL, as in https://registry:8081")
+		return variable.Mistake(variable.SchemaRegistryURL, "publisher: values for readers with a schema registry need one: name its URL, as in https://registry:8081")
 	case c.Registry == nil:
 		return nil
 	case c.Value != ValueConfluent:
-		return fmt.Errorf("publisher: there is a schema registry, but values are %v: make them %v, or remove it", c.Value, ValueConfluent)
+		return variable.Mistake(variable.Value, "publisher: there is a schema registry, but values are %v: make them %v, or remove it", c.Value, ValueConfluent)
 	}
 	return c.Registry.Validate()
 }

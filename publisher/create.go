@@ -15,15 +15,13 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 
+	"github.com/flowpub/flowpub/internal/config/variable"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
 // maxCreatedPartitions bounds TopicShape.Partitions. More are a slip of the pen
 // that the brokers would suffer from: partitions cannot be taken away again.
 const maxCreatedPartitions = 10_000
-
-// variableCreateTopic is how an operator has a missing topic created.
-const variableCreateTopic = "FLOWPUB_KAFKA_CREATE_TOPIC"
 
 // TopicShape says how a topic is created. The zero value says that it is not.
 type TopicShape struct {
@@ -98,11 +96,11 @@ func suggestedShape(brokers int) TopicShape {
 // with so many brokers.
 func (c Config) missingCure(topic string, brokers int) string {
 	if c.CreateTopic != (TopicShape{}) {
-		return "it is being created, as " + variableCreateTopic + " asks for; or run: " + c.CreateTopic.command(c.Brokers, topic)
+		return "it is being created, as " + variable.CreateTopic + " asks for; or run: " + c.CreateTopic.command(c.Brokers, topic)
 	}
 	shape := suggestedShape(brokers)
 	return fmt.Sprintf("create it: %s; or set %s=%d,%d to have it created",
-		shape.command(c.Brokers, topic), variableCreateTopic, shape.Partitions, shape.Replicas)
+		shape.command(c.Brokers, topic), variable.CreateTopic, shape.Partitions, shape.Replicas)
 }
 
 // creator has missing topics created, if the configuration says so. Brokers that
@@ -200,9 +198,9 @@ func (c Config) creationCure(err error, topic string, brokers int) string {
 		return "allow this user CREATE on the topic, or run as one who may: " + c.CreateTopic.command(c.Brokers, topic)
 	case errors.Is(err, kafka.InvalidReplicationFactor):
 		return fmt.Sprintf("%d brokers are there: set a replication of at most that in %s, start more brokers, or run: %s",
-			brokers, variableCreateTopic, byHand)
+			brokers, variable.CreateTopic, byHand)
 	case errors.Is(err, kafka.PolicyViolation), errors.Is(err, kafka.InvalidPartitionNumber), errors.Is(err, kafka.InvalidConfiguration):
-		return "the brokers' rules refuse it: change " + variableCreateTopic + ", or run with other settings: " + byHand
+		return "the brokers' rules refuse it: change " + variable.CreateTopic + ", or run with other settings: " + byHand
 	}
 	if kind := localKind(err); kind.name != kinds.Other.Name {
 		return kind.cure

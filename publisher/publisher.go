@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/publisher/batch"
 )
 
@@ -115,11 +116,11 @@ func (p *Publisher) warnOfSecurity() {
 	}
 	if p.cfg.SASL != nil && p.cfg.TLS == nil && p.cfg.SASL.SendsSecret() {
 		p.log.Warn("brokers are sent the password or token without TLS: anybody on the way can read it",
-			"mechanism", p.cfg.SASL.Mechanism, "cure", "set FLOWPUB_KAFKA_TLS=true, and brokers to a listener with TLS")
+			"mechanism", p.cfg.SASL.Mechanism, "cure", "set "+variable.TLS+"=true, and brokers to a listener with TLS")
 	}
 	if p.cfg.SASL != nil && p.cfg.SASL.OAuth.TokenURL != "" && !p.cfg.SASL.OAuth.Encrypted() {
 		p.log.Warn("the token URL is not https: anybody on the way can read the client secret",
-			"cure", "have the token endpoint serve https, and name that in FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL")
+			"cure", "have the token endpoint serve https, and name that in "+variable.SASLOAuthTokenURL)
 	}
 }
 

@@ -1,12 +1,57 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"strings"
 
+	"github.com/flowpub/flowpub/collector"
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/publisher"
 	"github.com/flowpub/flowpub/publisher/auth"
 )
+
+// judge lets the collector, whose the rules are, look at cfg. Mistakes in
+// variables that were found before are not told again. It returns those that are
+// in no variable.
+func judge(cfg collector.Config, found *mistakes) (others []string) {
+	var names []string
+	complaints := make(map[string][]string)
+	for _, err := range separate(cfg.Validate()) {
+		mistake, ok := errors.AsType[*variable.Error](err)
+		if !ok {
+			others = append(others, withoutPackage(err.Error()))
+			continue
+		}
+		name := mistake.Variable
+		if complaints[name] == nil {
+			names = append(names, name)
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			complaints[name] = append(complaints[name], withoutPackage(line))
+		}
+	}
+	for _, name := range names {
+		found.add(name, strings.Join(complaints[name], "; "))
+	}
+	return others
+}
+
+// separate takes apart what errors.Join has joined.
+func separate(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if err == nil {
+			return nil
+		}
+		return []error{err}
+	}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, separate(one)...)
+	}
+	return all
+}
 
 // checkTogether finds variables that contradict each other although each is
 // right on its own, and none of which collector or publisher would notice.
@@ -74,9 +119,9 @@ func isThere(name string) bool {
 // refuse complains about those of the variables that are set: whoever set them
 // believes that what they are for is switched on.
 func refuse(found *mistakes, complaint string, variables ...string) {
-	for _, variable := range variables {
-		if found.environment[variable] != "" {
-			found.add(variable, complaint)
+	for _, name := range variables {
+		if found.environment[name] != "" {
+			found.add(name, complaint)
 		}
 	}
 }

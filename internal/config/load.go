@@ -32,7 +32,7 @@ func Load(environ []string) (Config, error) {
 	s := parse(environment, variables, found)
 	checkTogether(&s, found)
 	cfg := s.config()
-	others := blame(cfg.Collector, found)
+	others := judge(cfg.Collector, found)
 	others = append(others, unknown(environment, variables)...)
 	if err := found.err(variables, others); err != nil {
 		return Config{}, err

@@ -49,6 +49,9 @@ func (m *mistakes) made(variable string) bool {
 	return found
 }
 
+// any reports whether there is a complaint.
+func (m *mistakes) any() bool { return len(m.complaints) > 0 }
+
 // err returns the complaints in the order of variables and then the others,
 // one line each; nil when there are none.
 func (m *mistakes) err(variables []Variable, others []string) error {

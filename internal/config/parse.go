@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -10,9 +11,18 @@ import (
 	"github.com/flowpub/flowpub/collector"
 )
 
-// parse reads each variable on its own. A field whose variable is mistaken is
-// of no use.
+// parse reads each variable on its own. Those that are mistaken count as not set.
 func parse(environment map[string]string, variables []Variable, found *mistakes) settings {
+	s := parseOnce(environment, variables, found)
+	if !found.any() {
+		return s
+	}
+	right := maps.Clone(environment)
+	maps.DeleteFunc(right, func(name, _ string) bool { return found.made(name) })
+	return parseOnce(right, variables, found)
+}
+
+func parseOnce(environment map[string]string, variables []Variable, found *mistakes) settings {
 	// The defaults that are not in the tags follow from the machine.
 	defaults := collector.DefaultConfig()
 	s := settings{

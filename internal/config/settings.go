@@ -1,9 +1,12 @@
 package config
 
-import "github.com/flowpub/flowpub/publisher"
+import (
+	"github.com/flowpub/flowpub/internal/config/variable"
+	"github.com/flowpub/flowpub/publisher"
+)
 
 // Prefix begins the name of every variable.
-const Prefix = "FLOWPUB_"
+const Prefix = variable.Prefix
 
 // settings has a field for each variable. Tags:
 //

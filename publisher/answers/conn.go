@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
 )
 
 const (
@@ -191,7 +193,7 @@ func (c *Conn) learn(w *walker) error {
 		if w.code == 0 && !w.broker {
 			return &Error{
 				NotKafka, c.address + " speaks Kafka, but takes no messages: it is a controller, or something like that",
-				"name a port of a broker in FLOWPUB_KAFKA_BROKERS",
+				"name a port of a broker in " + variable.Brokers,
 			}
 		}
 		c.checker.peers.trust(c.address)
@@ -220,13 +222,13 @@ func (c *Conn) handshaken(w *walker) error {
 	case illegalState:
 		return &Error{
 			WrongSASL, c.address + " takes no login: that listener is without SASL",
-			"name a port with SASL in FLOWPUB_KAFKA_BROKERS, or leave FLOWPUB_KAFKA_SASL_MECHANISM out",
+			"name a port with SASL in " + variable.Brokers + ", or leave " + variable.SASLMechanism + " out",
 		}
 	case unsupportedMechanism:
 		if offered := offer(w.mechanisms); offered != "" {
 			return &Error{
 				WrongSASL, fmt.Sprintf("%s does not take the login %s: it takes %s", c.address, c.checker.Mechanism, offered),
-				"set FLOWPUB_KAFKA_SASL_MECHANISM to one that the broker takes, or enable this one there",
+				"set " + variable.SASLMechanism + " to one that the broker takes, or enable this one there",
 			}
 		}
 	}
@@ -344,7 +346,7 @@ func (c *Conn) cutOff(head []byte, err error) error {
 	case c.answered == 1 && c.checker.Mechanism == "" && c.due.key == metadata && isClosed(err):
 		return &Error{
 			WrongSASL, c.address + " closes the connection at the first request: that listener seems to want a login",
-			"set FLOWPUB_KAFKA_SASL_MECHANISM and what goes with it, or name a port without SASL in FLOWPUB_KAFKA_BROKERS",
+			"set " + variable.SASLMechanism + " and what goes with it, or name a port without SASL in " + variable.Brokers,
 		}
 	}
 	return err

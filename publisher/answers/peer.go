@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
 )
 
 // Kind is what is wrong with a peer.
@@ -33,7 +35,7 @@ type Error struct {
 func (e *Error) Error() string { return e.Text }
 
 // cureAddress is for whoever configured a port that is not Kafka's.
-const cureAddress = "name the host and port of a Kafka broker in FLOWPUB_KAFKA_BROKERS, or correct the broker's advertised.listeners"
+const cureAddress = "name the host and port of a Kafka broker in " + variable.Brokers + ", or correct the broker's advertised.listeners"
 
 func notKafka(address, what string) *Error {
 	return &Error{NotKafka, address + " does not speak Kafka: " + what, cureAddress}
@@ -42,16 +44,16 @@ func notKafka(address, what string) *Error {
 // wantsTLS tells of a peer that takes TLS only.
 func wantsTLS(address string) *Error {
 	return &Error{
-		WrongTLS, address + " speaks TLS, and flowpub does not: FLOWPUB_KAFKA_TLS is false",
-		"set FLOWPUB_KAFKA_TLS=true, or name a port without TLS in FLOWPUB_KAFKA_BROKERS",
+		WrongTLS, address + " speaks TLS, and flowpub does not: " + variable.TLS + " is false",
+		"set " + variable.TLS + "=true, or name a port without TLS in " + variable.Brokers,
 	}
 }
 
 // wantsPlain tells of a broker without TLS.
 func wantsPlain(address string) *Error {
 	return &Error{
-		WrongTLS, address + " speaks Kafka without TLS, and flowpub wants TLS: FLOWPUB_KAFKA_TLS is true",
-		"name the broker's port for TLS in FLOWPUB_KAFKA_BROKERS, or set FLOWPUB_KAFKA_TLS=false",
+		WrongTLS, address + " speaks Kafka without TLS, and flowpub wants TLS: " + variable.TLS + " is true",
+		"name the broker's port for TLS in " + variable.Brokers + ", or set " + variable.TLS + "=false",
 	}
 }
 

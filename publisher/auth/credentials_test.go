@@ -45,7 +45,7 @@ func TestValidate(t *testing.T) {
 			"OAuth needs a token file or the URL of a token endpoint",
 		}},
 		{"two sources of tokens", oauth(OAuth{TokenFile: "f", TokenURL: "https://idp/"}), []string{
-			"a token file or the URL of a token endpoint, not both", "OAuth needs a client id", "OAuth needs the file of the client secret",
+			"a token file or the URL of a token endpoint, not both", "OAuth token: no such file",
 		}},
 		{"a client without an endpoint", oauth(OAuth{TokenFile: "f", ClientID: "c"}), []string{"OAuth client settings are for a token endpoint: name its URL"}},
 		{"no URL", oauth(OAuth{TokenURL: "idp/hunter2", ClientID: "c", ClientSecretFile: "f"}), []string{"OAuth token URL is none: write it as https://host/path"}},

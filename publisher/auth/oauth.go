@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/secretfile"
 	"github.com/flowpub/flowpub/internal/secrethttp"
 )
@@ -25,43 +26,39 @@ type OAuth struct {
 	CAFile string
 }
 
-// validate returns every mistake; the files are looked at when there is none.
+// validate returns every mistake. It reads the files.
 func (c *OAuth) validate() error {
 	var errs []error
-	mistake := func(text string) { errs = append(errs, errors.New(""+text)) }
+	mistake := func(name, text string) { errs = append(errs, variable.Mistake(name, "%s", text)) }
 	client := *c
 	client.TokenFile, client.TokenURL = "", ""
 	switch {
 	case c.TokenFile == "" && c.TokenURL == "":
-		mistake("OAuth needs a token file or the URL of a token endpoint")
+		mistake(variable.SASLOAuthTokenFile, "OAuth needs a token file or the URL of a token endpoint")
 	case c.TokenFile != "" && c.TokenURL != "":
-		mistake("OAuth takes a token file or the URL of a token endpoint, not both")
+		mistake(variable.SASLOAuthTokenURL, "OAuth takes a token file or the URL of a token endpoint, not both")
 	case c.TokenURL == "" && client != (OAuth{}):
-		mistake("OAuth client settings are for a token endpoint: name its URL, or remove them")
+		mistake(variable.SASLOAuthTokenURL, "OAuth client settings are for a token endpoint: name its URL, or remove them")
 	}
-	if c.TokenURL != "" {
-		errs = append(errs, validateTokenURL(c.TokenURL))
-		if c.ClientID == "" {
-			mistake("OAuth needs a client id for the token endpoint")
-		}
-		if c.ClientSecretFile == "" {
-			mistake("OAuth needs the file of the client secret for the token endpoint")
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return c.validateFiles()
-}
-
-func (c *OAuth) validateFiles() error {
 	if c.TokenFile != "" {
 		_, err := readToken(c.TokenFile)
-		return err
+		return errors.Join(append(errs, variable.In(variable.SASLOAuthTokenFile, err))...)
 	}
-	_, secretErr := secretfile.Read("OAuth client secret", c.ClientSecretFile)
-	_, clientErr := secrethttp.Client(c.CAFile)
-	return errors.Join(secretErr, clientErr)
+	if c.TokenURL == "" {
+		return errors.Join(errs...)
+	}
+	errs = append(errs, variable.In(variable.SASLOAuthTokenURL, validateTokenURL(c.TokenURL)))
+	if c.ClientID == "" {
+		mistake(variable.SASLOAuthClientID, "OAuth needs a client id for the token endpoint")
+	}
+	if c.ClientSecretFile == "" {
+		mistake(variable.SASLOAuthClientSecretFile, "OAuth needs the file of the client secret for the token endpoint")
+	} else {
+		_, err := secretfile.Read("OAuth client secret", c.ClientSecretFile)
+		errs = append(errs, variable.In(variable.SASLOAuthClientSecretFile, err))
+	}
+	_, err := secrethttp.Client(c.CAFile)
+	return errors.Join(append(errs, variable.In(variable.SASLOAuthCAFile, err))...)
 }
 
 // validateTokenURL shows nothing of the URL: it may hold a password.

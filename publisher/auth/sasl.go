@@ -3,10 +3,10 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/segmentio/kafka-go/sasl/plain"
 
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/secretfile"
 	"github.com/flowpub/flowpub/publisher/auth/scram"
 )
@@ -56,27 +56,30 @@ func (c *SASL) validate() error {
 	case OAuthBearer:
 		return c.validateBearer()
 	}
-	return errors.Join(fmt.Errorf("SASL mechanism %q is not known: use %s, %s, %s or %s",
+	return errors.Join(variable.Mistake(variable.SASLMechanism, "SASL mechanism %q is not known: use %s, %s, %s or %s",
 		c.Mechanism, Plain, ScramSHA256, ScramSHA512, OAuthBearer), c.validatePassword())
 }
 
 func (c *SASL) validatePassword() error {
 	var errs []error
+	mistake := func(name, text string) { errs = append(errs, variable.Mistake(name, "%s", text)) }
 	if c.Username == "" {
-		errs = append(errs, errors.New("SASL needs a user name"))
+		mistake(variable.SASLUsername, "SASL needs a user name")
 	}
 	switch {
 	case c.Password != "" && c.PasswordFile != "":
-		errs = append(errs, errors.New("SASL takes a password or a password file, not both"))
+		mistake(variable.SASLPassword, "SASL takes a password or a password file, not both")
 	case c.Password == "" && c.PasswordFile == "":
-		errs = append(errs, errors.New("SASL needs a password or a password file"))
+		mistake(variable.SASLPasswordFile, "SASL needs a password or a password file")
 	}
 	if c.OAuth != (OAuth{}) {
-		errs = append(errs, errors.New("SASL takes OAuth settings with "+OAuthBearer+" only: choose that, or remove them"))
+		mistake(variable.SASLMechanism, "SASL takes OAuth settings with "+OAuthBearer+" only: choose that, or remove them")
 	}
+	_, err := c.password()
+	errs = append(errs, variable.In(variable.SASLPasswordFile, err))
 	if len(errs) == 0 {
 		_, err := c.load(nil)
-		return err
+		errs = append(errs, variable.In(variable.SASLPassword, err))
 	}
 	return errors.Join(errs...)
 }
@@ -84,13 +87,13 @@ func (c *SASL) validatePassword() error {
 func (c *SASL) validateBearer() error {
 	var errs []error
 	if c.Username != "" {
-		errs = append(errs, errors.New("SASL takes no user name with "+OAuthBearer+", whose token has it: remove it"))
+		errs = append(errs, variable.Mistake(variable.SASLUsername, "SASL takes no user name with "+OAuthBearer+", whose token has it: remove it"))
 	}
 	if c.Password != "" {
-		errs = append(errs, errors.New("SASL takes no password with "+OAuthBearer+": remove it"))
+		errs = append(errs, variable.Mistake(variable.SASLPassword, "SASL takes no password with "+OAuthBearer+": remove it"))
 	}
 	if c.PasswordFile != "" {
-		errs = append(errs, errors.New("SASL takes no password file with "+OAuthBearer+": remove it"))
+		errs = append(errs, variable.Mistake(variable.SASLPasswordFile, "SASL takes no password file with "+OAuthBearer+": remove it"))
 	}
 	return errors.Join(append(errs, c.OAuth.validate())...)
 }

@@ -2,9 +2,10 @@ package auth
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
-	"fmt"
 
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/secretfile"
 )
 
@@ -28,46 +29,52 @@ func (c *TLS) validate() error {
 	if c == nil {
 		return nil
 	}
+	_, authorityErr := c.authorities()
+	err := variable.In(variable.TLSCAFile, authorityErr)
 	if (c.CertFile == "") != (c.KeyFile == "") {
-		return errors.New("a client certificate needs both its certificate file and its key file")
+		return errors.Join(err, variable.Mistake(variable.TLSCertFile, "a client certificate needs both its certificate file and its key file"))
 	}
-	_, err := c.load()
-	return err
+	_, certificateErr := c.certificates()
+	return errors.Join(err, certificateErr)
 }
 
 // load reads the files into a configuration for crypto/tls.
 func (c *TLS) load() (*tls.Config, error) {
-	conf := &tls.Config{
+	pool, authorityErr := c.authorities()
+	certificates, certificateErr := c.certificates()
+	if err := errors.Join(authorityErr, certificateErr); err != nil {
+		return nil, err
+	}
+	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		ServerName:         c.ServerName,
+		RootCAs:            pool,
+		Certificates:       certificates,
 		InsecureSkipVerify: c.Insecure, //nolint:gosec // asked for by name, and warned of at start
-	}
-	if c.CAFile != "" {
-		pool, err := secretfile.Authorities(c.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		conf.RootCAs = pool
-	}
-	if c.CertFile != "" {
-		cert, err := c.loadCertificate()
-		if err != nil {
-			return nil, err
-		}
-		conf.Certificates = []tls.Certificate{cert}
-	}
-	return conf, nil
+	}, nil
 }
 
-func (c *TLS) loadCertificate() (tls.Certificate, error) {
+// authorities are those that may sign brokers' certificates; nil for the system's.
+func (c *TLS) authorities() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil //nolint:nilnil // as crypto/tls has it
+	}
+	return secretfile.Authorities(c.CAFile)
+}
+
+// certificates are the client's; none if it has none.
+func (c *TLS) certificates() ([]tls.Certificate, error) {
+	if c.CertFile == "" {
+		return nil, nil
+	}
 	certPEM, certErr := secretfile.Read("client certificate", c.CertFile)
 	keyPEM, keyErr := secretfile.Read("key of the client certificate", c.KeyFile)
-	if err := errors.Join(certErr, keyErr); err != nil {
-		return tls.Certificate{}, err
+	if err := errors.Join(variable.In(variable.TLSCertFile, certErr), variable.In(variable.TLSKeyFile, keyErr)); err != nil {
+		return nil, err
 	}
 	cert, err := tls.X509KeyPair([]byte(certPEM), []byte(keyPEM))
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("client certificate %s with key %s: %w: both must be PEM, and belong together", c.CertFile, c.KeyFile, err)
+		return nil, variable.Mistake(variable.TLSCertFile, "client certificate %s with key %s: %w: both must be PEM, and belong together", c.CertFile, c.KeyFile, err)
 	}
-	return cert, nil
+	return []tls.Certificate{cert}, nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
 )
 
 // cureCoordinator is for answers that a cluster gives while it starts.
@@ -26,22 +28,22 @@ var codes = map[kafka.Error]Kind{
 	kafka.GroupLoadInProgress:                {Name: "coordinator", Cure: cureCoordinator},
 	kafka.GroupCoordinatorNotAvailable:       {Name: "coordinator", Cure: cureCoordinator},
 	kafka.NotCoordinatorForGroup:             {Name: "coordinator", Cure: cureCoordinator, Moved: true},
-	kafka.InvalidTopic:                       {Name: "invalid_topic", Cure: "the broker takes nothing for a topic of that Name: choose another in FLOWPUB_KAFKA_TOPIC or FLOWPUB_KAFKA_TOPIC_ROUTES", Slow: true},
+	kafka.InvalidTopic:                       {Name: "invalid_topic", Cure: "the broker takes nothing for a topic of that Name: choose another in " + variable.Topic + " or " + variable.TopicRoutes, Slow: true},
 	kafka.RecordListTooLarge:                 {Name: "message_too_large", Cure: "raise segment.bytes of the topic; batches are split until it fits"},
 	kafka.NotEnoughReplicas:                  {Name: "not_enough_replicas", Cure: "fewer replicas are in sync than min.insync.replicas asks for: bring the missing brokers back"},
 	kafka.NotEnoughReplicasAfterAppend:       {Name: "not_enough_replicas", Cure: "fewer replicas are in sync than min.insync.replicas asks for: bring the missing brokers back"},
-	kafka.InvalidRequiredAcks:                {Name: "invalid_required_acks", Cure: "the broker does not take FLOWPUB_KAFKA_ACKS as it is: set it to all", Slow: true},
+	kafka.InvalidRequiredAcks:                {Name: "invalid_required_acks", Cure: "the broker does not take " + variable.Acks + " as it is: set it to all", Slow: true},
 	kafka.TopicAuthorizationFailed:           {Name: "authorization", Cure: "give this user WRITE and DESCRIBE on the topic", Slow: true},
 	kafka.ClusterAuthorizationFailed:         {Name: "authorization", Cure: "give this user IDEMPOTENT_WRITE on the cluster, or switch idempotence off", Slow: true},
 	kafka.TransactionalIDAuthorizationFailed: {Name: "authorization", Cure: "give this user IDEMPOTENT_WRITE on the cluster, or switch idempotence off", Slow: true},
 	kafka.BrokerAuthorizationFailed:          {Name: "authorization", Cure: "give this user WRITE and DESCRIBE on the topic", Slow: true},
 	kafka.PrincipalDeserializationFailure:    {Name: "authorization", Cure: "brokers do not understand each other's users: set principal.builder.class alike on all", Slow: true},
 	kafka.InvalidTimestamp:                   {Name: "invalid_timestamp", Cure: "compare the clock of this machine with the broker's and with the topic's message.timestamp limits"},
-	kafka.UnsupportedVersion:                 {Name: "unsupported_version", Cure: "the broker does not take this version of the request: it must be Kafka 0.11 or later, or speak as that does; without idempotence (FLOWPUB_KAFKA_IDEMPOTENT=false) less is asked of it", Slow: true},
+	kafka.UnsupportedVersion:                 {Name: "unsupported_version", Cure: "the broker does not take this version of the request: it must be Kafka 0.11 or later, or speak as that does; without idempotence (" + variable.Idempotent + "=false) less is asked of it", Slow: true},
 	kafka.NotController:                      {Name: "not_controller", Cure: cureCoordinator, Moved: true},
-	kafka.InvalidRequest:                     {Name: "invalid_request", Cure: "the broker refuses the request as it is, and its log says why: try FLOWPUB_KAFKA_ACKS=all, FLOWPUB_KAFKA_IDEMPOTENT=false and FLOWPUB_KAFKA_COMPRESSION=none, one after the other", Slow: true},
-	kafka.UnsupportedForMessageFormat:        {Name: "unsupported_format", Cure: "the broker does not take this codec or form of batches: set FLOWPUB_KAFKA_COMPRESSION=gzip or none (Azure Event Hubs takes no zstd), or the topic's message.format.version to 2.1 or later", Slow: true},
-	kafka.PolicyViolation:                    {Name: "policy_violation", Cure: "a rule of the cluster refuses the batch, and the broker's log says which: change it for this topic; a rule that wants schemas is met by FLOWPUB_KAFKA_VALUE=confluent", Slow: true},
+	kafka.InvalidRequest:                     {Name: "invalid_request", Cure: "the broker refuses the request as it is, and its log says why: try " + variable.Acks + "=all, " + variable.Idempotent + "=false and " + variable.Compression + "=none, one after the other", Slow: true},
+	kafka.UnsupportedForMessageFormat:        {Name: "unsupported_format", Cure: "the broker does not take this codec or form of batches: set " + variable.Compression + "=gzip or none (Azure Event Hubs takes no zstd), or the topic's message.format.version to 2.1 or later", Slow: true},
+	kafka.PolicyViolation:                    {Name: "policy_violation", Cure: "a rule of the cluster refuses the batch, and the broker's log says which: change it for this topic; a rule that wants schemas is met by " + variable.Value + "=confluent", Slow: true},
 	kafka.OutOfOrderSequenceNumber:           {Name: "out_of_order_sequence", Cure: "the broker has lost what it knew of earlier batches; a new producer id is asked for"},
 	kafka.InvalidProducerEpoch:               {Name: "unknown_producer", Cure: cureProducer},
 	kafka.UnknownProducerId:                  {Name: "unknown_producer", Cure: cureProducer},
@@ -53,7 +55,7 @@ var codes = map[kafka.Error]Kind{
 	kafka.ListenerNotFound:                   {Name: "leader_not_available", Cure: "the partition's leader has no listener like the one that was asked: configure the same listeners on all brokers", Moved: true},
 	kafka.FencedLeaderEpoch:                  {Name: "not_leader", Cure: cureCoordinator, Moved: true},
 	kafka.UnknownLeaderEpoch:                 {Name: "not_leader", Cure: cureCoordinator, Moved: true},
-	kafka.UnsupportedCompressionType:         {Name: "unsupported_compression", Cure: "choose a codec that the brokers know in FLOWPUB_KAFKA_COMPRESSION", Slow: true},
+	kafka.UnsupportedCompressionType:         {Name: "unsupported_compression", Cure: "choose a codec that the brokers know in " + variable.Compression, Slow: true},
 	kafka.PreferredLeaderNotAvailable:        {Name: "leader_not_available", Cure: cureCoordinator, Moved: true},
 	kafka.EligibleLeadersNotAvailable:        {Name: "leader_not_available", Cure: cureCoordinator, Moved: true},
 	kafka.InvalidRecord:                      {Name: "invalid_record", Cure: "the broker's log says why; a compacted topic refuses nothing of ours"},

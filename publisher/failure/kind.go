@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/publisher/answers"
 )
 
@@ -50,7 +51,7 @@ var (
 	NoTopic     = Kind{Name: "unknown_topic_or_partition", Cure: "create the topic, or correct its name", Moved: true}
 	ProducerID  = Kind{Name: "producer_id", Cure: "the cluster gives no producer id: look at its health and at this user's permissions"}
 	Memory      = Kind{Name: "memory", Cure: "the operating system has no memory left"}
-	NotKafka    = Kind{Name: "not_kafka", Cure: "name a Kafka broker in FLOWPUB_KAFKA_BROKERS", Moved: true, Slow: true}
+	NotKafka    = Kind{Name: "not_kafka", Cure: "name a Kafka broker in " + variable.Brokers, Moved: true, Slow: true}
 	Malformed   = Kind{Name: "malformed_answer", Cure: "look at that broker's version and log", Moved: true, Slow: true}
 	Other       = Kind{Name: "other", Cure: "look at the broker's log", Moved: true}
 )

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/secretfile"
 	"github.com/flowpub/flowpub/internal/secrethttp"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
@@ -35,14 +36,6 @@ type Config struct {
 	CAFile string
 }
 
-// Variables that a registry's cures name.
-const (
-	variableURL      = "FLOWPUB_SCHEMA_REGISTRY_URL"
-	variableUsername = "FLOWPUB_SCHEMA_REGISTRY_USERNAME"
-	variablePassword = "FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE" //nolint:gosec // the name of a variable
-	variableCA       = "FLOWPUB_SCHEMA_REGISTRY_CA_FILE"
-)
-
 const (
 	// timeout bounds asking for an id.
 	timeout = 10 * time.Second
@@ -52,18 +45,26 @@ const (
 	maxAnswer = 1 << 20
 )
 
-// Validate returns every mistake.
+// Validate returns every mistake. It reads the files.
 func (c *Config) Validate() error {
-	errs := []error{validateURL(c.URL)}
-	if (c.Username == "") != (c.PasswordFile == "") {
-		errs = append(errs, errors.New("a schema registry takes both a user name and a password file, or neither"))
+	urlErr := validateURL(c.URL)
+	errs := []error{variable.In(variable.SchemaRegistryURL, urlErr)}
+	const both = "a schema registry takes both a user name and a password file, or neither"
+	switch {
+	case c.Username == "" && c.PasswordFile != "":
+		errs = append(errs, variable.Mistake(variable.SchemaRegistryUsername, both))
+	case c.Username != "" && c.PasswordFile == "":
+		errs = append(errs, variable.Mistake(variable.SchemaRegistryPasswordFile, both))
 	}
-	if c.CAFile != "" && errs[0] == nil && !c.Encrypted() {
-		errs = append(errs, errors.New("authorities for a schema registry need https in its URL: without it nothing is encrypted"))
+	if c.CAFile != "" && urlErr == nil && !c.Encrypted() {
+		errs = append(errs, variable.Mistake(variable.SchemaRegistryCAFile, "authorities for a schema registry need https in its URL: without it nothing is encrypted"))
 	}
 	_, passwordErr := c.password()
 	_, clientErr := secrethttp.Client(c.CAFile)
-	return errors.Join(append(errs, passwordErr, clientErr)...)
+	return errors.Join(append(errs,
+		variable.In(variable.SchemaRegistryPasswordFile, passwordErr),
+		variable.In(variable.SchemaRegistryCAFile, clientErr),
+	)...)
 }
 
 // validateURL shows nothing of the URL: it may hold a password.
@@ -205,13 +206,13 @@ func cureOf(status int) string {
 	const byHand = "register proto/flow/v1/flow_record.proto there by hand, as docs/values.md shows"
 	switch {
 	case status >= 300 && status < 400:
-		return "it points elsewhere: set " + variableURL + " to where the registry is"
+		return "it points elsewhere: set " + variable.SchemaRegistryURL + " to where the registry is"
 	case status == http.StatusBadRequest:
-		return "look at the registry's log; if that port speaks TLS, write https in " + variableURL
+		return "look at the registry's log; if that port speaks TLS, write https in " + variable.SchemaRegistryURL
 	case status == http.StatusUnauthorized:
-		return "correct " + variableUsername + ", or the password in the file that " + variablePassword + " names"
+		return "correct " + variable.SchemaRegistryUsername + ", or the password in the file that " + variable.SchemaRegistryPasswordFile + " names"
 	case status == http.StatusNotFound:
-		return "no schema registry answers at that path: correct " + variableURL
+		return "no schema registry answers at that path: correct " + variable.SchemaRegistryURL
 	case status == http.StatusConflict:
 		return "the subject has a schema that this one is not compatible with: use another topic, or change the subject or its compatibility"
 	case status == http.StatusUnprocessableEntity:
@@ -226,7 +227,7 @@ func cureOf(status int) string {
 // unanswered tells of a request without an answer. Texts of net/http quote
 // what was received, so only those of the network and of TLS are shown.
 func unanswered(ctx context.Context, err error) error {
-	e := &Error{Cure: "look whether the registry runs and can be reached from here, and whether " + variableURL + " is right: http or https, host, port"}
+	e := &Error{Cure: "look whether the registry runs and can be reached from here, and whether " + variable.SchemaRegistryURL + " is right: http or https, host, port"}
 	_, network := errors.AsType[*net.OpError](err)
 	_, dns := errors.AsType[*net.DNSError](err)
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
@@ -234,10 +235,10 @@ func unanswered(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		e.text = fmt.Sprintf("no answer within %v", timeout)
 	case noTLS, errors.Is(err, http.ErrSchemeMismatch):
-		e.text, e.Cure = "it answers without TLS", "write http in "+variableURL+", or correct the port"
+		e.text, e.Cure = "it answers without TLS", "write http in "+variable.SchemaRegistryURL+", or correct the port"
 	case failure.IsTLS(err):
 		e.text = secrethttp.Cause(err).Error()
-		e.Cure = "compare the registry's certificate with the authorities in " + variableCA + ", and its name with " + variableURL
+		e.Cure = "compare the registry's certificate with the authorities in " + variable.SchemaRegistryCAFile + ", and its name with " + variable.SchemaRegistryURL
 	case network, dns:
 		e.text = secrethttp.Cause(err).Error()
 	default:
