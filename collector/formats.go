@@ -3,6 +3,7 @@ package collector
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,11 @@ func setOf(formats []Format) (s formatSet) {
 }
 
 func (s formatSet) has(f Format) bool { return s>>f&1 != 0 }
+
+// useTemplates reports whether any of the formats has templates.
+func (s formatSet) useTemplates() bool {
+	return slices.ContainsFunc(Formats(), func(f Format) bool { return s.has(f) && f.usesTemplates() })
+}
 
 // versionLen is the length of the version that begins a datagram of NetFlow or
 // IPFIX, sflowVersionLen that of sFlow.

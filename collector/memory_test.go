@@ -121,23 +121,38 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// 256 MiB + 2 x 2 x 32 MiB + 128 MiB = 512 MiB.
+// 256 MiB + 2 x 2 x 32 MiB + 192 MiB = 576 MiB; without templates 64 MiB less.
 func TestMemoryIsComparedWithTheLimit(t *testing.T) {
 	t.Parallel()
-	cfg := DefaultConfig()
-	cfg.Listen = []string{":2055", ":2056"}
-	cfg.Publisher.BufferBytes = 256 << 20
-	if err := cfg.validateMemory(512 << 20); err != nil {
-		t.Errorf("refused what fits exactly: %v", err)
-	}
-	err := cfg.validateMemory(512<<20 - 1)
-	if err == nil {
-		t.Fatal("accepted more than the limit")
-	}
-	for _, part := range []string{"collector: memory", "256MiB", "2 x 64MiB", "128MiB", "= 512MiB", "raise the limit to 512MiB", "lower the buffer"} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q lacks %q", err, part)
-		}
+	for _, test := range []struct {
+		name    string
+		formats []Format
+		need    int64
+		parts   []string
+	}{
+		{"all formats", nil, 576 << 20, []string{"192MiB", "= 576MiB", "raise the limit to 576MiB"}},
+		{"one with templates", []Format{IPFIX}, 576 << 20, []string{"192MiB", "= 576MiB", "raise the limit to 576MiB"}},
+		{"without templates", []Format{NetFlowV5, SFlow}, 512 << 20, []string{"128MiB", "= 512MiB", "raise the limit to 512MiB"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := DefaultConfig()
+			cfg.Formats = test.formats
+			cfg.Listen = []string{":2055", ":2056"}
+			cfg.Publisher.BufferBytes = 256 << 20
+			if err := cfg.validateMemory(test.need); err != nil {
+				t.Errorf("refused what fits exactly: %v", err)
+			}
+			err := cfg.validateMemory(test.need - 1)
+			if err == nil {
+				t.Fatal("accepted more than the limit")
+			}
+			for _, part := range append(test.parts, "collector: memory", "256MiB", "2 x 64MiB", "lower the buffer") {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q lacks %q", err, part)
+				}
+			}
+		})
 	}
 }
 
@@ -150,9 +165,9 @@ func TestGoMemory(t *testing.T) {
 		want                         int64
 	}{
 		// limit - budget - 2 x receive buffers - 32
-		{"a limit that fits exactly", 1, 256 << 20, 32 << 20, 448 << 20, 96 << 20},
-		{"a limit with room", 1, 256 << 20, 32 << 20, 512 << 20, 160 << 20},
-		{"two addresses", 2, 256 << 20, 32 << 20, 512 << 20, 96 << 20},
+		{"a limit that fits exactly", 1, 256 << 20, 32 << 20, 512 << 20, 160 << 20},
+		{"a limit with room", 1, 256 << 20, 32 << 20, 576 << 20, 224 << 20},
+		{"two addresses", 2, 256 << 20, 32 << 20, 576 << 20, 160 << 20},
 		{"a small container", 1, 40 << 20, 8 << 20, 256 << 20, 168 << 20},
 	}
 	for _, tt := range tests {

@@ -18,7 +18,7 @@ import (
 const (
 	graceMargin     = 5 * time.Second
 	lingerMargin    = 3 * time.Second
-	memoryAllowance = 128 << 20
+	memoryAllowance = 192 << 20
 )
 
 // checkCollector checks the pod that runs flowpub.
@@ -176,7 +176,7 @@ func checkMemory(c *corev1.Container, cfg config.Config) []string {
 	need := int64(cfg.Collector.Publisher.BufferBytes) + 2*int64(cfg.Collector.ReceiveBuffer)*int64(len(cfg.Collector.Listen)) + memoryAllowance
 	var findings []string
 	if limit := c.Resources.Limits.Memory().Value(); limit < need {
-		findings = append(findings, fmt.Sprintf("memory: the limit, %d MiB, is below buffer + 2 x receive buffers + 128 MiB = %d MiB", limit>>20, need>>20))
+		findings = append(findings, fmt.Sprintf("memory: the limit, %d MiB, is below buffer + 2 x receive buffers + 192 MiB = %d MiB", limit>>20, need>>20))
 	}
 	if c.Resources.Limits.Memory().Cmp(*c.Resources.Requests.Memory()) != 0 {
 		findings = append(findings, "memory: request and limit differ, so that an outage of Kafka may find the node full")

@@ -117,9 +117,9 @@ func TestFaults(t *testing.T) {
 		{"grace too short", func(_ *installation, p *corev1.PodSpec) { *p.TerminationGracePeriodSeconds = 42 }, "grace: 42s"},
 		// 2 s twice and 3 s is 7 s.
 		{"linger too short", env("FLOWPUB_DRAIN_LINGER", "6s"), "linger: 6s"},
-		// 256 + 2 x 32 + 128 MiB is 448 MiB.
+		// 256 + 2 x 32 + 192 MiB is 512 MiB.
 		{"killed in an outage", func(_ *installation, p *corev1.PodSpec) {
-			p.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("447Mi")
+			p.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("511Mi")
 		}, "memory: the limit"},
 		{"throttled", func(_ *installation, p *corev1.PodSpec) {
 			p.Containers[0].Resources.Limits[corev1.ResourceCPU] = resource.MustParse("1")
