@@ -177,7 +177,7 @@ func (c *cluster) renewToken(ctx context.Context) {
 		case err == nil:
 			signal(c.renewed)
 		case ctx.Err() == nil:
-			c.pub.notices.warn("oauth_token", "no new OAuth token, going on with the old one while it lasts",
+			c.pub.notices.Warn("oauth_token", "no new OAuth token, going on with the old one while it lasts",
 				"error", sentence(err), "cure", localKind(err).cure)
 		}
 	})
@@ -223,7 +223,7 @@ func (c *cluster) update(ctx context.Context, forced bool) bool {
 		for _, t := range c.pub.topics {
 			t.unreached(err)
 		}
-		c.pub.notices.warn("metadata", "no metadata of the topics, trying again",
+		c.pub.notices.Warn("metadata", "no metadata of the topics, trying again",
 			"topic", c.pub.cfg.Topic, "brokers", strings.Join(c.pub.cfg.Brokers, ","),
 			"error", sentence(err), "cure", localKind(err).cure)
 		return false

@@ -171,7 +171,7 @@ func creationError(answer *createtopics.Response, topic string) error {
 // refused notes and tells why a topic could not be created.
 func (c *creator) refused(topic string, err error, broker net.Addr, brokers int) {
 	c.note(topic, err)
-	c.pub.notices.warn("create_topic "+topic, "the topic is missing and could not be created, trying again",
+	c.pub.notices.Warn("create_topic "+topic, "the topic is missing and could not be created, trying again",
 		"topic", topic, "broker", broker, "error", sentence(err), "cure", c.pub.cfg.creationCure(err, topic, brokers))
 }
 

@@ -104,7 +104,7 @@ func (d *deadLetters) learn(m *topicMetadata, brokers int) {
 	if errors.Is(m.err, kafka.UnknownTopicOrPartition) {
 		cure = cfg.missingCure(cfg.DeadLetterTopic, brokers)
 	}
-	d.pub.notices.warn("dead_letter_topic", "no metadata of the topic for dead letters, trying again",
+	d.pub.notices.Warn("dead_letter_topic", "no metadata of the topic for dead letters, trying again",
 		"topic", cfg.DeadLetterTopic, "error", m.err, "cure", cure)
 }
 
@@ -136,7 +136,7 @@ func (d *deadLetters) pause(ctx context.Context, err error) bool {
 		wait = slowBackoff
 	}
 	if ctx.Err() == nil {
-		d.pub.notices.warn("dead_letters", "dead letters could not be delivered, trying again",
+		d.pub.notices.Warn("dead_letters", "dead letters could not be delivered, trying again",
 			"topic", d.pub.cfg.DeadLetterTopic, "error", sentence(err), "cure", kind.cure)
 	}
 	timer := time.NewTimer(wait)
@@ -198,7 +198,7 @@ func (d *deadLetters) attempt(ctx context.Context, letters []letter, partition i
 		return err
 	case len(letters) == 1:
 		d.settle(letters, DeadLetterFailed)
-		d.pub.notices.warn("dead_letter_refused", "a dead letter was refused and given up",
+		d.pub.notices.Warn("dead_letter_refused", "a dead letter was refused and given up",
 			"topic", d.pub.cfg.DeadLetterTopic, "error", sentence(err), "cure", localKind(err).cure)
 	default:
 		half := len(letters) / 2

@@ -48,7 +48,7 @@ func (c *cluster) firstProducer(ctx context.Context) {
 		return
 	}
 	if _, err := c.producerAfter(ctx, 0); err != nil && !errors.Is(err, errNotIdempotent) {
-		c.pub.notices.warn("producer_id", "Kafka gives no producer id, trying again",
+		c.pub.notices.Warn("producer_id", "Kafka gives no producer id, trying again",
 			"error", sentence(err), "cure", producerCure(err))
 	}
 	c.pub.sender.poke()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/internal/config/variable"
+	"github.com/flowpub/flowpub/internal/notice"
 	"github.com/flowpub/flowpub/publisher/batch"
 )
 
@@ -38,7 +39,7 @@ const stallLimit = 30 * time.Second
 type Publisher struct {
 	cfg     Config
 	log     *slog.Logger
-	notices *notices
+	notices *notice.Limiter
 	budget  *budget
 	sealers chan *batch.Sealer
 	cluster *cluster
@@ -76,7 +77,7 @@ func New(cfg Config) (*Publisher, error) {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.notices = &notices{log: p.log, kept: make(map[string]kept)}
+	p.notices = notice.New(p.log)
 	names := cfg.topics()
 	p.budget = newBudget(int64(cfg.BufferBytes), len(names))
 	p.sealers = make(chan *batch.Sealer, runtime.GOMAXPROCS(0))

@@ -104,7 +104,7 @@ func (s *schemas) fail(t *topic, err error) (everywhere bool) {
 			other.schema.Store(&awaitedSchema{problem: err})
 		}
 	}
-	s.pub.notices.warn("schema "+t.name, "the schema registry gives no id for the flow records' schema, trying again", args...)
+	s.pub.notices.Warn("schema "+t.name, "the schema registry gives no id for the flow records' schema, trying again", args...)
 	return everywhere
 }
 

@@ -67,6 +67,6 @@ func (p *Publisher) throttled(address string, pause time.Duration) {
 		p.sender.poke()
 		return
 	}
-	p.notices.warn("throttled", "a broker asks for a pause, and is sent no flows until it is over",
+	p.notices.Warn("throttled", "a broker asks for a pause, and is sent no flows until it is over",
 		"address", address, "pause", pause, "cure", kinds.Of(kafka.ThrottlingQuotaExceeded).Cure)
 }

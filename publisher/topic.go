@@ -118,7 +118,7 @@ func (t *topic) learn(m *topicMetadata, brokers int) {
 	}
 	t.seen.Store(&sighted{leaders: m.leaders})
 	if known := len(t.layout.Load().partitions); known > len(m.leaders) {
-		t.pub.notices.warn("fewer_partitions "+t.name, "the topic has fewer partitions than before: records for those that are gone cannot be delivered",
+		t.pub.notices.Warn("fewer_partitions "+t.name, "the topic has fewer partitions than before: records for those that are gone cannot be delivered",
 			"topic", t.name, "partitions", len(m.leaders), "before", known, "cure", "restart this program; it learns the number anew")
 	}
 	t.adopt(len(m.leaders))
@@ -135,7 +135,7 @@ func (t *topic) missed(err error, brokers int) {
 		err = fmt.Errorf("%w: %w", err, refusal)
 	}
 	t.seen.Store(&sighted{leaders: t.seen.Load().leaders, problem: err, gone: gone})
-	t.pub.notices.warn("metadata "+t.name, "no metadata of the topic, trying again", "topic", t.name, "error", sentence(err), "cure", cure)
+	t.pub.notices.Warn("metadata "+t.name, "no metadata of the topic, trying again", "topic", t.name, "error", sentence(err), "cure", cure)
 }
 
 // lowerMessageLimit notes that the topic takes no batch larger than n bytes.
