@@ -85,15 +85,18 @@ type Reader struct {
 	// Of the set.
 	id             uint16
 	state          *state
+	shared         *state
 	fallback       Sampling
 	fallbackSource uint64
 	setAnomalies   decoder.Anomalies
 
 	// Of the last record that named a sampler.
-	samplerState *state
-	samplerID    uint64
-	samplerKnown bool
-	sampler      Sampling
+	samplerState  *state
+	samplerShared *state
+	samplerID     uint64
+	samplerKnown  bool
+	samplerSource uint64
+	sampler       Sampling
 
 	// Of the record.
 	found    decoder.Anomalies
@@ -241,7 +244,7 @@ func (r *Reader) set(id uint16, b *binding, datagram []byte, from, to int) {
 		}
 		return
 	}
-	r.id, r.state = id, b.state
+	r.id, r.state, r.shared = id, b.state, b.shared
 	r.fallback, r.fallbackSource = b.sampling(id)
 	if b.provisional {
 		r.setAnomalies |= decoder.AnomalyTemplateProvisional

@@ -240,6 +240,75 @@ func TestSamplingMostSpecificFirst(t *testing.T) {
 	expect("by itself, with 0, which says nothing", show(1, []byte{3, 0, 9, 0, 0, 0, 0}), [2]uint64{92, 2})
 }
 
+// Some routers tell of their samplers in another domain than that of the flows: they count where
+// the flows' own domain tells of none, and while no two domains contradict each other.
+func TestSamplersOfAnotherDomain(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{})
+	from := exporterPort(1, 1)
+	tell := func(domain int, sampler, interval byte) {
+		t.Helper()
+		options := be16(be16(be16(nil, 600), 4), 8)
+		for _, f := range []field{{id: 1, length: 4}, {id: 48, length: 1}, {id: 34, length: 4}} {
+			options = be16(be16(options, int(f.id)), int(f.length))
+		}
+		d.decode(t, v9(domain, set(1, options), set(600, []byte{0, 0, 0, 0, sampler, 0, 0, 0, interval})), from, 0)
+		if d.Options != 1 {
+			t.Fatalf("%d options records, want 1", d.Options)
+		}
+	}
+	expect := func(what string, sampler byte, interval, source uint64) {
+		t.Helper()
+		flows := definition(256, field{id: 48, length: 1}, field{id: 1, length: 4})
+		if n := d.decode(t, v9(0, set(0, flows), set(256, []byte{sampler, 0, 0, 0, 1})), from, 0); n != 1 {
+			t.Fatalf("%s: %d records", what, n)
+		}
+		if i, s := sampling(&d.p.Extensions[0]); i != interval || s != source {
+			t.Errorf("%s: interval %d of source %d, want %d of %d", what, i, s, interval, source)
+		}
+	}
+	expect("before anything is told", 1, 0, 0)
+	tell(256, 1, 100)
+	expect("told by another domain", 1, 100, 5)
+	expect("another sampler", 2, 0, 0)
+	expect("no sampler", 0, 0, 0)
+	tell(256, 1, 101)
+	expect("changed", 1, 101, 5)
+	tell(512, 1, 101)
+	expect("told by two", 1, 101, 5)
+	tell(512, 1, 102)
+	expect("two that differ", 1, 0, 0)
+	tell(256, 2, 50)
+	expect("the other one", 2, 50, 5)
+	tell(0, 3, 60)
+	expect("its own domain tells of samplers", 2, 0, 0)
+	expect("its own", 3, 60, 2)
+}
+
+// Routers with many domains tell of samplers in each: those are not compared.
+func TestSamplersOfManyDomains(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{})
+	from := exporterPort(1, 1)
+	options := be16(be16(be16(nil, 600), 4), 8)
+	for _, f := range []field{{id: 1, length: 4}, {id: 48, length: 1}, {id: 34, length: 4}} {
+		options = be16(be16(options, int(f.id)), int(f.length))
+	}
+	interval := func() uint64 {
+		flows := definition(256, field{id: 48, length: 1}, field{id: 1, length: 4})
+		d.decode(t, v9(0, set(0, flows), set(256, []byte{1, 0, 0, 0, 1})), from, 0)
+		i, _ := sampling(&d.p.Extensions[0])
+		return i
+	}
+	interval()
+	for domain := 1; domain <= 16; domain++ {
+		d.decode(t, v9(domain, set(1, options), set(600, []byte{0, 0, 0, 0, 1, 0, 0, 0, 100})), from, 0)
+		if got, want := interval(), uint64(100); domain < 16 && got != want || domain == 16 && got != 0 {
+			t.Fatalf("with %d domains the interval is %d", domain+1, got)
+		}
+	}
+}
+
 // The elements that tell an interval, alone and together.
 func TestSamplingInterval(t *testing.T) {
 	t.Parallel()

@@ -89,7 +89,7 @@ func (r *Reader) sampled(p *Plan, out *decoder.Record, x *decoder.Extension) {
 	id := x.Values[decoder.FieldSamplerID]
 	switch {
 	case named && r.named(id):
-		r.sampler.apply(x, sampledBySampler)
+		r.sampler.apply(x, r.samplerSource)
 	case r.state.find(samplerKey{scopeInput, uint64(out.InputInterface)}, &r.hit),
 		r.state.find(samplerKey{scopeOutput, uint64(out.OutputInterface)}, &r.hit):
 		r.hit.apply(x, sampledBySampler)
@@ -103,11 +103,25 @@ func (r *Reader) sampled(p *Plan, out *decoder.Record, x *decoder.Extension) {
 // named sets r.sampler to the sampling of a sampler, and reports whether it is known. Records that
 // follow each other name the same mostly.
 func (r *Reader) named(id uint64) bool {
-	if r.samplerState != r.state || r.samplerID != id {
-		r.samplerState, r.samplerID = r.state, id
-		r.samplerKnown = r.state.find(samplerKey{scopeSampler, id}, &r.sampler)
+	if r.samplerState != r.state || r.samplerShared != r.shared || r.samplerID != id {
+		r.samplerState, r.samplerShared, r.samplerID = r.state, r.shared, id
+		r.samplerKnown, r.samplerSource = r.findSampler(id)
 	}
 	return r.samplerKnown
+}
+
+// findSampler sets r.sampler to the sampling of a sampler and returns where it was found. Some
+// routers tell of samplers in another domain than that of the flows: those count where the
+// flows' own domain tells of none.
+func (r *Reader) findSampler(id uint64) (found bool, source uint64) {
+	key := samplerKey{scopeSampler, id}
+	if r.state.find(key, &r.sampler) {
+		return true, sampledBySampler
+	}
+	if id == 0 || r.state.hasSamplers() || r.state.byInterface() {
+		return false, 0
+	}
+	return r.shared.find(key, &r.sampler), sampledByExporter
 }
 
 // ownSampling returns what the record in the slots says of its sampling.

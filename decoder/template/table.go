@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -140,6 +141,7 @@ type owner struct {
 	entries rank
 	domains []*domain
 	common  Sampling // of the domains that have one, if it is the same
+	shared  *state   // the samplers of all domains that do not contradict each other
 }
 
 // domain is an observation domain of an address. It lives as long as it has templates.
@@ -468,6 +470,7 @@ type binding struct {
 	plan        *Plan
 	state       *state
 	common      Sampling
+	shared      *state
 	provisional bool
 }
 
@@ -511,7 +514,7 @@ func (t *Table) find(src source, id uint16, u use) (b binding, found bool) {
 	if u.now-e.touched >= touchInterval || !e.regular && e.uses == regularUses {
 		s.touch(e, u.now)
 	}
-	return binding{e.plan, d.state, d.owner.common, e.provisional}, true
+	return binding{e.plan, d.state, d.owner.common, d.owner.shared, e.provisional}, true
 }
 
 // find returns the entry for a template id and port, or nil.
@@ -581,8 +584,14 @@ func (t *Table) setState(d *domain, next *state) {
 	d.state = next
 }
 
-// agree finds the sampling that all domains of an address have, as far as they have one.
+// agree finds what the domains of an address agree on.
 func (o *owner) agree() {
+	o.agreeOnDomains()
+	o.shared = o.agreeOnSamplers()
+}
+
+// agreeOnDomains finds the sampling that all domains have, as far as they have one.
+func (o *owner) agreeOnDomains() {
 	o.common = Sampling{}
 	for _, d := range o.domains {
 		s := d.state.domain()
@@ -595,6 +604,41 @@ func (o *owner) agree() {
 		}
 		o.common = s
 	}
+}
+
+// maxSharing bounds the domains whose samplers are compared. Routers that tell of samplers
+// in a domain of its own have few.
+const maxSharing = 16
+
+// agreeOnSamplers returns the samplers of all domains, but for those that two domains
+// describe differently. It is nil if there are none.
+func (o *owner) agreeOnSamplers() *state {
+	if len(o.domains) < 2 || len(o.domains) > maxSharing {
+		return nil
+	}
+	var told []sampler
+	for _, d := range o.domains {
+		if d.state.hasSamplers() {
+			told = append(told, d.state.samplers...)
+		}
+	}
+	slices.SortStableFunc(told, func(a, b sampler) int { return a.key.compare(b.key) })
+	shared := &state{}
+	for i := 0; i < len(told); {
+		end, same := i+1, true
+		for ; end < len(told) && told[end].key == told[i].key; end++ {
+			same = same && told[end].Sampling == told[i].Sampling
+		}
+		if same && told[i].key.scope == scopeSampler && len(shared.samplers) < maxSamplers {
+			shared.samplers = append(shared.samplers, told[i])
+			shared.counts[scopeSampler]++
+		}
+		i = end
+	}
+	if len(shared.samplers) == 0 {
+		return nil
+	}
+	return shared
 }
 
 // Expire removes the templates past their lifetime, and returns how many.

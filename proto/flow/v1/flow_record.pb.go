@@ -44,7 +44,8 @@ const (
 	SamplingSource_SAMPLING_SOURCE_TEMPLATE SamplingSource = 3
 	// In an options record about the record's observation domain.
 	SamplingSource_SAMPLING_SOURCE_DOMAIN SamplingSource = 4
-	// In an options record about the whole exporter.
+	// In an options record about the whole exporter, or about the sampler in another
+	// observation domain of the exporter.
 	SamplingSource_SAMPLING_SOURCE_EXPORTER SamplingSource = 5
 	// In the sFlow sample.
 	SamplingSource_SAMPLING_SOURCE_SFLOW_SAMPLE SamplingSource = 6
