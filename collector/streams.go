@@ -9,9 +9,9 @@ import (
 )
 
 // maxStreams bounds the streams of all sockets together, minStreams the part of
-// one socket from below. A stream takes at most 440 bytes, its place in the index
-// included: 15 MB when full, or with the most sockets, minStreams each, for one
-// address 115 MB. The slots are allocated at the start, and take memory as
+// one socket from below. A stream takes at most 576 bytes, its place in the index
+// included: 19 MB when full, or with the most sockets, minStreams each, for one
+// address 151 MB. The slots are allocated at the start, and take memory as
 // streams come; only the index grows.
 const (
 	maxStreams = 1 << 15
