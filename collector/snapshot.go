@@ -111,6 +111,7 @@ func addFlows(s *telemetry.Snapshot, stats *publisher.Stats) {
 		s.FlowsDropped[reason.String()] = stats.Dropped[reason]
 	}
 	s.BufferBytes, s.BufferLimitBytes = stats.BufferBytes, stats.BufferLimitBytes
+	s.BufferEnoughBytes = stats.BufferEnoughBytes
 }
 
 func addKafka(s *telemetry.Snapshot, stats *publisher.Stats) {
@@ -118,6 +119,7 @@ func addKafka(s *telemetry.Snapshot, stats *publisher.Stats) {
 	s.ProduceErrors = stats.ProduceErrors
 	s.KafkaBatches = stats.Batches
 	s.KafkaBytesRaw, s.KafkaBytesWire = stats.BytesRaw, stats.BytesWire
+	s.PartitionsFailing = stats.PartitionsFailing
 	s.TopicWarnings = stats.TopicWarnings
 	s.ThrottleSeconds = stats.ThrottleSeconds
 	s.Idempotent = stats.Idempotent

@@ -3,37 +3,86 @@ package publisher
 import (
 	"math/bits"
 	"sync"
+	"time"
 )
 
-// Sizes of batch buffers.
+// Sizes of buffers.
 const (
-	minBuffer  = 16 << 10
-	fineBuffer = 64 << 10 // above this, sizes are multiples of it
+	smallStep = 4 << 10  // of buffers up to fineBuffer
+	openStep  = 16 << 10 // the same, of those that are still to be filled
+	// fineBuffer is the size above which all sizes are multiples of it.
+	fineBuffer = 64 << 10
+	// largeBuffer is the size up to which open buffers are powers of two.
+	largeBuffer = 1 << 20
 )
 
-// budget hands out the buffers of all batches and keeps their sum within a
-// limit. It also keeps one partition from taking what the others need:
+const (
+	// needWindow is how long a budget remembers what an account has held.
+	needWindow = 30 * time.Second
+	// smallReserve is what a small budget may set aside of most of itself.
+	smallReserve = 32 << 20
+	// ownShare is how many times what is left to failing accounts one of them may
+	// hold: 8/9 of their part if it fails alone.
+	ownShare = 8
+)
+
+// claim says what a buffer is for.
+type claim uint8
+
+const (
+	claimFresh claim = iota // for what has just come
+	claimBatch              // for a batch of what waits in the budget already
+	claimMoved              // for what only changes its place in the budget
+	claimOnly               // for the only batch of a partition, of what waits
+)
+
+// budget hands out the buffers of all batches and stages and keeps their sum
+// within a limit. Accounts that fail to deliver leave room in it to the others:
 //
-//   - an account may hold at most a share: a quarter of the limit (half of it
-//     between two accounts, a third between three) or two full batches;
-//   - half of the limit is set aside in equal parts, so that however many
-//     partitions are dead, a living one always finds its part free.
+//	0                                              limit
+//	|------------ batches and stages -------------|copies|
+//	|---- accounts that fail ----|---- reserve ----|
+//	|---- accounts that do not fail ---------|spare|
+//
+// Accounts that fail may fill everything but the reserve: a quarter, or half as
+// much again as the others have lately held at the same time, up to 3/8, or up to
+// 3/4 as long as that is no more than 32 MiB. If there is no other partition, it
+// is what is kept: a sixteenth, or two packets of each that does not fail, up to
+// half. One may hold no more than ownShare times what it leaves to the next.
+//
+// Accounts that do not fail may fill everything but what is spare: a
+// thirty-second, or a packet of each partition, if that is more, up to an eighth.
+// What is spare is for those which hold no more than an equal part of it; of those
+// that fail, only half.
+//
+// Stages of topics whose partitions are not known share three quarters, since what
+// they hold needs some room when it moves on.
 //
 // Buffers that come back are kept for reuse up to an eighth of the limit, and
 // only within it. It is safe for concurrent use; it is asked once a batch, not
 // once a packet.
 type budget struct {
-	mu    sync.Mutex
-	limit int64
-	used  int64 // charged to accounts and requests
+	mu     sync.Mutex
+	limit  int64
+	batch  int64 // the largest buffer for a batch
+	packet int64 // the buffer of a batch with one packet
 
-	share  int64 // most an account may hold
-	floor  int64 // what every account may hold whatever the others do
-	common int64 // the rest, first come first served
-	beyond int64 // what accounts hold above their floors, together
+	used    int64 // charged to accounts
+	failing int64 // of it, to those that fail
+	copies  int64 // the client's copies of requests under way
+	retries int64 // of them, of partitions that have failed
 
-	copies      int64 // the client's copies of requests under way
-	copiesLimit int64
+	partitions []*account
+	stages     []*account
+	n          int   // partitions, and topics whose partitions are not known
+	dead       int   // partitions that fail
+	unknown    int   // topics whose partitions are not known
+	needed     int64 // what the accounts that do not fail held lately, each at its peak
+	peak, last int64 // the most that they held at the same time, in this needWindow and the last
+	kept       int64 // for them, whatever the others do
+	spare      int64 // of it, for the first packets of each
+	part       int64 // how much that is for each
+	turned     time.Time
 
 	pooled int64
 	pool   map[int][][]byte
@@ -42,104 +91,212 @@ type budget struct {
 	room chan struct{}
 }
 
-// account is what one partition holds of the budget.
+// account is what one partition or stage holds of the budget. Its owner's lock
+// guards failing as well as the budget's: both are held to change it.
 type account struct {
-	held int64
-	// most, when not zero, takes the place of the budget's share.
-	most int64
+	held    int64
+	failing bool
+	// counted: it is one of the budget's partitions.
+	counted bool
+	// unknown: it is the stage of a topic whose partitions are not known.
+	unknown bool
+	// peak and last are the most it held in this needWindow and the one before.
+	peak, last int64
 }
 
-// full tells whether it is the account's own share, not the sum of all, that
-// leaves no room for n bytes more.
-func (b *budget) full(a *account, n int) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return a.held+int64(openSize(n)) > b.share
-}
+// most is what the account has held lately.
+func (a *account) most() int64 { return max(a.peak, a.last) }
 
-// newBudget returns a budget of limit bytes for n topics, of one account each
-// until their partitions are known. An eighth of it,
-// or one full request if that is more, is kept for the client's copies of
-// requests under way.
-func newBudget(limit int64, n int) *budget {
-	b := &budget{limit: limit, pool: make(map[int][][]byte), room: make(chan struct{}, 1)}
-	b.copiesLimit = max(limit/8, MaxBatchBytes+fineBuffer)
-	b.setAccounts(n, nil)
+// newBudget returns a budget of limit bytes for n topics whose partitions are
+// not known yet. A batch with a single packet is to have a buffer of packet bytes.
+func newBudget(limit int64, packet, n int) *budget {
+	b := &budget{limit: limit, packet: int64(openSize(packet)), pool: make(map[int][][]byte), room: make(chan struct{}, 1)}
+	b.batch = min(MaxBatchBytes, max(fineBuffer, int64(1)<<(bits.Len64(uint64(limit/64))-1)))
+	b.turned = time.Now()
+	b.setAccounts(nil, nil, n)
 	return b
 }
 
-// forBatches is what of the limit all accounts together may hold.
-func (b *budget) forBatches() int64 { return b.limit - b.copiesLimit }
+// largest is the most bytes to put into one batch. Small budgets have small
+// batches.
+func (b *budget) largest() int { return int(b.batch) }
 
-// forEverything is what the stages together may hold that keep everything of
-// topics while no partition of them is known: the rest is for the partitions,
-// when that moves there.
-func (b *budget) forEverything() int64 { return b.forBatches() / 4 * 3 }
+// copiesLeast is what is set aside for the client's copies: one of the largest
+// batch of a partition that has failed, one of another, or more.
+func (b *budget) copiesLeast() int64 { return max(b.limit/32, 2*b.batch) }
 
-// setAccounts shares the budget between n accounts from now on. holders are
-// those that hold something of it, or may.
-func (b *budget) setAccounts(n int, holders []*account) {
+// whole is what all accounts together may hold when no more copies are made than
+// are provided for.
+func (b *budget) whole() int64 { return b.limit - b.copiesLeast() }
+
+// enough is the least limit with which what is kept has room for a packet of
+// each of n partitions.
+func (b *budget) enough(n int) int64 {
+	const mebibyte = 1 << 20
+	whole := 4 * int64(n) * b.packet
+	return (max(whole*32/31, whole+2*b.batch) + mebibyte) / mebibyte * mebibyte
+}
+
+// setAccounts tells the budget who there is from now on: partitions, stages, and
+// how many topics whose partitions are not known.
+func (b *budget) setAccounts(partitions, stages []*account, unknown int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.share = max(b.forBatches()/int64(min(n, 4)), 2*int64(bufferSize(MaxBatchBytes)))
-	b.floor = b.forBatches() / 2 / int64(n)
-	if b.floor < minBuffer {
-		b.floor = 0
+	b.partitions, b.stages, b.n, b.unknown = partitions, stages, len(partitions)+unknown, unknown
+	b.dead = 0
+	for _, a := range partitions {
+		a.counted = true
+		if a.failing {
+			b.dead++
+		}
 	}
-	b.common = b.forBatches() - b.floor*int64(n)
-	b.beyond = 0
-	for _, a := range holders {
-		b.beyond += max(0, a.held-b.floor)
+	b.review()
+	b.count()
+}
+
+// review works out what is kept.
+func (b *budget) review() {
+	packets := b.packet * int64(b.n-b.dead)
+	b.kept = max(b.whole()/16, min(b.whole()/2, 2*packets))
+	b.spare = max(b.whole()/32, min(b.whole()/8, packets))
+	b.part = max(b.spare/int64(max(1, b.n)), b.packet)
+}
+
+// count adds up what the accounts that do not fail have held lately.
+func (b *budget) count() {
+	b.needed = 0
+	for _, list := range [][]*account{b.partitions, b.stages} {
+		for _, a := range list {
+			if !a.failing {
+				b.needed += a.most()
+			}
+		}
 	}
 }
 
-// openSize is the capacity of the buffer handed out for n bytes that are still to
-// be written: a power of two up to the largest batch, so that nearly every buffer
-// that is given back is of use to the next one.
-func openSize(n int) int {
-	size := bufferSize(n)
-	if n > fineBuffer && n <= MaxBatchBytes {
-		size = 1 << bits.Len(uint(n-1))
+// turn begins another needWindow when one is over.
+func (b *budget) turn() {
+	now := time.Now()
+	if now.Sub(b.turned) < needWindow {
+		return
 	}
-	return size
+	b.turned = now
+	b.last, b.peak = b.peak, b.used-b.failing
+	for _, list := range [][]*account{b.partitions, b.stages} {
+		for _, a := range list {
+			a.last, a.peak = a.peak, a.held
+		}
+	}
+	b.count()
+}
+
+// reserve is what failing accounts leave to the others.
+func (b *budget) reserve() int64 {
+	if b.n == b.dead+b.unknown {
+		return b.kept
+	}
+	most := max(b.whole()/8*3, min(b.whole()/4*3, smallReserve))
+	needed := min(b.needed, max(b.peak, b.last))
+	return max(b.kept, b.whole()/4, min(needed/2*3, most))
+}
+
+// mark notes whether a fails to deliver. The caller holds the lock of a's owner.
+func (b *budget) mark(a *account, failing bool) {
+	if a.failing == failing {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a.failing = failing
+	sign := int64(-1)
+	if failing {
+		sign = 1
+	}
+	b.failing += sign * a.held
+	b.needed -= sign * a.most()
+	if a.counted {
+		b.dead += int(sign)
+		b.review()
+	}
+}
+
+// allows reports whether the rules let a have size bytes more.
+func (b *budget) allows(a *account, size int64, c claim) bool {
+	left := b.limit - max(b.copies, b.copiesLeast()) - b.used - size
+	first := a.held+size <= b.part
+	switch {
+	case left < 0:
+		return false
+	case first && !a.failing || c == claimOnly:
+		return true
+	case first:
+		return left >= max(b.kept/4, b.spare/2)
+	case c == claimMoved:
+		return left >= b.whole()/64
+	case c == claimFresh && !a.failing:
+		return left >= b.spare
+	case a.unknown:
+		return left >= b.kept && a.held+size <= b.whole()/4*3/int64(max(1, b.unknown))
+	case c == claimBatch && !a.failing:
+		return left >= b.kept/4*3
+	case c == claimBatch:
+		return left >= b.kept
+	}
+	others := b.whole() - b.reserve() - b.failing - size
+	return left >= b.kept && a.held+size <= ownShare*others
+}
+
+// openSize is the capacity of the buffer handed out for n bytes that are still to
+// be written: above fineBuffer a power of two, so that nearly every buffer that
+// is given back is of use to the next one.
+func openSize(n int) int {
+	switch {
+	case n <= fineBuffer:
+		return (max(n, 1) + openStep - 1) / openStep * openStep
+	case n <= largeBuffer:
+		return 1 << bits.Len(uint(n-1))
+	default:
+		return bufferSize(n)
+	}
 }
 
 // bufferSize is the capacity of the buffer handed out for n bytes that are there:
 // hardly more, since a batch may wait in it for long.
 func bufferSize(n int) int {
-	size := minBuffer
-	for size < fineBuffer {
-		if n <= size {
-			return size
-		}
-		size *= 2
+	step := fineBuffer
+	if n <= fineBuffer {
+		step = smallStep
 	}
-	return (n + fineBuffer - 1) / fineBuffer * fineBuffer
+	return (max(n, 1) + step - 1) / step * step
 }
 
 // take charges a buffer of at least n bytes to a and returns it empty, or nil
 // when there is no room for it.
-func (b *budget) take(a *account, n int) []byte {
-	size := openSize(n)
+func (b *budget) take(a *account, n int, c claim) []byte { return b.takeExact(a, openSize(n), c) }
+
+// takeExact is take for a buffer that has hardly more than n bytes.
+func (b *budget) takeExact(a *account, n int, c claim) []byte {
+	size := bufferSize(n)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.charge(a, int64(size)) {
+	b.turn()
+	if !b.allows(a, int64(size), c) {
 		return nil
 	}
-	buf := b.buffer(size)
-	if buf == nil {
-		b.discharge(a, int64(size))
-	}
-	return buf
+	return b.charged(a, size)
 }
 
 // force is take without asking whether there is room. It is for the one case in
 // which a batch in memory must become two; it returns nil only when the
 // operating system has no memory.
 func (b *budget) force(a *account, n int) []byte {
-	size := bufferSize(n)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.charged(a, bufferSize(n))
+}
+
+// charged returns an empty buffer that is charged to a.
+func (b *budget) charged(a *account, size int) []byte {
 	buf := b.buffer(size)
 	if buf != nil {
 		b.add(a, int64(size))
@@ -182,23 +339,39 @@ func (b *budget) release(buf []byte) {
 	b.keep(buf)
 }
 
-// startCopy charges the client's copy of a request. One request is always let
-// through, so that a budget smaller than a request still moves.
-func (b *budget) startCopy(n int64) bool {
+// startCopy charges the client's copy of a batch to a broker, whose copies are
+// of, or to all partitions together that have failed, if that is nil. All copies
+// have a quarter of the limit, as far as batches leave it, and always what is set
+// aside for them. Partitions that have failed may have half of that, and one broker
+// twice what it leaves to the others, so that those that do not answer leave some
+// to those that do. A single copy is always let through, so that everything moves.
+func (b *budget) startCopy(of *int64, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.copies > 0 && b.copies+n > b.copiesLimit {
+	all := max(b.copiesLeast(), min(b.limit/4, b.limit-b.used-b.spare))
+	free := all - b.copies - n
+	most := 2 * free
+	if of == nil {
+		of, most = &b.retries, all/2
+	}
+	fair := *of+n <= most
+	if b.copies > 0 && (free < 0 || !fair && *of > 0) {
 		return false
 	}
 	b.copies += n
+	*of += n
 	return true
 }
 
 // endCopy takes back startCopy's charge.
-func (b *budget) endCopy(n int64) {
+func (b *budget) endCopy(of *int64, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if of == nil {
+		of = &b.retries
+	}
 	b.copies -= n
+	*of -= n
 }
 
 // bytes is what is charged now.
@@ -215,30 +388,17 @@ func (b *budget) close() {
 	b.shrink(0)
 }
 
-// charge adds size to what a holds if every rule allows it.
-func (b *budget) charge(a *account, size int64) bool {
-	held, most := a.held+size, b.share
-	if a.most > 0 {
-		most = a.most
-	}
-	if held > most {
-		return false
-	}
-	over := max(0, held-b.floor) - max(0, a.held-b.floor)
-	if over > 0 && b.beyond+over > b.common {
-		return false
-	}
-	if b.used+size > b.forBatches() {
-		return false
-	}
-	b.add(a, size)
-	return true
-}
-
 func (b *budget) add(a *account, size int64) {
-	b.beyond += max(0, a.held+size-b.floor) - max(0, a.held-b.floor)
+	before := a.most()
 	a.held += size
+	a.peak = max(a.peak, a.held)
 	b.used += size
+	if a.failing {
+		b.failing += size
+	} else {
+		b.needed += a.most() - before
+		b.peak = max(b.peak, b.used-b.failing)
+	}
 }
 
 func (b *budget) discharge(a *account, size int64) {

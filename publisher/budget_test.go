@@ -8,7 +8,7 @@ import (
 func TestBufferSize(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]int{
-		0: 16 << 10, 1: 16 << 10, 16 << 10: 16 << 10, 16<<10 + 1: 32 << 10, 40 << 10: 64 << 10,
+		0: 4 << 10, 1: 4 << 10, 16 << 10: 16 << 10, 16<<10 + 1: 20 << 10, 40 << 10: 40 << 10,
 		64 << 10: 64 << 10, 64<<10 + 1: 128 << 10, 1 << 20: 1 << 20, 1<<20 + 1: 1<<20 + 64<<10,
 	} {
 		if got := bufferSize(n); got != want {
@@ -20,7 +20,7 @@ func TestBufferSize(t *testing.T) {
 func TestOpenSize(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]int{
-		1: 16 << 10, 40 << 10: 64 << 10, 64<<10 + 1: 128 << 10, 300 << 10: 512 << 10,
+		0: 16 << 10, 1: 16 << 10, 40 << 10: 48 << 10, 64 << 10: 64 << 10, 64<<10 + 1: 128 << 10, 300 << 10: 512 << 10,
 		512 << 10: 512 << 10, 1 << 20: 1 << 20, 1<<20 + 1: 1<<20 + 64<<10,
 	} {
 		if got := openSize(n); got != want {
@@ -29,72 +29,126 @@ func TestOpenSize(t *testing.T) {
 	}
 }
 
-// fill takes buffers of a size until the budget refuses.
-func fill(b *budget, a *account, size int) {
-	for full := false; !full; {
-		full = b.take(a, size) == nil
+// testBudget returns a budget and the accounts of its n partitions.
+func testBudget(limit int64, n int) (*budget, []*account) {
+	b := newBudget(limit, 16<<10, 1)
+	accounts := make([]*account, n)
+	for i := range accounts {
+		accounts[i] = new(account)
+	}
+	b.setAccounts(accounts, nil, 0)
+	return b, accounts
+}
+
+// fill takes buffers of 16 KiB until the budget refuses.
+func fill(b *budget, a *account) {
+	for b.take(a, 16<<10, claimFresh) != nil { //nolint:revive // that is all
 	}
 }
 
-// However much dead partitions take, a living one finds its part.
-func TestBudgetIsFair(t *testing.T) {
+// However small the budget is: it is nearly full before anything is refused to a
+// partition that fails alone, or to one that does not fail; and however much those
+// hold, every other finds room for a packet, and for another of one that fails.
+func TestBudgetIsUsed(t *testing.T) {
 	t.Parallel()
-	const limit = 64 << 20
-	b := newBudget(limit, 16)
-	forBatches := int64(limit - limit/8)
-	accounts := make([]account, 16)
-	for i := range 15 {
-		fill(b, &accounts[i], 64<<10)
-		if held := accounts[i].held; held > forBatches/4 {
-			t.Errorf("account %d holds %d bytes, more than a quarter of %d", i, held, forBatches)
+	for _, limit := range []int64{4 << 20, 8 << 20, 16 << 20, 32 << 20, 256 << 20} {
+		for _, failing := range []bool{true, false} {
+			b, accounts := testBudget(limit, 16)
+			b.mark(accounts[0], failing)
+			fill(b, accounts[0])
+			if b.bytes() < limit/5*3 {
+				t.Errorf("limit %d, failing %v: only %d bytes are used before any is refused", limit, failing, b.bytes())
+			}
+			b.mark(accounts[1], true)
+			// The copies have 1/32, or two batches of 64 KiB. A partition that fails has
+			// 8/9 of three quarters, the others all but a thirty-second, or 256 KiB.
+			copies := max(limit/32, 128<<10)
+			want := limit - copies - max((limit-copies)/32, 256<<10)
+			if failing {
+				want = (limit - copies) / 4 * 3 * 8 / 9
+			}
+			if b.bytes() < want-32<<10 || b.bytes() > want+32<<10 {
+				t.Errorf("limit %d, failing %v: %d bytes are used before any is refused, want %d", limit, failing, b.bytes(), want)
+			}
+			for i, a := range accounts[1:] {
+				if b.take(a, 16<<10, claimFresh) == nil {
+					t.Errorf("limit %d, failing %v: nothing for partition %d", limit, failing, i+1)
+				}
+			}
 		}
 	}
-	if accounts[0].held <= forBatches/4-64<<10 {
-		t.Errorf("the first account got only %d bytes of its quarter", accounts[0].held)
-	}
-	fill(b, &accounts[15], 16<<10)
-	if part := forBatches / 2 / 16; accounts[15].held < part-16<<10 {
-		t.Errorf("the last account got %d bytes, want its part of %d", accounts[15].held, part)
-	}
-	if b.bytes() > forBatches {
-		t.Errorf("%d bytes are charged, more than %d", b.bytes(), forBatches)
-	}
 }
 
-// With few accounts a share is more than a quarter.
-func TestBudgetShares(t *testing.T) {
+// Partitions that fail leave to the others what those have held lately, and a half
+// more.
+func TestBudgetReserve(t *testing.T) {
 	t.Parallel()
 	const limit = 64 << 20
-	for n, parts := range map[int]int64{1: 1, 2: 2, 3: 3, 4: 4, 100: 4} {
-		b := newBudget(limit, n)
-		if want := (limit - limit/8) / parts; b.share != want {
-			t.Errorf("%d accounts: a share is %d, want %d", n, b.share, want)
+	b, accounts := testBudget(limit, 16)
+	whole := int64(62 << 20)
+	for _, a := range accounts[8:] {
+		for range 16 {
+			b.take(a, 128<<10, claimFresh)
 		}
 	}
-	if b := newBudget(MinBufferBytes, 1000); b.share != 2<<20 || b.floor != 0 {
-		t.Errorf("small budget: share %d, floor %d, want two batches and nothing", b.share, b.floor)
+	for _, a := range accounts[8:] { // 2 MiB each, for a while
+		b.mu.Lock()
+		b.discharge(a, a.held)
+		b.mu.Unlock()
+	}
+	var failing int64
+	for _, a := range accounts[:8] {
+		b.mark(a, true)
+	}
+	for _, a := range accounts[:8] {
+		fill(b, a)
+		failing += a.held
+	}
+	if left := whole - failing; left < 23<<20 || left > 24<<20 {
+		t.Errorf("8 partitions that fail leave %d bytes to others, who have held 16 MiB lately", left)
+	}
+	if accounts[1].held < accounts[0].held/10 {
+		t.Errorf("the first to fail holds %d bytes, the second %d", accounts[0].held, accounts[1].held)
 	}
 }
 
-// What came before the partitions were known leaves the stage only bit by bit:
-// the stage goes on taking what comes meanwhile, though it holds more than a
-// partition may.
-func TestBudgetOfEverything(t *testing.T) {
+// What failing accounts hold is not all of what they may once the others need less,
+// and nothing is set aside for others when all fail.
+func TestBudgetWhenAllFail(t *testing.T) {
 	t.Parallel()
-	const limit = 64 << 20
-	b := newBudget(limit, 1)
-	stage := account{most: b.forEverything()}
-	for stage.held < b.forBatches()/3 {
-		b.take(&stage, 256<<10)
+	const limit = 16 << 20
+	b, accounts := testBudget(limit, 256)
+	for _, a := range accounts {
+		b.take(a, 16<<10, claimFresh)
+		b.mark(a, true)
 	}
-	b.setAccounts(16, []*account{&stage})
-	if b.take(&stage, 256<<10) == nil {
-		t.Errorf("no room though only %d bytes of %d are used", b.bytes(), b.limit)
+	for _, a := range accounts {
+		fill(b, a)
 	}
-	partition := account{}
-	fill(b, &partition, 64<<10)
-	if partition.held < b.forBatches()/16/2-64<<10 {
-		t.Errorf("a partition gets only %d bytes", partition.held)
+	if b.bytes() < limit/10*9 {
+		t.Errorf("%d bytes of %d are used when all fail", b.bytes(), limit)
+	}
+}
+
+// enough is the least budget that keeps room for a packet of each partition.
+func TestBudgetEnough(t *testing.T) {
+	t.Parallel()
+	const mebibyte = 1 << 20
+	// 4 n packets of 16 KiB, and one thirty-first more, in the next whole MiB.
+	for n, want := range map[int]int64{1: 1 * mebibyte, 16: 2 * mebibyte, 256: 17 * mebibyte, 1024: 67 * mebibyte} {
+		b, _ := testBudget(MinBufferBytes, 1)
+		if got := b.enough(n); got != want {
+			t.Errorf("%d partitions: enough is %d bytes, want %d", n, got, want)
+		}
+		if want < MinBufferBytes {
+			continue
+		}
+		if b, _ := testBudget(want, n); b.kept/2/int64(n) < b.packet {
+			t.Errorf("%d partitions: %d bytes keep %d for each", n, want, b.kept/2/int64(n))
+		}
+		if b, _ := testBudget(want-mebibyte, n); b.kept/2/int64(n) >= b.packet {
+			t.Errorf("%d partitions: %d bytes are enough, too", n, want-mebibyte)
+		}
 	}
 }
 
@@ -103,18 +157,18 @@ func TestBudgetOfEverything(t *testing.T) {
 func TestBudgetAddsUp(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	b := newBudget(8<<20, 3)
-	accounts := make([]account, 5)
+	b, accounts := testBudget(8<<20, 5)
 	held := make([][][]byte, len(accounts))
 	for range 20000 {
 		i := random.IntN(len(accounts))
-		a := &accounts[i]
+		a := accounts[i]
 		switch last := len(held[i]) - 1; {
 		case random.IntN(1000) == 0:
-			n := 1 + random.IntN(len(accounts))
-			b.setAccounts(n, []*account{&accounts[0], &accounts[1], &accounts[2], &accounts[3], &accounts[4]})
+			b.setAccounts(accounts[:1+random.IntN(len(accounts))], nil, random.IntN(3))
+		case random.IntN(100) == 0:
+			b.mark(a, !a.failing)
 		case last < 0 || random.IntN(3) == 0:
-			if buf := b.take(a, random.IntN(512<<10)); buf != nil {
+			if buf := b.take(a, random.IntN(512<<10), claim(random.IntN(3))); buf != nil {
 				held[i] = append(held[i], buf)
 			}
 		case random.IntN(3) == 0:
@@ -131,45 +185,68 @@ func TestBudgetAddsUp(t *testing.T) {
 	}
 	for i := range accounts {
 		for _, buf := range held[i] {
-			b.give(&accounts[i], buf)
+			b.give(accounts[i], buf)
 		}
 	}
 	b.close()
-	if b.used != 0 || b.beyond != 0 || b.pooled != 0 {
-		t.Errorf("in the end %d bytes are used, %d beyond floors, %d pooled", b.used, b.beyond, b.pooled)
+	if b.used != 0 || b.failing != 0 || b.pooled != 0 {
+		t.Errorf("in the end %d bytes are used, %d of those that fail, %d pooled", b.used, b.failing, b.pooled)
 	}
 }
 
-func checkCharges(t *testing.T, b *budget, accounts []account, held [][][]byte) {
+func checkCharges(t *testing.T, b *budget, accounts []*account, held [][][]byte) {
 	t.Helper()
-	var used, beyond int64
-	for i := range accounts {
+	var used, failing int64
+	for i, a := range accounts {
 		var sum int64
 		for _, buf := range held[i] {
 			sum += int64(cap(buf))
 		}
-		if accounts[i].held != sum {
-			t.Fatalf("account %d is charged %d bytes, holds %d", i, accounts[i].held, sum)
+		if a.held != sum {
+			t.Fatalf("account %d is charged %d bytes, holds %d", i, a.held, sum)
 		}
 		used += sum
-		beyond += max(0, sum-b.floor)
+		if a.failing {
+			failing += sum
+		}
 	}
-	if b.used != used || b.beyond != beyond || used > b.forBatches() || b.used+b.pooled > b.limit {
-		t.Fatalf("used %d, beyond %d, pooled %d of %d; want %d and %d", b.used, b.beyond, b.pooled, b.limit, used, beyond)
+	if b.used != used || b.failing != failing || used > b.whole() || b.used+b.pooled > b.limit {
+		t.Fatalf("used %d, failing %d, pooled %d of %d; want %d and %d", b.used, b.failing, b.pooled, b.limit, used, failing)
 	}
 }
 
+// The client's copies have a quarter of the budget, or what batches leave of that,
+// or what is set aside for them; brokers that do not answer leave some of it to
+// the others.
 func TestBudgetCopies(t *testing.T) {
 	t.Parallel()
-	b := newBudget(16<<20, 1) // an eighth is 2 MiB
-	if !b.startCopy(8<<20) || b.startCopy(1) {
+	b, accounts := testBudget(16<<20, 1) // a quarter is 4 MiB
+	var first, second int64
+	if !b.startCopy(&first, 8<<20) || b.startCopy(&second, 1) {
 		t.Error("want one copy of any size, and then none")
 	}
-	b.endCopy(8 << 20)
-	if !b.startCopy(1<<20) || !b.startCopy(1<<20-1) || b.startCopy(2) {
-		t.Error("want copies up to an eighth")
+	b.endCopy(&first, 8<<20)
+	n := 0
+	for b.startCopy(&first, 64<<10) {
+		n++
 	}
-	if b.bytes() != 2<<20-1 {
+	if first < 5<<19 || first > 3<<20 {
+		t.Errorf("one broker's copies have %d bytes, want two thirds of 4 MiB", first)
+	}
+	if !b.startCopy(&second, 512<<10) {
+		t.Errorf("nothing for the second broker beside %d bytes", first)
+	}
+	if b.bytes() != first+second {
 		t.Errorf("%d bytes are charged, want the copies", b.bytes())
+	}
+	b.endCopy(&first, first)
+	b.endCopy(&second, second)
+	fill(b, accounts[0])
+	n = 0
+	for third := int64(0); b.startCopy(new(int64), 64<<10); third++ {
+		n++
+	}
+	if n != 8 || b.bytes() > 16<<20 {
+		t.Errorf("in a full budget there are %d copies of 64 KiB, want a thirty-second; %d bytes are charged", n, b.bytes())
 	}
 }

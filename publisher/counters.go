@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 // counts are the flow records of one partition or stage, under its lock.
@@ -13,6 +15,32 @@ type counts struct {
 	dropped                                  [dropReasons]uint64
 	batches, raw, wire                       uint64 // of what was delivered
 	failing                                  int    // in sums: partitions that wait after a failed attempt
+}
+
+// pieceBytes is the most that the records may take which are queued together or
+// not at all: more than those of a packet of usual size.
+const pieceBytes = maxChunk - stagedHeader - 64 // with a key
+
+// take counts the records of the packet in e, which keep takes piece by piece. Once
+// it refuses one the rest of the packet is dropped.
+func (c *counts) take(e *batch.Encoder, closed bool, keep func(from, to int) bool) error {
+	n := e.Records()
+	c.decoded += uint64(n)
+	if closed {
+		c.dropped[DropShutdown] += uint64(n)
+		return ErrClosed
+	}
+	for kept := 0; kept < n; {
+		to := e.Fit(kept, pieceBytes)
+		if !keep(kept, to) {
+			c.dropped[DropBufferFull] += uint64(n - kept)
+			c.buffered += uint64(kept)
+			return ErrBufferFull
+		}
+		kept = to
+	}
+	c.buffered += uint64(n)
+	return nil
 }
 
 // add adds another's counts to c.

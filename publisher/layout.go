@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/flowpub/flowpub/publisher/batch"
@@ -75,13 +76,13 @@ func (t *topic) adopt(n int) {
 		moving:      len(old.partitions) > 0,
 	}
 	if next.moving {
-		next.stages = t.restage(len(old.partitions), 0)
+		next.stages = t.restage(len(old.partitions), false)
 	}
 	for i := len(old.partitions); i < n; i++ {
 		next.partitions = append(next.partitions, newPartition(t, int32(i), next.generation))
 	}
 	t.layout.Store(next)
-	t.pub.budget.setAccounts(t.pub.accounts())
+	t.pub.shareBudget()
 	t.startDrains(old, next)
 }
 
@@ -89,6 +90,7 @@ func (t *topic) adopt(n int) {
 // partition took under the layout before is settled.
 func (t *topic) startDrains(old, next *layout) {
 	if !next.moving {
+		next.stages[0].mark(false)
 		t.pub.working.Go(func() { t.drain(next.stages[0], nil) })
 		return
 	}
@@ -101,9 +103,9 @@ func (t *topic) startDrains(old, next *layout) {
 	}
 }
 
-// restage returns n new stages, each for most bytes, in place of those that have
-// ended, whose counts it keeps.
-func (t *topic) restage(n int, most int64) []*stage {
+// restage returns n new stages, which fail until they may empty themselves or not,
+// in place of those that have ended, whose counts it keeps.
+func (t *topic) restage(n int, failing bool) []*stage {
 	t.moving.Lock()
 	defer t.moving.Unlock()
 	for _, s := range t.stages {
@@ -111,24 +113,40 @@ func (t *topic) restage(n int, most int64) []*stage {
 	}
 	t.stages = make([]*stage, n)
 	for i := range t.stages {
-		t.stages[i] = newStage(t.pub.budget, most)
+		t.stages[i] = newStage(t.pub.budget, failing)
 		t.stages[i].closed = t.flushing
 	}
 	return t.stages
 }
 
-// accounts lists what holds memory of the budget, and between how many it is to
-// be shared: all partitions, and one for each topic that has none yet.
-func (p *Publisher) accounts() (n int, holders []*account) {
+// shareBudget tells the budget who shares it now, and warns when that are too
+// many for it.
+func (p *Publisher) shareBudget() {
+	var partitions, stages []*account
+	unknown := 0
 	for _, t := range p.topics {
 		l := t.layout.Load()
-		n += max(1, len(l.partitions))
+		if len(l.partitions) == 0 {
+			unknown++
+		}
 		for _, part := range l.partitions {
-			holders = append(holders, &part.account)
+			partitions = append(partitions, &part.account)
 		}
 		for _, s := range l.stages {
-			holders = append(holders, &s.account)
+			stages = append(stages, s.waits.account)
 		}
 	}
-	return n, holders
+	p.budget.setAccounts(partitions, stages, unknown)
+	p.warnOfBuffer(len(partitions) + unknown*max(1, p.cfg.CreateTopic.Partitions))
+}
+
+// warnOfBuffer warns of a budget that cannot hold a packet for each of n
+// partitions.
+func (p *Publisher) warnOfBuffer(n int) {
+	enough := p.budget.enough(n)
+	p.bufferEnough.Store(enough)
+	if enough > p.budget.limit {
+		p.notices.Warn("buffer", "the buffer is too small to hold a packet for each partition: while some partitions fail, flows for others may be dropped",
+			"buffer", ByteSize(p.budget.limit), "partitions", n, "cure", fmt.Sprintf("set FLOWPUB_KAFKA_BUFFER_BYTES=%v or more", ByteSize(enough)))
+	}
 }

@@ -57,11 +57,11 @@ func TestOldLayoutIsRefused(t *testing.T) {
 	p.topics[0].adopt(3)
 	var e batch.Encoder
 	e.Reset(testExporter(0), testTime, testPacket(0, 30))
-	done, err := old.partitions[0].append(old, &e)
+	done, err := old.partitions[0].append(old, 0, &e)
 	if done || err != nil || p.Stats().Decoded != 0 {
 		t.Errorf("append through the old layout: done %v, error %v, %d decoded", done, err, p.Stats().Decoded)
 	}
-	if done, err = old.partitions[0].append(p.topics[0].layout.Load(), &e); !done || err != nil {
+	if done, err = old.partitions[0].append(p.topics[0].layout.Load(), 0, &e); !done || err != nil {
 		t.Errorf("append through the new layout: done %v, error %v", done, err)
 	}
 }
@@ -93,7 +93,7 @@ func TestAdopt(t *testing.T) {
 // What is staged comes out as it went in, from compressed chunks too.
 func TestStageKeepsPackets(t *testing.T) {
 	t.Parallel()
-	s := newStage(newBudget(16<<20, 1), 0)
+	s := newStage(newBudget(16<<20, 16<<10, 1), true)
 	const packets = 500
 	for seed := range uint64(packets) {
 		var e batch.Encoder
@@ -102,7 +102,7 @@ func TestStageKeepsPackets(t *testing.T) {
 			t.Fatalf("packet %d: done %v, error %v", seed, done, err)
 		}
 	}
-	if s.chunks[0].packed == 0 || s.chunks[len(s.chunks)-1].packed != 0 {
+	if s.waits.list[0].packed == 0 || s.waits.list[len(s.waits.list)-1].packed != 0 {
 		t.Error("want the first chunk compressed and the last one not")
 	}
 	seed := uint64(0)
@@ -120,16 +120,16 @@ func TestStageKeepsPackets(t *testing.T) {
 			packet, content = nextStaged(content)
 			var e batch.Encoder
 			e.Reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
-			want := staged{batch.Staged{Timestamp: e.Timestamp(), Key: e.Key(), Records: 30, Messages: e.AppendMessages(nil, 0, 30)}, uint32(seed)}
+			want := staged{batch.Staged{Timestamp: e.Timestamp(), Key: e.Key(), Records: 30, Messages: e.AppendMessages(nil, 0, 30)}, uint32(seed), packet.whole}
 			if fmt.Sprint(packet) != fmt.Sprint(want) {
 				t.Fatalf("packet %d is %v, want %v", seed, packet, want)
 			}
 			seed++
 		}
-		s.release(c)
+		s.waits.release(c)
 	}
-	if seed != packets || s.account.held != 0 {
-		t.Errorf("%d packets of %d came out, %d bytes are still charged", seed, packets, s.account.held)
+	if seed != packets || s.waits.account.held != 0 {
+		t.Errorf("%d packets of %d came out, %d bytes are still charged", seed, packets, s.waits.account.held)
 	}
 	var e batch.Encoder
 	e.Reset(testExporter(0), testTime, testPacket(0, 1))
@@ -138,26 +138,26 @@ func TestStageKeepsPackets(t *testing.T) {
 	}
 }
 
-// A stage leaves part of the budget to the partitions.
+// A stage fills most of the budget, and leaves a part to the partitions.
 func TestStageIsBounded(t *testing.T) {
 	t.Parallel()
-	b := newBudget(MinBufferBytes, 1)
-	s := newStage(b, b.forEverything())
+	b := newBudget(MinBufferBytes, 16<<10, 1)
+	s := newStage(b, true)
 	var err error
 	for seed := uint64(0); err == nil; seed++ {
 		var e batch.Encoder
 		e.Reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
 		_, err = s.append(0, &e)
 	}
-	if !errors.Is(err, ErrBufferFull) || s.account.held > b.forBatches()/4*3 {
-		t.Errorf("error %v with %d bytes held of %d", err, s.account.held, b.forBatches())
+	if !errors.Is(err, ErrBufferFull) || s.waits.account.held > b.whole()-b.kept || s.waits.account.held < b.limit/10*7 {
+		t.Errorf("error %v with %d bytes held of %d", err, s.waits.account.held, b.whole())
 	}
 	if s.counts.decoded != s.counts.buffered+s.counts.dropped[DropBufferFull] {
 		t.Errorf("counts %+v do not add up", s.counts)
 	}
 	s.discard()
-	if s.account.held != 0 || s.counts.buffered != 0 || s.counts.dropped[DropShutdown] == 0 {
-		t.Errorf("after discard: %d bytes held, counts %+v", s.account.held, s.counts)
+	if s.waits.account.held != 0 || s.counts.buffered != 0 || s.counts.dropped[DropShutdown] == 0 {
+		t.Errorf("after discard: %d bytes held, counts %+v", s.waits.account.held, s.counts)
 	}
 }
 

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,12 +31,18 @@ type partition struct {
 	open       *pending
 	queue      []*pending // full batches and those tried already, oldest first
 	busy       bool       // a request has queue[0]
-	counts     counts
+	since      time.Time  // when the first of them was queued, or the last delivery
+	// late is what came from stages and found no room in batches, and everything
+	// that came after that. It follows the open batch.
+	late      chunks
+	refilling bool // somebody moves it to batches
+	counts    counts
 	// accepted and settled count records appended, and those delivered or
 	// dropped since. They tell when what came before a moment is gone.
 	accepted, settled uint64
 	marks             []mark
 
+	delivers bool      // the last attempt that has ended was a success
 	failures int       // in a row; after one, requests are not shared
 	after    time.Time // no attempt before
 
@@ -60,44 +67,53 @@ type mark struct {
 }
 
 func newPartition(t *topic, number int32, generation int) *partition {
-	return &partition{
+	p := &partition{
 		pub: t.pub, topic: t, number: number, framing: t.framing(), generation: generation,
 		closed: t.flushing, flushing: t.flushing, ratio: 1,
 	}
+	p.late = chunks{budget: t.pub.budget, account: &p.account}
+	return p
 }
 
-// append queues all records of the packet in e, or drops and counts them. It
-// returns false, and has done nothing, when l is no longer the layout.
-func (p *partition) append(l *layout, e *batch.Encoder) (done bool, err error) {
+// append queues the records of the packet in e; those there is no room for are
+// dropped and counted. It returns false, and has done nothing, when l is no longer
+// the layout.
+func (p *partition) append(l *layout, hash uint32, e *batch.Encoder) (done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.generation > l.generation {
 		return false, nil
 	}
-	n := e.Records()
-	p.counts.decoded += uint64(n)
-	if p.closed {
-		p.counts.dropped[DropShutdown] += uint64(n)
-		return true, ErrClosed
-	}
-	b := p.room(e.MaxSize(0, n))
-	if b == nil {
-		p.counts.dropped[DropBufferFull] += uint64(n)
-		return true, ErrBufferFull
-	}
-	before := b.Size()
-	b.Append(e, 0, n)
-	p.appended(b, n, before)
-	return true, nil
+	return true, p.counts.take(e, p.closed, func(from, to int) bool { return p.keep(hash, e, from, to) })
 }
 
-// appended accounts for n records appended to the open batch b, which had a size
-// before. The sender is told once that the batch may go: whatever keeps it from
-// going then makes the sender look again when it ends.
-func (p *partition) appended(b *pending, n, before int) {
-	p.counts.buffered += uint64(n)
+// keep queues the records from..to-1 of the packet in e, if there is room.
+func (p *partition) keep(hash uint32, e *batch.Encoder, from, to int) bool {
+	n := to - from
+	if !p.late.empty() {
+		p.mark()
+		if !p.late.append(hash, e, from, to) {
+			return false
+		}
+		p.accepted += uint64(n)
+		return true
+	}
+	b := p.room(e.MaxSize(from, to), claimFresh)
+	if b == nil {
+		return false
+	}
+	before := b.Size()
+	b.Append(e, from, to)
 	p.accepted += uint64(n)
-	enough := p.pub.cfg.BatchBytes
+	p.appended(b, n, before)
+	return true
+}
+
+// appended tells the sender once that the open batch b may go, to which n records
+// were appended, and which had a size before: whatever keeps it from going then
+// makes the sender look again when it ends.
+func (p *partition) appended(b *pending, n, before int) {
+	enough := p.enough()
 	switch {
 	case p.flushing || (b.Size() >= enough && before < enough):
 		p.pub.sender.ready(p)
@@ -106,15 +122,123 @@ func (p *partition) appended(b *pending, n, before int) {
 	}
 }
 
+// appendStaged queues a packet that was staged and has been counted as decoded
+// there: in a batch, if few wait, else behind them. It returns false when there is
+// no room, and whether the partition fails.
+func (p *partition) appendStaged(packet staged) (done, failing bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.late.empty() || !p.batched(packet) {
+		p.mark()
+		first := p.late.empty()
+		if !p.late.move(packet) {
+			return false, p.account.failing
+		}
+		if first {
+			p.pub.sender.ready(p)
+		}
+	}
+	p.counts.buffered += uint64(packet.Records)
+	p.accepted += uint64(packet.Records)
+	return true, false
+}
+
+// batched appends a packet that was staged to a batch, if few wait and there is
+// room.
+func (p *partition) batched(packet staged) bool {
+	if !p.wants(packet.MaxSize()) {
+		return false
+	}
+	b := p.room(packet.MaxSize(), p.batchClaim())
+	if b == nil {
+		return false
+	}
+	before := b.Size()
+	b.AppendStaged(packet.Staged, p.framing)
+	p.appended(b, packet.Records, before)
+	return true
+}
+
+// batchClaim is what a buffer is for that takes what is late to a batch.
+func (p *partition) batchClaim() claim {
+	if p.open == nil && len(p.queue) == 0 {
+		return claimOnly
+	}
+	return claimBatch
+}
+
+// wants reports whether n bytes that are late should go on into batches: one waits
+// while another is under way. Until one has been delivered a small one will do.
+func (p *partition) wants(n int) bool {
+	if p.delivers {
+		return len(p.queue) <= 1
+	}
+	return len(p.queue) == 0 && (p.open == nil || p.open.Size()+n <= maxChunk)
+}
+
+// refill moves what is late to batches as long as they are wanted and there is room.
+func (p *partition) refill() {
+	scratch := takeScratch()
+	defer chunkScratch.Put(scratch)
+	for !p.late.empty() && p.wants(p.late.list[0].next) && p.room(p.late.list[0].next, p.batchClaim()) != nil {
+		first := &p.late.list[0]
+		content, err := first.content(*scratch)
+		if err != nil {
+			panic(fmt.Sprintf("publisher: reading late packets of our own: %v", err))
+		}
+		for first.read < len(content) {
+			packet, rest := nextStaged(content[first.read:])
+			if !p.batched(packet) {
+				first.next = packet.MaxSize()
+				return
+			}
+			first.read = len(content) - len(rest)
+		}
+		p.late.release(p.late.shift())
+	}
+}
+
+// refillLater refills in a goroutine of its own, and has the sender look again. The
+// caller holds the lock.
+func (p *partition) refillLater() {
+	p.refilling = true
+	p.pub.working.Go(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.refill()
+		p.refilling = false
+		if p.open == nil && len(p.queue) == 0 { // there is no room
+			p.pub.sender.delay(p, time.Now().Add(minBackoff))
+			return
+		}
+		p.pub.sender.ready(p)
+	})
+}
+
+// fails reports whether the partition fails to deliver: its last attempt was in
+// vain, or what it has queued waits for long without any.
+func (p *partition) fails() bool {
+	return p.failures > 0 || (len(p.queue) > 0 && time.Since(p.since) > answerPatience)
+}
+
+// mark tells the budget whether the partition fails to deliver.
+func (p *partition) mark() { p.pub.budget.mark(&p.account, p.fails()) }
+
+// take asks the budget for a buffer of n bytes.
+func (p *partition) take(n int, c claim) []byte {
+	p.mark()
+	return p.pub.budget.take(&p.account, n, c)
+}
+
 // room returns the open batch with room for n bytes of records more, which may
 // be a new one; nil when the budget has none.
-func (p *partition) room(n int) *pending {
+func (p *partition) room(n int, c claim) *pending {
 	b := p.open
 	if b != nil && b.Size()+n > p.mostRaw() {
 		p.shut()
 		b = nil
 	}
-	if b != nil && !b.Has(b.Room(n)) && !p.grow(b, b.Room(n)) {
+	if b != nil && !b.Has(b.Room(n)) && !p.grow(b, b.Room(n), c) {
 		if len(p.queue) > 0 && b.Size() < p.leastUsual() {
 			return nil
 		}
@@ -122,26 +246,29 @@ func (p *partition) room(n int) *pending {
 		b = nil
 	}
 	if b == nil {
-		b = p.begin(n)
+		b = p.begin(n, c)
 	}
 	return b
 }
 
+// enough is the size at which a batch is sent without waiting for more.
+func (p *partition) enough() int { return min(p.pub.cfg.BatchBytes, p.pub.budget.largest()) }
+
 // leastUsual is how small a batch may be that is queued behind others. A
 // partition that has used up its share would otherwise queue ever smaller ones,
 // and be too slow to recover from it.
-func (p *partition) leastUsual() int { return min(p.usual, p.pub.cfg.BatchBytes/4) }
+func (p *partition) leastUsual() int { return min(p.usual, p.enough()/4) }
 
 // begin opens a batch with room for n bytes, as large as the last ones if there
 // is room for that.
-func (p *partition) begin(n int) *pending {
+func (p *partition) begin(n int, c claim) *pending {
 	opened := time.Now()
 	need := batch.Room(p.pub.cfg.Compression, n)
-	buf := p.pub.budget.take(&p.account, max(need, p.usual))
+	buf := p.take(max(need, p.usual), c)
 	if buf == nil && len(p.queue) > 0 {
-		buf = p.pub.budget.take(&p.account, max(need, p.leastUsual()))
+		buf = p.take(max(need, p.leastUsual()), c)
 	} else if buf == nil {
-		buf = p.pub.budget.take(&p.account, need)
+		buf = p.take(need, c)
 	}
 	if buf == nil {
 		return nil
@@ -150,9 +277,13 @@ func (p *partition) begin(n int) *pending {
 	return p.open
 }
 
-// grow moves b to a larger buffer, of at least n bytes.
-func (p *partition) grow(b *pending, n int) bool {
-	buf := p.pub.budget.take(&p.account, max(n, min(2*cap(b.Bytes()), MaxBatchBytes)))
+// grow moves b to a larger buffer, of at least n bytes: twice as large, or a
+// quarter if there is no room for that.
+func (p *partition) grow(b *pending, n int, c claim) bool {
+	buf := p.take(max(n, min(2*cap(b.Bytes()), p.pub.budget.largest())), c)
+	if buf == nil {
+		buf = p.pub.budget.takeExact(&p.account, max(n, cap(b.Bytes())/4*5), c)
+	}
 	if buf == nil {
 		return false
 	}
@@ -165,7 +296,7 @@ func (p *partition) grow(b *pending, n int) bool {
 // broker is expected to take after compression.
 func (p *partition) mostRaw() int {
 	most := float64(p.mostWire()) * 0.9 / max(p.ratio, 0.1)
-	return max(min(int(most), MaxBatchBytes), MinBatchBytes)
+	return max(min(int(most), p.pub.budget.largest()), MinBatchBytes)
 }
 
 // mostWire is the size of a record batch that the broker will take.
@@ -194,6 +325,9 @@ func (p *partition) enqueue() *pending {
 	p.open = nil
 	b.Shut()
 	p.usual = max(len(b.Bytes()), p.usual/4*3)
+	if len(p.queue) == 0 {
+		p.since = time.Now()
+	}
 	p.queue = append(p.queue, b)
 	return b
 }
@@ -225,6 +359,9 @@ func (p *partition) next(now time.Time, linger time.Duration) (b *pending, alone
 	if len(p.queue) == 0 && p.due(now, linger) {
 		p.enqueue()
 	}
+	if len(p.queue) == 0 && !p.late.empty() && !p.refilling {
+		p.refillLater()
+	}
 	if len(p.queue) == 0 || p.queue[0].sealing {
 		return nil, false
 	}
@@ -235,7 +372,7 @@ func (p *partition) next(now time.Time, linger time.Duration) (b *pending, alone
 // due tells whether the open batch should wait no longer.
 func (p *partition) due(now time.Time, linger time.Duration) bool {
 	return p.open != nil &&
-		(p.flushing || p.open.Size() >= p.pub.cfg.BatchBytes || now.Sub(p.open.opened) >= linger)
+		(p.flushing || !p.late.empty() || p.open.Size() >= p.enough() || now.Sub(p.open.opened) >= linger)
 }
 
 // release ends the partition's being busy without an attempt.
@@ -248,7 +385,10 @@ func (p *partition) release() {
 // more tells the sender if there is more to send.
 func (p *partition) more() {
 	p.mu.Lock()
-	waiting := len(p.queue) > 0 || p.due(time.Now(), p.pub.cfg.Linger)
+	if !p.refilling {
+		p.refill()
+	}
+	waiting := len(p.queue) > 0 || !p.late.empty() || p.due(time.Now(), p.pub.cfg.Linger)
 	p.mu.Unlock()
 	if waiting {
 		p.pub.sender.ready(p)
@@ -274,6 +414,9 @@ func (p *partition) discard() {
 		b := p.queue[0]
 		p.drop(b, DropShutdown)
 	}
+	p.counts.dropped[DropShutdown] += p.counts.buffered // what is late
+	p.counts.buffered = 0
+	p.late.discard()
 }
 
 // markNow returns a channel that is closed once all records accepted until now

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
@@ -49,14 +51,16 @@ type Publisher struct {
 	letters *deadLetters // nil when they are not wanted
 	schemas *schemas     // nil when values name none
 
+	bufferEnough   atomic.Int64 // what the budget should be at least
 	failures       *failureCounts
 	produceSeconds *histogram
 	throttles      throttles
 
 	ctx      context.Context // ends when no more attempts are to be made
 	cancel   context.CancelFunc
-	working  sync.WaitGroup // everything that Close waits for
-	progress chan struct{}  // has a token after a batch was settled
+	working  sync.WaitGroup                    // everything that Close waits for
+	jitter   func(time.Duration) time.Duration // a random part of it
+	progress chan struct{}                     // has a token after a batch was settled
 	closing  sync.Mutex
 	closed   bool
 }
@@ -73,13 +77,14 @@ func New(cfg Config) (*Publisher, error) {
 		failures:       newFailureCounts(),
 		produceSeconds: newHistogram(),
 		progress:       make(chan struct{}, 1),
+		jitter:         rand.N[time.Duration],
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.notices = notice.New(p.log)
 	names := cfg.topics()
-	p.budget = newBudget(int64(cfg.BufferBytes), len(names))
+	p.budget = newBudget(int64(cfg.BufferBytes), cfg.packetBytes(), len(names))
 	p.sealers = make(chan *batch.Sealer, runtime.GOMAXPROCS(0))
 	for range cap(p.sealers) {
 		p.sealers <- batch.NewSealer(cfg.Compression)
@@ -93,8 +98,9 @@ func New(cfg Config) (*Publisher, error) {
 	p.sender = newSender(p)
 	p.warnOfSecurity()
 	for _, name := range names {
-		p.topics = append(p.topics, newTopic(p, name, p.budget.forEverything()/int64(len(names))))
+		p.topics = append(p.topics, newTopic(p, name))
 	}
+	p.shareBudget()
 	p.routes = newRoutes(cfg.Routes, p.topics)
 	if cfg.DeadLetterTopic != "" {
 		p.letters = newDeadLetters(p)
@@ -148,6 +154,7 @@ func (p *Publisher) Stats() Stats {
 		PossiblyDuplicated: total.duplicated,
 		BufferBytes:        p.budget.bytes(),
 		BufferLimitBytes:   p.budget.limit,
+		BufferEnoughBytes:  p.bufferEnough.Load(),
 		Batches:            total.batches,
 		BytesRaw:           total.raw,
 		BytesWire:          total.wire,

@@ -33,13 +33,21 @@ type item struct {
 // one more copy.
 func (r *request) add(b *budget, p *partition, content *pending) bool {
 	n := int64(len(content.Bytes()))
-	if !b.startCopy(n) {
+	if !b.startCopy(r.copies(), n) {
 		return false
 	}
 	r.items = append(r.items, item{p, content})
 	r.size += int(n)
 	r.copied += n
 	return true
+}
+
+// copies is what the budget counts r's copies in.
+func (r *request) copies() *int64 {
+	if r.alone {
+		return nil
+	}
+	return &r.broker.copies
 }
 
 // send makes the batches of r ready, sends them, and acts on the answer.

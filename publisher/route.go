@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 // Limits of Config.Routes.
@@ -58,6 +60,15 @@ func (c Config) LeastBufferBytes() int {
 		return max(2*MinBufferBytes, len(c.topics())*jsonTopicBytes)
 	}
 	return max(MinBufferBytes, len(c.topics())*topicBytes)
+}
+
+// usualRecords is how many records a packet of usual size has.
+const usualRecords = 30
+
+// packetBytes is the most that a packet of usual size takes in a batch.
+func (c Config) packetBytes() int {
+	e := batch.Encoder{Framing: batch.Framing{Value: c.Value}}
+	return batch.Room(c.Compression, e.MaxSize(0, usualRecords))
 }
 
 func (c Config) validateRoutes() error {

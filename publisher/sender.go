@@ -248,7 +248,7 @@ func (s *sender) start(ctx context.Context, r *request) {
 	}
 	s.pub.working.Go(func() {
 		s.pub.send(ctx, r)
-		s.pub.budget.endCopy(r.copied)
+		s.pub.budget.endCopy(r.copies(), r.copied)
 		r.broker.end(r.alone)
 		s.poke()
 	})
@@ -261,6 +261,9 @@ type broker struct {
 	// would overtake each other on two of them. They still may when one breaks and
 	// the next follows.
 	inOrder bool
+	// copies is what the client has copied for it, in bytes; the budget's lock
+	// guards it.
+	copies int64
 
 	mu       sync.Mutex
 	requests int // under way

@@ -3,7 +3,6 @@ package publisher
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -112,7 +111,8 @@ func (p *partition) delivered(b *pending) {
 	if b.stamped {
 		p.sequence = nextSequence(p.sequence, b.Records())
 	}
-	p.failures, p.after = 0, time.Time{}
+	p.delivers, p.failures, p.after, p.since = true, 0, time.Time{}, time.Now()
+	p.pub.budget.mark(&p.account, false)
 	if b.unanswered && time.Since(b.opened) >= producerMemory {
 		p.doubt(b) // brokers that have forgotten the producer say nothing, and store it again
 	}
@@ -224,8 +224,10 @@ func (p *partition) postpone(b *pending, slow bool) {
 	if !slow {
 		wait = min(maxBackoff, minBackoff<<min(p.failures, 10))
 	}
-	wait = wait/2 + rand.N(wait/2+1)
+	wait = wait/2 + p.pub.jitter(wait/2+1)
 	p.failures++
+	p.delivers = false
+	p.pub.budget.mark(&p.account, true)
 	p.after = time.Now().Add(wait)
 	if !b.Sealed() {
 		p.sealLater(b)

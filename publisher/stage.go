@@ -2,138 +2,58 @@ package publisher
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/s2"
-
 	"github.com/flowpub/flowpub/publisher/batch"
 )
 
 const (
-	// stageChunk is the size at which a stage compresses what it holds.
-	stageChunk = 256 << 10
 	// roomPatience is how long a staged packet waits for memory while nothing
-	// at all is given back.
-	roomPatience = 10 * time.Second
+	// at all is given back, and at most if its partition fails.
+	roomPatience = time.Second
+	// answerPatience is how long a partition may not answer, or a stage not empty
+	// itself, before it counts as failing.
+	answerPatience = 3 * time.Second
 )
 
 // stage keeps packets of a topic whose partition is not known yet, or still has older
-// records of their exporters, in the order in which they came. Full chunks are
-// compressed, so that a broker that comes late costs little memory.
+// records of their exporters, in the order in which they came.
 type stage struct {
-	budget *budget
-
-	mu      sync.Mutex
-	account account
-	chunks  []chunk
-	counts  counts
-	closed  bool
-	scratch []byte
+	mu     sync.Mutex
+	waits  chunks
+	counts counts
+	closed bool
 	// ended is set, under mu, when the stage is empty and takes no more.
 	ended atomic.Bool
 }
 
-// chunk is a run of staged packets. Each is its length (4 bytes), then hash
-// (4), timestamp (8), records (2), key length (1), the key, and for each record
-// its length (4) and its message, without what leads to it in a value.
-type chunk struct {
-	buf    []byte
-	packed int // raw size if it is compressed, else 0
+// newStage returns an empty stage. To the budget it fails while nothing can leave
+// it: as long as the topic's partitions are not known.
+func newStage(b *budget, failing bool) *stage {
+	s := &stage{waits: chunks{budget: b, account: new(account)}}
+	s.waits.account.failing, s.waits.account.unknown = failing, failing
+	return s
 }
 
-// content returns the packets of c, uncompressed in buf if it has to.
-func (c *chunk) content(buf []byte) ([]byte, error) {
-	if c.packed == 0 {
-		return c.buf, nil
-	}
-	return s2.Decode(buf[:cap(buf)], c.buf)
-}
-
-// stagedHeader is the size of what precedes a staged packet's key.
-const stagedHeader = 4 + 4 + 8 + 2 + 1
-
-// newStage returns an empty stage that may hold most bytes of the budget; 0
-// means as much as a partition.
-func newStage(b *budget, most int64) *stage {
-	return &stage{budget: b, account: account{most: most}}
-}
-
-// append keeps all records of the packet in e, or drops and counts them. It
-// returns false, and has done nothing, when the stage has ended.
+// append keeps the records of the packet in e, those there is no room for it
+// drops and counts. It returns false, and has done nothing, when the stage has ended.
 func (s *stage) append(hash uint32, e *batch.Encoder) (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended.Load() {
 		return false, nil
 	}
-	n := e.Records()
-	s.counts.decoded += uint64(n)
-	if s.closed {
-		s.counts.dropped[DropShutdown] += uint64(n)
-		return true, ErrClosed
-	}
-	c := s.room(stagedHeader + len(e.Key()) + e.MaxMessagesSize(0, n))
-	if c == nil {
-		s.counts.dropped[DropBufferFull] += uint64(n)
-		return true, ErrBufferFull
-	}
-	c.buf = appendStaged(c.buf, hash, e)
-	s.counts.buffered += uint64(n)
-	return true, nil
+	return true, s.counts.take(e, s.closed, func(from, to int) bool { return s.waits.append(hash, e, from, to) })
 }
 
-// appendStaged appends a packet as chunk describes it.
-func appendStaged(b []byte, hash uint32, e *batch.Encoder) []byte {
-	start := len(b)
-	b = append(b, 0, 0, 0, 0)
-	b = binary.BigEndian.AppendUint32(b, hash)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Timestamp()))
-	b = binary.BigEndian.AppendUint16(b, uint16(e.Records()))
-	b = append(b, byte(len(e.Key())))
-	b = append(b, e.Key()...)
-	b = e.AppendMessages(b, 0, e.Records())
-	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
-	return b
-}
-
-// room returns the last chunk with room for n bytes more, which may be a new
-// one; nil when the budget has none.
-func (s *stage) room(n int) *chunk {
-	if last := len(s.chunks) - 1; last >= 0 {
-		c := &s.chunks[last]
-		if c.packed == 0 && cap(c.buf)-len(c.buf) >= n {
-			return c
-		}
-		s.pack(c)
-	}
-	buf := s.budget.take(&s.account, max(n, stageChunk))
-	if buf == nil {
-		return nil
-	}
-	s.chunks = append(s.chunks, chunk{buf: buf})
-	return &s.chunks[len(s.chunks)-1]
-}
-
-// pack compresses a chunk, unless it is already or that makes it no smaller.
-func (s *stage) pack(c *chunk) {
-	if c.packed != 0 {
-		return
-	}
-	if need := s2.MaxEncodedLen(len(c.buf)); cap(s.scratch) < need {
-		s.scratch = make([]byte, need)
-	}
-	packed := s2.Encode(s.scratch[:cap(s.scratch)], c.buf)
-	buf := s.budget.exchange(&s.account, c.buf, len(packed))
-	if cap(buf) == cap(c.buf) {
-		return
-	}
-	s.budget.release(c.buf)
-	c.packed = len(c.buf)
-	c.buf = append(buf, packed...) //nolint:gocritic // what was in it is in packed
+// mark tells the budget whether the stage fails to empty itself.
+func (s *stage) mark(failing bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waits.budget.mark(s.waits.account, failing)
 }
 
 // oldest takes the first chunk out of the stage. Its memory stays charged until
@@ -141,18 +61,19 @@ func (s *stage) pack(c *chunk) {
 func (s *stage) oldest() (chunk, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.chunks) == 0 {
+	if s.waits.empty() {
 		s.ended.Store(true)
-		s.scratch = nil
 		return chunk{}, false
 	}
-	c := s.chunks[0]
-	s.chunks = s.chunks[1:]
-	return c, true
+	return s.waits.shift(), true
 }
 
-func (s *stage) release(c chunk) {
-	s.budget.give(&s.account, c.buf)
+// drop gives up n records that were to move.
+func (s *stage) drop(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.buffered -= uint64(n)
+	s.counts.dropped[DropBufferFull] += uint64(n)
 }
 
 // close makes the stage take no more.
@@ -168,103 +89,106 @@ func (s *stage) discard() {
 	defer s.mu.Unlock()
 	s.counts.dropped[DropShutdown] += s.counts.buffered
 	s.counts.buffered = 0
-	for _, c := range s.chunks {
-		s.budget.give(&s.account, c.buf)
-	}
-	s.chunks = nil
-}
-
-// staged is a packet read back from a chunk.
-type staged struct {
-	batch.Staged
-	hash uint32
-}
-
-// nextStaged reads the first packet of b and returns what follows it.
-func nextStaged(b []byte) (staged, []byte) {
-	size := binary.BigEndian.Uint32(b)
-	rest := b[4+size:]
-	b = b[4 : 4+size]
-	key := stagedHeader - 4
-	end := key + int(b[key-1])
-	return staged{
-		hash: binary.BigEndian.Uint32(b),
-		Staged: batch.Staged{
-			Timestamp: int64(binary.BigEndian.Uint64(b[4:])),
-			Records:   int(binary.BigEndian.Uint16(b[12:])),
-			Key:       b[key:end],
-			Messages:  b[end:],
-		},
-	}, rest
+	s.waits.discard()
 }
 
 // drain moves what s holds to the partitions, in order, once after is closed,
-// and goes on until s is empty.
+// and goes on until s is empty. It waits for no partition: what one cannot take
+// into a batch now waits there, behind its older records.
 func (t *topic) drain(s *stage, after <-chan struct{}) {
-	if after != nil {
-		select {
-		case <-after:
-		case <-t.pub.ctx.Done():
-			return
-		}
+	if after != nil && !t.awaitSettled(s, after) {
+		return
 	}
-	var raw []byte
+	d := drain{topic: t, stage: s, hopeless: make(map[*partition]bool)}
 	for t.pub.ctx.Err() == nil {
 		c, ok := s.oldest()
 		if !ok {
 			t.pub.poke()
 			return
 		}
-		content, err := c.content(raw)
-		if err != nil {
-			panic(fmt.Sprintf("publisher: reading staged packets of our own: %v", err))
-		}
-		if c.packed > 0 {
-			raw = content
-		}
-		for len(content) > 0 {
-			var packet staged
-			packet, content = nextStaged(content)
-			if !t.move(s, packet) {
-				break
-			}
-		}
-		s.release(c)
+		d.empty(c)
 	}
 }
 
-// move takes a packet from s to its partition. It waits for memory as long as
-// any is given back, and drops the packet if its partition has taken its share.
-// It returns false when the publisher ends.
-func (t *topic) move(s *stage, packet staged) bool {
-	part := t.layout.Load().partition(packet.hash)
-	for patient := true; ; {
-		moved, hopeless := t.tryMove(s, part, packet)
-		if moved {
+// awaitSettled waits until after is closed; false when the publisher ends. s counts
+// as failing when that takes long.
+func (t *topic) awaitSettled(s *stage, after <-chan struct{}) bool {
+	timer := time.NewTimer(answerPatience)
+	defer timer.Stop()
+	for {
+		select {
+		case <-after:
+			s.mark(false)
 			return true
+		case <-timer.C:
+			s.mark(true)
+		case <-t.pub.ctx.Done():
+			return false
 		}
-		if hopeless || !patient {
+	}
+}
+
+// drain is what the goroutine has that empties a stage.
+type drain struct {
+	topic *topic
+	stage *stage
+	raw   []byte
+	// hopeless are partitions that fail and for which no room was found: no other
+	// is to wait for them again.
+	hopeless map[*partition]bool
+}
+
+// empty moves the packets of c. Its memory is given back before, to make room
+// for them.
+func (d *drain) empty(c chunk) {
+	content, err := c.content(d.raw)
+	if err != nil {
+		panic(fmt.Sprintf("publisher: reading staged packets of our own: %v", err))
+	}
+	if c.packed == 0 {
+		content = append(d.raw[:0], content...)
+	}
+	d.raw = content
+	d.stage.waits.release(c)
+	for len(content) > 0 {
+		var packet staged
+		packet, content = nextStaged(content)
+		d.move(packet)
+	}
+}
+
+// move takes a packet to its partition. When there is no room for it, it waits for
+// memory as long as any is given back, but not for long if its partition fails;
+// then it drops the packet.
+func (d *drain) move(packet staged) {
+	t := d.topic
+	part := t.layout.Load().partition(packet.hash)
+	began := time.Now()
+	for {
+		moved, failing := t.tryMove(d.stage, part, packet)
+		if moved {
+			delete(d.hopeless, part)
+			return
+		}
+		if failing && (d.hopeless[part] || time.Since(began) >= roomPatience) {
 			break
 		}
-		patient = t.pub.awaitRoom(t.pub.ctx)
+		if !t.pub.awaitRoom(t.pub.ctx) {
+			break
+		}
 	}
-	if t.pub.ctx.Err() != nil {
-		return false
+	d.hopeless[part] = true
+	if t.pub.ctx.Err() == nil { // else the stage discards all it has not moved
+		d.stage.drop(packet.Records)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counts.buffered -= uint64(packet.Records)
-	s.counts.dropped[DropBufferFull] += uint64(packet.Records)
-	return true
 }
 
-// tryMove moves a packet if there is room. hopeless tells that the partition has
-// used up its own share and fails to deliver: others must not wait for that.
-func (t *topic) tryMove(s *stage, part *partition, packet staged) (moved, hopeless bool) {
+// tryMove moves a packet if there is room.
+func (t *topic) tryMove(s *stage, part *partition, packet staged) (moved, failing bool) {
 	t.moving.Lock()
 	defer t.moving.Unlock()
-	if hopeless, ok := part.appendStaged(packet); !ok {
-		return false, hopeless
+	if moved, failing = part.appendStaged(packet); !moved {
+		return false, failing
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -284,21 +208,4 @@ func (p *Publisher) awaitRoom(ctx context.Context) bool {
 	case <-ctx.Done():
 	}
 	return false
-}
-
-// appendStaged is append for a packet that was staged: it has been counted as
-// decoded there. When there is no room, hopeless tells whether the partition's
-// own share is used up while it fails to deliver.
-func (p *partition) appendStaged(packet staged) (hopeless, done bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	size := packet.MaxSize()
-	b := p.room(size)
-	if b == nil {
-		return p.failures > 0 && p.pub.budget.full(&p.account, batch.HeaderSize+size), false
-	}
-	before := b.Size()
-	b.AppendStaged(packet.Staged, p.framing)
-	p.appended(b, packet.Records, before)
-	return false, true
 }

@@ -52,6 +52,9 @@ type Stats struct {
 	// BufferBytes is what the budget is charged with, BufferLimitBytes the
 	// budget.
 	BufferBytes, BufferLimitBytes int64
+	// BufferEnoughBytes is the least budget that has room for a packet of each
+	// partition, whatever part of them fails.
+	BufferEnoughBytes int64
 	// Batches counts acknowledged record batches; BytesRaw and BytesWire their
 	// size before and after compression.
 	Batches, BytesRaw, BytesWire uint64
@@ -72,7 +75,8 @@ type Stats struct {
 	// SchemasMissing is how many topics have no schema id yet, with ValueConfluent.
 	SchemasMissing int
 	// Partitions is how many all topics have, as far as they are known;
-	// PartitionsFailing of them have flows that wait after a failed attempt.
+	// PartitionsFailing of them have flows that wait after a failed attempt, or for long
+	// without any.
 	Partitions, PartitionsFailing int
 	// Unreached reports whether the cluster, when last asked, told nothing of a topic.
 	Unreached bool

@@ -56,15 +56,14 @@ type sighted struct {
 // errNotAsked is why a topic is not known that nobody has asked about.
 var errNotAsked = errors.New("publisher: no broker has been asked yet")
 
-// newTopic returns a topic nothing is known of. Until it is reached it may keep
-// most bytes.
-func newTopic(p *Publisher, name string, most int64) *topic {
+// newTopic returns a topic nothing is known of.
+func newTopic(p *Publisher, name string) *topic {
 	t := &topic{pub: p, name: name, warnings: newTopicWarnings()}
 	t.seen.Store(&sighted{problem: errNotAsked})
 	if p.cfg.Value == ValueConfluent {
 		t.schema.Store(&awaitedSchema{problem: errRegistryNotAsked})
 	}
-	t.layout.Store(&layout{partitioner: p.cfg.Partitioner, framing: t.framing(), stages: t.restage(1, most)})
+	t.layout.Store(&layout{partitioner: p.cfg.Partitioner, framing: t.framing(), stages: t.restage(1, true)})
 	return t
 }
 
@@ -81,7 +80,7 @@ func (t *topic) publish(from netip.AddrPort, received decoder.UnixNano, pkt *dec
 		if s := l.stage(hash); s != nil {
 			done, err = s.append(hash, &e)
 		} else {
-			done, err = l.partition(hash).append(l, &e)
+			done, err = l.partition(hash).append(l, hash, &e)
 		}
 		if done {
 			return err
@@ -162,7 +161,7 @@ func (t *topic) count() (total counts, partitions int) {
 	for _, part := range all {
 		part.mu.Lock()
 		total.add(&part.counts)
-		if part.failures > 0 && part.counts.buffered > 0 {
+		if part.fails() && part.counts.buffered > 0 {
 			total.failing++
 		}
 		part.mu.Unlock()

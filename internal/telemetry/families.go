@@ -88,6 +88,8 @@ func flowFamilies() []family {
 			func(s *Snapshot) float64 { return float64(s.BufferBytes) }),
 		gauge("buffer_limit_bytes", "The buffer's budget.",
 			func(s *Snapshot) float64 { return float64(s.BufferLimitBytes) }),
+		gauge("buffer_enough_bytes", "The least budget that keeps room for a packet of each partition, whichever fail.",
+			func(s *Snapshot) float64 { return float64(s.BufferEnoughBytes) }),
 	}
 }
 
@@ -124,6 +126,8 @@ func kafkaFamilies() []family {
 			func(s *Snapshot) map[string]uint64 {
 				return map[string]uint64{"raw": s.KafkaBytesRaw, "wire": s.KafkaBytesWire}
 			}),
+		gauge("kafka_partitions_failing", "Partitions whose flows wait after a failed attempt, or for long without any.",
+			func(s *Snapshot) float64 { return float64(s.PartitionsFailing) }),
 		gauges("kafka_topic_warnings", "kind", "Settings of the topic that put flows at risk: 1 while they stand.",
 			func(s *Snapshot) map[string]float64 {
 				all := make(map[string]float64)

@@ -41,6 +41,7 @@ func sample() Snapshot {
 		FlowsPossiblyDuplicated: 8,
 		BufferBytes:             65536,
 		BufferLimitBytes:        268435456,
+		BufferEnoughBytes:       17825792,
 		FlowsMissed:             9,
 		ExportPacketsMissed:     map[string]uint64{"netflow_v9": 25, "sflow": 0},
 		ExporterRestarts:        10,
@@ -55,6 +56,7 @@ func sample() Snapshot {
 		KafkaBatches:            14,
 		KafkaBytesRaw:           4000,
 		KafkaBytesWire:          1000,
+		PartitionsFailing:       17,
 		TopicWarnings:           map[string]bool{"compaction": true, "one_replica": false},
 		DeadLetters:             map[string]uint64{"delivered": 15, "failed": 0},
 		SchemasMissing:          2,
@@ -72,6 +74,8 @@ func sample() Snapshot {
 // names, types and labels are promised to users.
 const exposition = `# TYPE flowpub_buffer_bytes gauge
 flowpub_buffer_bytes 65536
+# TYPE flowpub_buffer_enough_bytes gauge
+flowpub_buffer_enough_bytes 1.7825792e+07
 # TYPE flowpub_buffer_limit_bytes gauge
 flowpub_buffer_limit_bytes 2.68435456e+08
 # TYPE flowpub_build_info gauge
@@ -138,6 +142,8 @@ flowpub_kafka_bytes_total{stage="raw"} 4000
 flowpub_kafka_bytes_total{stage="wire"} 1000
 # TYPE flowpub_kafka_idempotent gauge
 flowpub_kafka_idempotent 1
+# TYPE flowpub_kafka_partitions_failing gauge
+flowpub_kafka_partitions_failing 17
 # TYPE flowpub_kafka_produce_errors_total counter
 flowpub_kafka_produce_errors_total{error="dns"} 0
 flowpub_kafka_produce_errors_total{error="timeout"} 12

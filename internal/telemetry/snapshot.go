@@ -62,6 +62,9 @@ type Snapshot struct {
 	// BufferBytes is the memory charged to the budget, BufferLimitBytes the
 	// budget.
 	BufferBytes, BufferLimitBytes int64
+	// BufferEnoughBytes is the least budget that keeps room for a packet of each
+	// partition.
+	BufferEnoughBytes int64
 
 	// FlowsMissed counts flows that exporters sent and nobody received here, by
 	// gaps in their sequences.
@@ -84,6 +87,9 @@ type Snapshot struct {
 	// KafkaBatches counts acknowledged record batches, KafkaBytesRaw and
 	// KafkaBytesWire their size before and after compression.
 	KafkaBatches, KafkaBytesRaw, KafkaBytesWire uint64
+	// PartitionsFailing is how many partitions have flows that wait after a failed
+	// attempt, or for long without any.
+	PartitionsFailing int
 	// TopicWarnings tells for each kind of topic warning whether it stands.
 	TopicWarnings map[string]bool
 	// DeadLetters counts datagrams that were not decoded, by what became of them

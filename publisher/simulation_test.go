@@ -1,0 +1,350 @@
+package publisher
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/notice"
+	"github.com/flowpub/flowpub/publisher/batch"
+)
+
+// Partitions fail and recover at random, in budgets, numbers and at rates that are
+// random, too. All the time the ledger is exact and the budget kept, and a
+// partition that does not fail loses nothing while there is room: while the rest of
+// the budget is more than what is spare, and half a batch. In the end those that did
+// not fail have everything delivered though others still fail, and when these have
+// recovered, everything is.
+//
+// Stages, partitions and the budget are the real ones; brokers, the sender and time
+// are simulated. A seed decides everything but the order in which goroutines run.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(simulations) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { newSimulation(t, seed).run() })
+		})
+	}
+}
+
+const (
+	simulations   = 40
+	simulatedStep = 10 * time.Millisecond
+	simulatedTime = 20 * time.Second
+)
+
+type simulation struct {
+	t         *testing.T
+	random    *rand.Rand
+	p         *Publisher
+	topic     *topic
+	brokers   []broker
+	states    []simulatedPartition
+	under     []simulatedAttempt
+	exporters []netip.AddrPort
+	packets   []*decoder.ExportPacket
+	began     time.Time
+	rate      float64 // packets a step
+	refused   uint64
+	published uint64
+}
+
+// simulatedPartition is how a partition fares at its brokers.
+type simulatedPartition struct {
+	kind   simulatedFault
+	until  time.Time // when that changes
+	steady bool      // it never fails
+	latest int64     // timestamp of what was delivered last
+}
+
+type simulatedFault int
+
+const (
+	simulatedLife simulatedFault = iota
+	simulatedRefusal
+	simulatedSilence
+	simulatedNoLeader
+)
+
+// simulatedAttempt is a batch under way.
+type simulatedAttempt struct {
+	request *request
+	outcome outcome
+	ends    time.Time
+}
+
+func newSimulation(t *testing.T, seed uint64) *simulation {
+	t.Helper()
+	s := &simulation{t: t, random: rand.New(rand.NewPCG(seed, 4)), began: time.Now()}
+	cfg := DefaultConfig()
+	cfg.Topic = testTopic
+	cfg.Linger = 50 * time.Millisecond
+	cfg.BufferBytes = 4 << 20 << s.random.IntN(4)
+	cfg.Compression = []Compression{CompressionNone, CompressionLZ4Fast, CompressionLZ4}[s.random.IntN(3)]
+	partitions := 1 << s.random.IntN(8)
+	s.p = &Publisher{
+		cfg: cfg, log: slog.New(slog.DiscardHandler), failures: newFailureCounts(), progress: make(chan struct{}, 1),
+		jitter:  func(d time.Duration) time.Duration { return time.Duration(s.random.Int64N(int64(d))) },
+		sealers: make(chan *batch.Sealer, 1),
+	}
+	s.p.notices = notice.New(s.p.log)
+	s.p.budget = newBudget(int64(cfg.BufferBytes), cfg.packetBytes(), 1)
+	s.p.sealers <- batch.NewSealer(cfg.Compression)
+	s.p.ctx, s.p.cancel = context.WithCancel(t.Context())
+	s.p.sender = newSender(s.p)
+	s.topic = newTopic(s.p, testTopic)
+	s.p.topics = []*topic{s.topic}
+	s.p.shareBudget()
+	s.brokers = make([]broker, 1+s.random.IntN(3))
+	s.states = make([]simulatedPartition, partitions)
+	failing := s.random.Float64()
+	for i := range s.states {
+		s.states[i].steady = s.random.Float64() > failing
+	}
+	for i := range uint32(512) {
+		var a [4]byte
+		binary.BigEndian.PutUint32(a[:], 10<<24|i*2_654_435_761>>12)
+		s.exporters = append(s.exporters, netip.AddrPortFrom(netip.AddrFrom4(a), 2055))
+	}
+	for i := range uint64(8) {
+		s.packets = append(s.packets, testPacket(i, 1+s.random.IntN(30)))
+	}
+	s.packets = append(s.packets, testPacket(8, 2048))
+	s.rate = math.Exp2(6 * s.random.Float64())
+	t.Logf("%v, %d partitions, %d brokers, %v, %.0f packets/s, a share of %.2f may fail",
+		ByteSize(cfg.BufferBytes), partitions, len(s.brokers), cfg.Compression, s.rate*100, failing)
+	return s
+}
+
+func (s *simulation) run() {
+	defer s.end()
+	// Kafka is known after a while, which may be long enough to fill the buffer.
+	known := time.Duration(s.random.Int64N(int64(simulatedTime / 2)))
+	for s.age() < simulatedTime {
+		if s.age() >= known && len(s.topic.layout.Load().partitions) == 0 {
+			s.topic.adopt(len(s.states))
+		}
+		s.change()
+		s.publish()
+		s.step()
+	}
+	for limit := s.age() + 30*time.Second; s.waits(func(p simulatedPartition) bool { return p.steady }) > 0; s.step() {
+		if s.age() > limit {
+			s.t.Fatalf("%d flows for partitions that never failed are not delivered", s.waits(func(p simulatedPartition) bool { return p.steady }))
+		}
+	}
+	for i := range s.states {
+		s.states[i].kind = simulatedLife
+	}
+	for limit := s.age() + 2*time.Minute; s.waits(func(simulatedPartition) bool { return true }) > 0; s.step() {
+		if s.age() > limit {
+			s.t.Fatalf("%d flows are not delivered though nothing fails", s.waits(func(simulatedPartition) bool { return true }))
+		}
+	}
+	total, _ := s.p.count()
+	if total.buffered > 0 || s.p.budget.bytes() != 0 {
+		s.t.Errorf("in the end %d flows and %d bytes are in the buffer", total.buffered, s.p.budget.bytes())
+	}
+	s.t.Logf("%d flows: %d delivered, %d refused, %d dropped on their way to a partition", s.published, total.delivered, s.refused, total.dropped[DropBufferFull]-s.refused)
+}
+
+func (s *simulation) age() time.Duration { return time.Since(s.began) }
+
+// end ends what still runs.
+func (s *simulation) end() {
+	s.p.cancel()
+	s.p.working.Wait()
+	s.topic.discard()
+	s.p.budget.close()
+}
+
+// change has partitions fail and recover.
+func (s *simulation) change() {
+	now := time.Now()
+	for i := range s.states {
+		state := &s.states[i]
+		if state.steady || now.Before(state.until) {
+			continue
+		}
+		state.kind = simulatedLife
+		if s.random.IntN(2) == 0 {
+			state.kind = simulatedFault(s.random.IntN(4))
+		}
+		state.until = now.Add(time.Duration(s.random.Int64N(int64(8 * time.Second))))
+	}
+}
+
+// publish publishes packets, and checks what is refused.
+func (s *simulation) publish() {
+	for n := s.random.Float64() * 2 * s.rate; n >= 1; n-- {
+		from := s.exporters[s.random.IntN(len(s.exporters))]
+		packet := s.packets[s.random.IntN(8)]
+		if s.random.IntN(200) == 0 {
+			packet = s.packets[8]
+		}
+		if !s.offer(from, packet) && s.hasRoom(from, packet) {
+			s.insist(from, packet)
+		}
+	}
+}
+
+// offer publishes a packet and reports whether all of it was taken.
+func (s *simulation) offer(from netip.AddrPort, packet *decoder.ExportPacket) bool {
+	before, _ := s.p.count()
+	err := s.topic.publish(from, decoder.UnixNano(time.Now().UnixNano()), packet)
+	after, _ := s.p.count()
+	s.published += uint64(len(packet.Records))
+	if err == nil {
+		return true
+	}
+	if !errors.Is(err, ErrBufferFull) {
+		s.t.Fatal(err)
+	}
+	s.refused += uint64(len(packet.Records)) - (after.buffered - min(after.buffered, before.buffered))
+	return false
+}
+
+// insist offers a packet again that was refused though there is room. That may
+// have come between: now nothing else runs.
+func (s *simulation) insist(from netip.AddrPort, packet *decoder.ExportPacket) {
+	synctest.Wait()
+	if s.hasRoom(from, packet) && !s.offer(from, packet) {
+		s.t.Fatalf("after %v: a packet of %v, whose partition does not fail, is dropped though there is room: %d bytes of %d are used", s.age(), from, s.p.budget.bytes(), s.p.budget.limit)
+	}
+}
+
+// hasRoom reports whether a packet must be taken: its partition does not fail, and
+// there is room for it.
+func (s *simulation) hasRoom(from netip.AddrPort, packet *decoder.ExportPacket) bool {
+	parts := s.topic.layout.Load().partitions
+	if len(parts) == 0 || len(packet.Records) > usualRecords {
+		return false
+	}
+	number := PartitionerMurmur2.partition(PartitionerMurmur2.hash([]byte(from.Addr().String())), len(parts))
+	part := parts[number]
+	part.mu.Lock()
+	failing := part.fails()
+	part.mu.Unlock()
+	if failing || s.states[number].kind != simulatedLife {
+		return false
+	}
+	b := s.p.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.limit-max(b.copies, b.copiesLeast())-b.used > b.spare+b.batch/2
+}
+
+// step lets time pass, sends what is due, settles what has ended, and checks the
+// whole.
+func (s *simulation) step() {
+	now := time.Now()
+	s.p.sender.collect(now)
+	for i, part := range s.topic.layout.Load().partitions {
+		s.attempt(part, &s.states[i], now)
+	}
+	still := s.under[:0]
+	for _, a := range s.under {
+		if now.Before(a.ends) {
+			still = append(still, a)
+			continue
+		}
+		s.settle(a)
+	}
+	s.under = still
+	time.Sleep(simulatedStep) //nolint:forbidigo // the time is simulated
+	synctest.Wait()
+	total, _ := s.p.count()
+	sum := total.delivered + total.buffered
+	for _, n := range total.dropped {
+		sum += n
+	}
+	if total.decoded != s.published || sum != s.published {
+		s.t.Fatalf("after %v: of %d flows %d are decoded; delivered, buffered and dropped %d: %+v", s.age(), s.published, total.decoded, sum, total)
+	}
+	if b := s.p.budget; b.bytes() > b.limit {
+		s.t.Fatalf("after %v: %d bytes of %d are used", s.age(), b.bytes(), b.limit)
+	}
+}
+
+// attempt sends what a partition has to send.
+func (s *simulation) attempt(part *partition, state *simulatedPartition, now time.Time) {
+	b, alone := part.next(now, s.p.cfg.Linger)
+	if b == nil {
+		return
+	}
+	if state.kind == simulatedNoLeader {
+		s.settleAs(part, b, localFailure(errNoLeader))
+		return
+	}
+	r := &request{broker: &s.brokers[int(part.number)%len(s.brokers)], alone: alone}
+	if !r.add(s.p.budget, part, b) {
+		part.release()
+		return
+	}
+	a := simulatedAttempt{request: r, outcome: outcome{verdict: delivered}}
+	a.ends = now.Add(time.Duration(s.random.Int64N(int64(60 * time.Millisecond))))
+	switch state.kind {
+	case simulatedRefusal:
+		a.outcome = brokerAnswer(kafka.NotEnoughReplicas, "")
+	case simulatedSilence:
+		a.outcome = unansweredFailure(context.DeadlineExceeded)
+		a.ends = now.Add(10 * time.Second)
+	default:
+	}
+	if !b.Sealed() {
+		s.p.seal(part, b)
+	}
+	s.under = append(s.under, a)
+}
+
+// settle acts on what became of an attempt; what is delivered comes in order.
+func (s *simulation) settle(a simulatedAttempt) {
+	it := a.request.items[0]
+	if a.outcome.verdict == delivered {
+		header := it.batch.Bytes()
+		first, last := int64(binary.BigEndian.Uint64(header[27:])), int64(binary.BigEndian.Uint64(header[35:]))
+		state := &s.states[it.partition.number]
+		if first < state.latest {
+			s.t.Fatalf("partition %d: a batch from %d on is delivered after one up to %d", it.partition.number, first, state.latest)
+		}
+		state.latest = last
+	}
+	s.settleAs(it.partition, it.batch, a.outcome)
+	s.p.budget.endCopy(a.request.copies(), a.request.copied)
+}
+
+// settleAs settles without asking who leads now: there is no cluster.
+func (s *simulation) settleAs(part *partition, b *pending, o outcome) {
+	o.moved = false
+	s.p.settle(part, b, o)
+}
+
+// waits is how many flows are buffered for partitions of a kind, those that are
+// still in the stage among them.
+func (s *simulation) waits(of func(simulatedPartition) bool) (n uint64) {
+	for _, st := range s.topic.stages {
+		st.mu.Lock()
+		n += st.counts.buffered
+		st.mu.Unlock()
+	}
+	for i, part := range s.topic.layout.Load().partitions {
+		if of(s.states[i]) {
+			part.mu.Lock()
+			n += part.counts.buffered
+			part.mu.Unlock()
+		}
+	}
+	return n
+}
