@@ -11,19 +11,21 @@ import (
 
 // load returns what an op takes out of a record.
 func (o *op) load(rec []byte) uint64 {
-	return binary.BigEndian.Uint64(rec[o.end:]) & o.mask
+	at := int(o.end)
+	return binary.BigEndian.Uint64(rec[at:at+8]) & o.mask
 }
 
 // record decodes a record of fixed length, which begins lead bytes into rec, into *out and
 // *x. Fields are assigned one by one: see netflow5.
 func (r *Reader) record(p *Plan, rec []byte, out *decoder.Record, x *decoder.Extension) {
 	s := &r.slots
-	for i := range p.slots {
-		o := &p.slots[i]
+	slots, values := p.slots, p.values // here no index needs a check
+	for i := range slots {
+		o := &slots[i]
 		s[o.to%slotRoom] = o.load(rec)
 	}
-	for i := range p.values {
-		o := &p.values[i]
+	for i := range values {
+		o := &values[i]
 		x.Values[o.to] = o.load(rec)
 	}
 	x.Present = p.present
