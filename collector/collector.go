@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/inventory"
 	"github.com/flowpub/flowpub/internal/telemetry"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
@@ -59,6 +60,7 @@ type Collector struct {
 	named     *allowList // the exporters allowed by name
 	notices   *notices
 	templates *templates
+	inventory *inventory.File // nil without one
 
 	ready    atomic.Bool // once everything was there; never false again
 	stopping atomic.Bool
@@ -92,6 +94,8 @@ func (c *Collector) Run(ctx context.Context) error {
 	ended := c.serve()
 	stopSurveys := c.startSurveys()
 	defer stopSurveys()
+	stopWatching := c.watchInventory(ctx)
+	defer stopWatching()
 	watch := c.startWatch()
 	var fatal error
 	select {
@@ -125,6 +129,9 @@ func newCollector(cfg Config) *Collector {
 // open makes the parts. What can fail for reasons outside of the configuration
 // comes first.
 func (c *Collector) open() error {
+	if err := c.readInventory(); err != nil {
+		return err
+	}
 	if err := c.openListeners(); err != nil {
 		return err
 	}
@@ -137,6 +144,24 @@ func (c *Collector) open() error {
 	}
 	c.publisher = p
 	return nil
+}
+
+// readInventory reads the file of exporters, if there is one.
+func (c *Collector) readInventory() error {
+	known, err := c.cfg.openInventory(c.log)
+	c.inventory, c.notices.inventory = known, known
+	return err
+}
+
+// watchInventory has the file of exporters read again when it changes, until stop is
+// called, also when ctx has ended. Stop does not wait: a file that cannot be read
+// holds nothing up.
+func (c *Collector) watchInventory(ctx context.Context) (stop func()) {
+	ctx, stop = context.WithCancel(context.WithoutCancel(ctx))
+	if c.inventory != nil {
+		go c.inventory.Watch(ctx)
+	}
+	return stop
 }
 
 // openListeners binds each address of the configuration, all of those that a name

@@ -8,10 +8,12 @@ import (
 	"net/netip"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/config/variable"
+	"github.com/flowpub/flowpub/internal/inventory"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -64,6 +66,9 @@ type Config struct {
 	// Elements says which information elements of NetFlow v9 and IPFIX are copied
 	// into flow records as they are, as template.ParseSelection reads it. Empty: none.
 	Elements string
+	// ExportersFile is the file that says what exporters do not say of themselves, as
+	// inventory.Parse reads it. It is read again when it changes. Empty: none.
+	ExportersFile string
 	// HTTPListen is the TCP host:port of metrics and probes; empty: none.
 	HTTPListen string
 	// HTTPPProf adds Go's profiles to HTTP.
@@ -108,14 +113,16 @@ func DefaultConfig() Config {
 	return cfg
 }
 
-// Validate returns every mistake in c, one a line, or nil. It reads the files
-// that the publisher's configuration names and the container's memory limit.
+// Validate returns every mistake in c, one a line, or nil. It reads the file of
+// exporters, those that the publisher's configuration names and the container's
+// memory limit.
 func (c Config) Validate() error {
 	errs := []error{
 		variable.In(variable.Listen, validateListen(c.Listen)),
 		c.validateSockets(),
 		variable.In(variable.ExportersAllow, validateAllow(c.ExportersAllow)),
 		variable.In(variable.Elements, validateElements(c.Elements)),
+		variable.In(variable.ExportersFile, c.validateExportersFile()),
 		c.validateHTTP(),
 		c.validateTimes(),
 		c.Publisher.Validate(),
@@ -193,6 +200,24 @@ func validateElements(list string) error {
 		return fmt.Errorf("collector: elements: %w", err)
 	}
 	return nil
+}
+
+func (c Config) validateExportersFile() error {
+	_, err := c.openInventory(nil)
+	return err
+}
+
+// openInventory reads the file of exporters; nil without one. The error tells every
+// mistake, one a line.
+func (c Config) openInventory(log *slog.Logger) (*inventory.File, error) {
+	if c.ExportersFile == "" {
+		return nil, nil
+	}
+	f, err := inventory.Open(c.ExportersFile, log)
+	if err != nil {
+		return nil, errors.New("collector: exporters file: " + strings.ReplaceAll(err.Error(), "\n", "\ncollector: exporters file: "))
+	}
+	return f, nil
 }
 
 func (c Config) validateHTTP() error {

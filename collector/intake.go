@@ -10,6 +10,7 @@ import (
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/sflow"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/inventory"
 	"github.com/flowpub/flowpub/listener"
 )
 
@@ -27,6 +28,7 @@ type intake struct {
 	formats   formatSet
 	sourceCap int // of sources
 	templates *templates
+	inventory *inventory.File // nil without one
 	loser     *loser
 
 	// For the goroutine of the socket, during a batch.
@@ -87,6 +89,7 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 		in.reject(d, err, at, now)
 		return
 	}
+	in.annotate(d.From, &in.packet)
 	in.batch.decode(format, in.packet.AllAnomalies())
 	in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
 	switch {
@@ -97,6 +100,13 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 	}
 	// What it refuses, the publisher has counted by its reason.
 	_ = in.publisher.Publish(d.From, at, &in.packet)
+}
+
+// annotate adds to a packet what is known of its exporter.
+func (in *intake) annotate(from netip.AddrPort, p *decoder.ExportPacket) {
+	if in.inventory != nil {
+		p.Annotation = in.inventory.Find(from.Addr())
+	}
 }
 
 // reject books a datagram that the decoder refused, and offers it as a dead
@@ -175,6 +185,7 @@ func (c *Collector) newIntake(streamCapacity int) *intake {
 		started:   c.started,
 		formats:   setOf(c.cfg.Formats),
 		templates: c.templates,
+		inventory: c.inventory,
 		loser:     c.loser(),
 		reader:    template.NewReader(c.templates.table),
 		sourceCap: streamCapacity * sourcesOfStream,

@@ -22,6 +22,8 @@ func (c *Collector) logStart() {
 		"receive_buffer", c.cfg.ReceiveBuffer,
 		"receive_delay", c.cfg.ReceiveDelay.String(),
 		"exporters_allow", c.cfg.ExportersAllow,
+		"exporters_file", c.cfg.ExportersFile,
+		"exporters_networks", c.inventory.Networks(),
 		"http_listen", c.HTTPAddr(),
 		"drain_linger", c.cfg.DrainLinger.String(),
 		"shutdown_timeout", c.cfg.ShutdownTimeout.String(),

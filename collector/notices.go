@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/inventory"
 )
 
 const (
@@ -50,8 +51,9 @@ type notice struct {
 // given a better one. What is held back by the rate is said when the exporter
 // gives cause again. The metrics count everything. It is safe for concurrent use.
 type notices struct {
-	log   *slog.Logger
-	named *allowList
+	log       *slog.Logger
+	named     *allowList
+	inventory *inventory.File // nil without one
 
 	mu      sync.Mutex
 	budgets [standings]noticeBudget
@@ -84,8 +86,8 @@ func (n *notices) standingOf(a netip.Addr) standing {
 // notAllowed tells of a sender that the allow list refuses.
 func (n *notices) notAllowed(from netip.AddrPort, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterNotAllowed}, n.standingOf(from.Addr()), now) {
-		n.log.Warn("datagrams refused: their source is not in FLOWPUB_EXPORTERS_ALLOW",
-			"exporter", from.Addr(), "port", from.Port(),
+		n.of(from.Addr()).Warn("datagrams refused: their source is not in FLOWPUB_EXPORTERS_ALLOW",
+			"port", from.Port(),
 			"cure", "add the exporter's network if it may send")
 	}
 }
@@ -93,16 +95,16 @@ func (n *notices) notAllowed(from netip.AddrPort, now time.Duration) {
 // foreign tells of a sender of another protocol.
 func (n *notices) foreign(from netip.AddrPort, p protocol, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterForeign + matter(p)}, n.standingOf(from.Addr()), now) {
-		n.log.Warn("datagrams rejected: they are of no format that is taken",
-			"exporter", from.Addr(), "port", from.Port(), "protocol", p.String(), "cure", p.cure())
+		n.of(from.Addr()).Warn("datagrams rejected: they are of no format that is taken",
+			"port", from.Port(), "protocol", p.String(), "cure", p.cure())
 	}
 }
 
 // malformed tells of a sender of datagrams in which nothing can be read.
 func (n *notices) malformed(from netip.AddrPort, r rejectReason, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterMalformed}, n.standingOf(from.Addr()), now) {
-		n.log.Warn("datagrams rejected: nothing in them can be read",
-			"exporter", from.Addr(), "port", from.Port(), "reason", r.String(),
+		n.of(from.Addr()).Warn("datagrams rejected: nothing in them can be read",
+			"port", from.Port(), "reason", r.String(),
 			"cure", "look for a defect of the exporter, or for who else sends to this port")
 	}
 }
@@ -135,8 +137,8 @@ func (n *notices) noTemplate(s *lostSet, t *template.Table, now time.Duration) {
 	if interval := t.RefreshInterval(s.from.Addr()); interval > 0 {
 		usual = "every " + interval.Round(time.Second).String()
 	}
-	n.log.Warn("data sets dropped: their template did not come within a minute, so nobody can say what is in them",
-		"exporter", exporter, "port", s.from.Port(), "format", formatIn(s.header).String(),
+	n.of(exporter).Warn("data sets dropped: their template did not come within a minute, so nobody can say what is in them",
+		"port", s.from.Port(), "format", formatIn(s.header).String(),
 		"observation_domain_id", s.header.ObservationDomain, "template_id", s.template, "templates_sent", usual,
 		"cure", "have the exporter repeat its templates every minute: "+
 			"'template data timeout 60' in a flow exporter of Cisco, 'template-refresh-rate seconds 60' on Junos, "+
@@ -166,21 +168,20 @@ func (n *notices) surveyed(address [16]byte, e *exporter, now time.Duration) {
 	}
 	exporter := netip.AddrFrom16(address).Unmap()
 	if e.several && n.claim(notice{exporter, matterSeveralDevices}, e.standing, now) {
-		n.log.Warn("several devices send from one address: its ports tell different boot times",
-			"exporter", exporter, "port", e.ports[0], "other_port", e.ports[1],
+		n.of(exporter).Warn("several devices send from one address: its ports tell different boot times",
+			"port", e.ports[0], "other_port", e.ports[1],
 			"cure", "find what rewrites the source address on the way here, such as the NAT of Docker or of a load balancer, and go round it: "+
 				"flow records do not tell the devices apart; if several exporting programs run on one host, nothing is wrong")
 	}
 	if e.changesPorts() && n.claim(notice{exporter, matterChangingPorts}, e.standing, now) {
-		n.log.Warn("each datagram comes from another source port: losses on the way from this exporter cannot be seen",
-			"exporter", exporter,
+		n.of(exporter).Warn("each datagram comes from another source port: losses on the way from this exporter cannot be seen",
 			"cure", "let the exporter, or the NAT before it, keep one source port")
 	}
 }
 
 // about returns a logger that names the stream.
 func (n *notices) about(k *streamKey) *slog.Logger {
-	attrs := []any{"exporter", k.exporter(), "port", k.port, "format", k.Format}
+	attrs := []any{"port", k.port, "format", k.Format}
 	if k.Agent != [16]byte{} {
 		attrs = append(attrs, "agent", netip.AddrFrom16(k.Agent).Unmap())
 	}
@@ -190,7 +191,16 @@ func (n *notices) about(k *streamKey) *slog.Logger {
 	if k.EngineType != 0 || k.EngineID != 0 {
 		attrs = append(attrs, "engine_type", k.EngineType, "engine_id", k.EngineID)
 	}
-	return n.log.With(attrs...)
+	return n.of(k.exporter()).With(attrs...)
+}
+
+// of returns a logger that names the exporter.
+func (n *notices) of(exporter netip.Addr) *slog.Logger {
+	log := n.log.With("exporter", exporter)
+	if name := n.inventory.Name(exporter); name != "" {
+		log = log.With("exporter_name", name)
+	}
+	return log
 }
 
 // claim reports whether a notice may be logged about a sender of the standing,

@@ -216,6 +216,7 @@ func (in *intake) readWaiting(ready []*template.Waiting, now time.Duration) {
 			in.loser.tell(waitedInVain(w), now)
 			continue
 		}
+		in.annotate(w.From, &p)
 		in.batch.note(p.AllAnomalies())
 		// What it refuses, the publisher has counted by its reason.
 		_ = in.publisher.Publish(w.From, w.ReceivedAt, &p)

@@ -114,7 +114,7 @@ func TestFormats(t *testing.T) {
 			t.Parallel()
 			c := newTestCollector(t, 1, 1, func(cfg *Config) { cfg.Formats = test.taken })
 			for _, f := range Formats() {
-				c.intakes[0][0].handle(from("192.0.2.1:1", datagrams[f]), now)
+				c.intakes[0][0].handle(from("192.0.2.1:1", datagrams[f]), time.Now())
 				s, taken := c.Snapshot(), test.taken == nil || slices.Contains(test.taken, f)
 				if got := s.DatagramsDecoded[f.String()]; got != uint64(one(taken)) {
 					t.Errorf("%v: %d datagrams decoded, want %d", f, got, one(taken))

@@ -59,11 +59,27 @@ type ExportPacket struct {
 	Numbers  []uint32
 	Octets   []byte
 	Elements []Element
+	// Annotation is what whoever runs flowpub knows of the exporter. Nil, as decoders
+	// leave it: nothing. It is shared by packets and never changed.
+	Annotation *Annotation
+}
+
+// MaxExporterName bounds Annotation.Name in bytes.
+const MaxExporterName = 63
+
+// Annotation is what an exporter does not say of itself.
+type Annotation struct {
+	// Name is the exporter's: at most MaxExporterName bytes of UTF-8 without
+	// control characters. Empty: none.
+	Name string
+	// SamplingOverride says that the exporter counts one packet in so many. Counters
+	// are not scaled by it. Zero: nothing is known.
+	SamplingOverride uint32
 }
 
 // Reset empties the packet and keeps its capacity.
 func (p *ExportPacket) Reset() {
-	p.Header, p.FirstRecord = Header{}, 0
+	p.Header, p.FirstRecord, p.Annotation = Header{}, 0, nil
 	p.Records, p.Extensions = p.Records[:0], p.Extensions[:0]
 	p.Numbers, p.Octets, p.Elements = p.Numbers[:0], p.Octets[:0], p.Elements[:0]
 }

@@ -18,6 +18,7 @@ func (s *settings) config() Config {
 			ReceiveBuffer:   int(s.ReceiveBuffer),
 			ReceiveDelay:    s.ReceiveDelay.std(),
 			ExportersAllow:  s.ExportersAllow,
+			ExportersFile:   s.ExportersFile,
 			Formats:         s.Formats,
 			Elements:        s.Elements,
 			HTTPListen:      string(s.HTTPListen),

@@ -14,7 +14,7 @@ import (
 )
 
 // files are the names of files as TLS and SASL want them.
-type files struct{ cert, key, password string }
+type files struct{ cert, key, password, exporters string }
 
 func writeFiles(t *testing.T) files {
 	t.Helper()
@@ -43,5 +43,7 @@ func writeFiles(t *testing.T) files {
 		cert:     write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})),
 		key:      write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyBytes})),
 		password: write("password", []byte("hunter2\n")),
+
+		exporters: write("exporters", []byte("192.0.2.0/24 access 1000\n")),
 	}
 }

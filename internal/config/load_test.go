@@ -195,7 +195,7 @@ func TestLineBreakAtTheEnd(t *testing.T) {
 	environs := [][]string{
 		{
 			"LISTEN=:2056", "SOCKETS=3", "RECEIVE_BUFFER=8MiB", "RECEIVE_DELAY=1ms", "EXPORTERS_ALLOW=192.0.2.0/24",
-			"FORMATS=ipfix,netflow_v5", "ELEMENTS=82,25461/56701",
+			"EXPORTERS_FILE=" + files.exporters, "FORMATS=ipfix,netflow_v5", "ELEMENTS=82,25461/56701",
 			"HTTP_LISTEN=127.0.0.1:9090", "HTTP_PPROF=true", "DRAIN_LINGER=8s", "SHUTDOWN_TIMEOUT=20s", "LOG_LEVEL=debug", "LOG_FORMAT=json",
 			"KAFKA_BROKERS=a:9092,b:9093", "KAFKA_TOPIC=netflow", "KAFKA_CREATE_TOPIC=24,3", "KAFKA_DEAD_LETTER_TOPIC=dead",
 			"KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a", "KAFKA_CLIENT_ID=site1", "KAFKA_VALUE=protobuf-delimited", "KAFKA_COMPRESSION=lz4",

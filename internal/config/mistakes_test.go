@@ -90,6 +90,9 @@ func TestMistakes(t *testing.T) {
 		{"element that is none", []string{"FLOWPUB_ELEMENTS=82,name"}, []string{
 			`FLOWPUB_ELEMENTS is "82,name": elements: "name" is no element: write its number, 0 to 65535`,
 		}},
+		{"exporters file that is not there", []string{"FLOWPUB_EXPORTERS_FILE=/nowhere/exporters"}, []string{
+			`FLOWPUB_EXPORTERS_FILE is "/nowhere/exporters": exporters file: no such file or directory`,
+		}},
 		{"HTTP without port", []string{"FLOWPUB_HTTP_LISTEN=localhost"}, []string{`FLOWPUB_HTTP_LISTEN is "localhost": `}},
 		{"HTTP port alone", []string{"FLOWPUB_HTTP_LISTEN=8080"}, []string{
 			`FLOWPUB_HTTP_LISTEN is "8080": "8080" is not host:port: put a colon before the port, as in :8080`,

@@ -25,6 +25,7 @@ type settings struct {
 	ReceiveBuffer  ByteSize  `env:"RECEIVE_BUFFER" envDefault:"32MiB" unit:"size" help:"receive buffer of each address, shared by its sockets"`
 	ReceiveDelay   Duration  `env:"RECEIVE_DELAY" envDefault:"10ms" unit:"duration" help:"how long datagrams may wait for more to be read with them"`
 	ExportersAllow prefixes  `env:"EXPORTERS_ALLOW" default:"empty: all" unit:"CIDR, comma-separated" help:"exporters to listen to; datagrams of others are counted and dropped"`
+	ExportersFile  string    `env:"EXPORTERS_FILE" default:"none" unit:"file" help:"names and sampling intervals of exporters, by network"`
 	Formats        formats   `env:"FORMATS" default:"empty: all" unit:"netflow_v5, netflow_v9, ipfix or sflow, comma-separated" help:"export formats to take; datagrams of others are counted and dropped"`
 	Elements       string    `env:"ELEMENTS" default:"none" unit:"numbers, comma-separated" help:"information elements of NetFlow v9 and IPFIX to copy as they are, as in 82,25461/56701"`
 

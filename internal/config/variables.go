@@ -3,6 +3,8 @@ package config
 import (
 	"reflect"
 	"strings"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
 )
 
 // Variable describes an environment variable.
@@ -26,7 +28,7 @@ type Variable struct {
 // namesSecret tells whether a value is the name of a file that holds a secret, or
 // may: a certificate's file often has the key as well.
 func (v *Variable) namesSecret() bool {
-	return strings.HasSuffix(v.Name, "_FILE") && !strings.HasSuffix(v.Name, "_CA_FILE")
+	return strings.HasSuffix(v.Name, "_FILE") && !strings.HasSuffix(v.Name, "_CA_FILE") && v.Name != variable.ExportersFile
 }
 
 // Variables returns all variables in the order in which they are documented.

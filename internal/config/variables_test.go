@@ -18,6 +18,7 @@ func TestVariables(t *testing.T) {
 		{"FLOWPUB_RECEIVE_BUFFER", "32MiB"},
 		{"FLOWPUB_RECEIVE_DELAY", "10ms"},
 		{"FLOWPUB_EXPORTERS_ALLOW", "empty: all"},
+		{"FLOWPUB_EXPORTERS_FILE", "none"},
 		{"FLOWPUB_FORMATS", "empty: all"},
 		{"FLOWPUB_ELEMENTS", "none"},
 		{"FLOWPUB_HTTP_LISTEN", ":8080"},

@@ -151,6 +151,9 @@ func Fill(m *flowv1.FlowRecord, from netip.AddrPort, received decoder.UnixNano, 
 // fillHeader sets what is equal in all messages of a packet.
 func fillHeader(m *flowv1.FlowRecord, from netip.AddrPort, received decoder.UnixNano, p *decoder.ExportPacket) {
 	m.ExporterAddress = from.Addr().Unmap().AsSlice()
+	if a := p.Annotation; a != nil {
+		m.ExporterName, m.SamplingOverride = a.Name, a.SamplingOverride
+	}
 	m.ReceiveTimeNs = uint64(received)
 	m.ExportTimeNs = uint64(p.ExportTime())
 	m.FlowSequence = p.FlowSequence

@@ -68,11 +68,23 @@ func (s *fuzzSource) packet() *decoder.ExportPacket {
 			p.AgentAddress = s.address()
 		}
 	}
+	if s.uint(1)%4 == 1 {
+		p.Annotation = &decoder.Annotation{SamplingOverride: uint32(s.uint(4)), Name: s.name()}
+	}
 	// Real counters have few bytes.
 	if last := &p.Records[len(p.Records)-1]; s.uint(1)%2 == 0 {
 		last.Packets, last.Octets = last.Packets>>24, last.Octets>>15
 	}
 	return p
+}
+
+// name returns one of an exporter.
+func (s *fuzzSource) name() string {
+	name := make([]byte, s.uint(1)%(decoder.MaxExporterName+1))
+	for i := range name {
+		name[i] = ' ' + byte(s.uint(1)%('~'-' '+1))
+	}
+	return string(name)
 }
 
 // extension returns one with any fields and values, those of enumerations among

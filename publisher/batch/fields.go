@@ -47,6 +47,8 @@ const (
 	fieldHeaderCount             = 35
 	fieldObservationDomain       = 36
 	fieldAgentAddress            = 92
+	fieldSamplingOverride        = 97
+	fieldExporterName            = 98
 )
 
 // Wire types of the Protocol Buffers encoding.
@@ -76,6 +78,18 @@ func appendConstants(b []byte, from netip.AddrPort, received decoder.UnixNano, p
 	b = appendUint(b, fieldFlowSequence, uint64(p.FlowSequence))
 	b = appendUint(b, fieldRecordCount, uint64(len(p.Records)))
 	return appendUint(b, fieldHeaderCount, uint64(p.Count))
+}
+
+// appendAnnotation appends what is known of the exporter, behind the constants, of
+// which it is a part.
+func appendAnnotation(b []byte, a *decoder.Annotation) []byte {
+	b = appendUint(b, fieldSamplingOverride, uint64(a.SamplingOverride))
+	return appendBytes(b, fieldExporterName, []byte(exporterName(a)))
+}
+
+// exporterName is as much of the name as is published.
+func exporterName(a *decoder.Annotation) string {
+	return a.Name[:min(len(a.Name), decoder.MaxExporterName)]
 }
 
 // appendFields appends the fields of p's record at index that differ from

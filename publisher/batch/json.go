@@ -35,7 +35,8 @@ const (
 		`,"inputInterface":,"outputInterface":,"nextHop":,"destinationAddress":,"destinationPrefixLength":,"destinationAs":}`) +
 		3*maxDigits32 + maxJSONTime + maxDigits32 + maxJSONTime + 2*maxDigits64 + 2*maxDigits8 + 3*maxDigits16 + maxDigits32 + maxDigits8 +
 		maxJSONAddress + 2*maxDigits32 + 2*maxJSONAddress + maxDigits8 + maxDigits32
-	maxJSONSize = maxJSONConstantsSize + maxJSONFieldsSize
+	maxJSONSize       = maxJSONConstantsSize + maxJSONFieldsSize
+	maxJSONAnnotation = len(`,"samplingOverride":,"exporterName":""`) + maxDigits32 + 2*decoder.MaxExporterName
 )
 
 // appendJSONConstants begins the object with the fields that are equal on all
@@ -63,6 +64,25 @@ func appendJSONConstants(b []byte, from netip.AddrPort, received decoder.UnixNan
 	b = appendJSONNumber(b, `,"flowSequence":`, uint64(p.FlowSequence))
 	b = appendJSONNumber(b, `,"recordCount":`, uint64(len(p.Records)))
 	return appendJSONNumber(b, `,"headerCount":`, uint64(p.Count))
+}
+
+// appendJSONAnnotation adds what is known of the exporter.
+func appendJSONAnnotation(b []byte, a *decoder.Annotation) []byte {
+	if a.SamplingOverride != 0 {
+		b = appendJSONNumber(b, `,"samplingOverride":`, uint64(a.SamplingOverride))
+	}
+	name := exporterName(a)
+	if name == "" {
+		return b
+	}
+	b = append(b, `,"exporterName":"`...)
+	for i := range len(name) { // which has no control characters
+		if name[i] == '"' || name[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, name[i])
+	}
+	return append(b, '"')
 }
 
 // appendJSONFields adds the fields of p's record at index to the object, as

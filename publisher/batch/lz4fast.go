@@ -208,7 +208,7 @@ func (z *lz4Block) appendRecord(b []byte, e *Encoder, j *lz4Joint, index int, ti
 // bytes of the last record's as repeated says.
 func (z *lz4Block) appendUncommon(b []byte, e *Encoder, index, repeated int, timestampDelta int64, offsetDelta int) []byte {
 	if e.Framing.Value == ValueJSON {
-		var value [maxJSONSize + scratchSize]byte
+		var value [maxJSONSize + maxJSONAnnotation + scratchSize]byte
 		return z.appendFramed(b, e.Key(), e.appendValue(value[:0], index), 0, repeated, timestampDelta, offsetDelta)
 	}
 	var scratch [scratchSize]byte

@@ -242,6 +242,14 @@ func TestLZ4FastDiffersNot(t *testing.T) {
 			hosts := []string{"::1", "2001:db8::11:22", "2001:db8:1::22:3333:4444", "2001:db8:1111:2222:3333:4444:5555:6666"}
 			p.from = netip.AddrPortFrom(netip.MustParseAddr(hosts[i]), uint16(i))
 		}),
+		"names of exporters": lz4Changed(func(i int, p *lz4Packet) {
+			p.packet.Annotation = &decoder.Annotation{Name: strings.Repeat("n", i*decoder.MaxExporterName/3), SamplingOverride: uint32(i) * 1000}
+		}),
+		"largest values, and a name": {{flowtest.Exporter(1), func() *decoder.ExportPacket {
+			p := *largest
+			p.Annotation = &decoder.Annotation{Name: strings.Repeat(`"`, decoder.MaxExporterName), SamplingOverride: math.MaxUint32}
+			return &p
+		}(), false}},
 		"no exporter":  lz4Changed(func(_ int, p *lz4Packet) { p.from = netip.AddrPort{} }),
 		"empty header": lz4Changed(func(_ int, p *lz4Packet) { p.packet.Header = decoder.Header{} }),
 		"the least": lz4Changed(func(_ int, p *lz4Packet) {

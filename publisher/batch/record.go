@@ -13,11 +13,12 @@ import (
 const (
 	maxKeySize       = len("2001:0db8:0000:0000:0000:0000:0000:0001")
 	maxConstantsSize = 2*19 + 2*10 + 5*7 + 4*4 + 2*5
+	maxAnnotation    = 7 + 3 + decoder.MaxExporterName
 	maxFieldsSize    = 3*18 + 2*9 + 2*11 + 3*4 + 2*3 + 3*6 + 5*7 + 2*4
 	maxFramingSize   = 3 + 1 + 10 + 5 + 1 + 3 + 1
 
 	// maxRecordSize is Value.maxRecordSize for all forms but JSON: that of a record
-	// without an extension.
+	// without an extension, of a packet without an annotation.
 	maxRecordSize = maxFramingSize + maxKeySize + maxLeadSize + maxConstantsSize + maxFieldsSize
 )
 
@@ -45,8 +46,10 @@ type Encoder struct {
 	// delimited: the lead is the message's length.
 	delimited bool
 	// json[:jsonSize] is in place of the template's constants, with ValueJSON.
-	json     [maxJSONConstantsSize]byte
+	json     [maxJSONConstantsSize + maxJSONAnnotation]byte
 	jsonSize int
+	// annotation is how many bytes of the constants the packet's annotation takes.
+	annotation int
 }
 
 // Reset prepares e for the records of p, received from an exporter at a time.
@@ -65,13 +68,22 @@ func (e *Encoder) Reset(from netip.AddrPort, received decoder.UnixNano, p *decod
 	e.messageStart = e.valueStart + uint8(e.Framing.leadSize())
 	e.delimited = e.Framing.Value == ValueProtobufDelimited
 	if e.Framing.Value == ValueJSON {
-		e.jsonSize = len(appendJSONConstants(e.json[:0], from, received, p))
+		b := appendJSONConstants(e.json[:0], from, received, p)
+		e.jsonSize, e.annotation = len(b), 0
+		if p.Annotation != nil {
+			e.jsonSize = len(appendJSONAnnotation(b, p.Annotation))
+			e.annotation = e.jsonSize - len(b)
+		}
 		e.size = e.messageStart
 		return
 	}
 	e.Framing.putLead(e.template[e.valueStart:e.messageStart])
 	b := appendConstants(e.template[:e.messageStart], from, received, p)
-	e.size = uint8(len(b))
+	e.size, e.annotation = uint8(len(b)), 0
+	if p.Annotation != nil {
+		e.size = uint8(len(appendAnnotation(b, p.Annotation)))
+		e.annotation = int(e.size) - len(b)
+	}
 }
 
 // Key is the exporter's address as text. It is valid until the next Reset.
@@ -85,7 +97,7 @@ func (e *Encoder) Timestamp() int64 { return e.timestamp }
 
 // MaxSize bounds what the records from..to-1 take in a batch.
 func (e *Encoder) MaxSize(from, to int) int {
-	n := (to - from) * e.Framing.Value.maxRecordSize()
+	n := (to - from) * e.maxRecordSize()
 	if e.extended {
 		for i := from; i < to; i++ {
 			n += e.maxExtensionSize(i)
@@ -93,6 +105,9 @@ func (e *Encoder) MaxSize(from, to int) int {
 	}
 	return n
 }
+
+// maxRecordSize bounds what each record takes, but for its extension.
+func (e *Encoder) maxRecordSize() int { return e.Framing.Value.maxRecordSize() + e.annotation }
 
 // MaxMessagesSize bounds what AppendMessages appends for them.
 func (e *Encoder) MaxMessagesSize(from, to int) int {
@@ -102,7 +117,7 @@ func (e *Encoder) MaxMessagesSize(from, to int) int {
 // Fit returns how far the records from one on go together: MaxMessagesSize of
 // from..to-1 is not above most, unless that is one record.
 func (e *Encoder) Fit(from, most int) (to int) {
-	each := messageHead + e.Framing.Value.maxRecordSize()
+	each := messageHead + e.maxRecordSize()
 	if !e.extended {
 		return min(from+max(1, most/each), e.Records())
 	}
@@ -208,7 +223,10 @@ func (e *Encoder) putTemplate(w *window, i uint) {
 	i &= windowMask >> 1
 	*(*[usualSize]byte)(w[i:]) = *(*[usualSize]byte)(e.template[:])
 	if e.size > usualSize {
-		*(*[maxTemplateSize - usualSize]byte)(w[i+usualSize:]) = *(*[maxTemplateSize - usualSize]byte)(e.template[usualSize:])
+		*(*[plainTemplateSize - usualSize]byte)(w[i+usualSize:]) = *(*[plainTemplateSize - usualSize]byte)(e.template[usualSize:])
+	}
+	if int(e.size) > plainTemplateSize {
+		*(*[maxAnnotation]byte)(w[i+uint(plainTemplateSize):]) = *(*[maxAnnotation]byte)(e.template[plainTemplateSize:])
 	}
 }
 

@@ -209,6 +209,52 @@ func TestMaxRecordSize(t *testing.T) {
 	}
 }
 
+// TestMaxAnnotation: the largest takes what the bounds have for it, and of a longer
+// name no more is published.
+func TestMaxAnnotation(t *testing.T) {
+	t.Parallel()
+	for _, f := range framings {
+		from, received, p := largestPacket()
+		plain := Encoder{Framing: f}
+		plain.Reset(from, received, p)
+		e := Encoder{Framing: f}
+		for _, longer := range []int{0, 100} {
+			p.Annotation = &decoder.Annotation{Name: strings.Repeat(`"`, decoder.MaxExporterName+longer), SamplingOverride: math.MaxUint32}
+			e.Reset(from, received, p)
+			most := maxAnnotation
+			if f.Value == ValueJSON {
+				most = maxJSONAnnotation
+			}
+			if got := len(e.appendMessage(nil, 0)) - len(plain.appendMessage(nil, 0)); got != most {
+				t.Errorf("%v: the largest annotation takes %d bytes, want %d", f.Value, got, most)
+			}
+			if got := e.MaxSize(0, 2) - plain.MaxSize(0, 2); got != 2*most {
+				t.Errorf("%v: the bound of two records is larger by %d, want %d", f.Value, got, 2*most)
+			}
+		}
+		p.Annotation = nil
+		if e.Reset(from, received, p); e.MaxSize(0, 1) != plain.MaxSize(0, 1) {
+			t.Errorf("%v: the bound remembers the annotation", f.Value)
+		}
+	}
+}
+
+// The fields of an annotation, by hand: tag and number, tag, length and text.
+func TestAnnotationGolden(t *testing.T) {
+	t.Parallel()
+	a := &decoder.Annotation{Name: `core "1"`, SamplingOverride: 1000}
+	if got, want := string(appendAnnotation(nil, a)), "\x88\x06\xe8\x07\x92\x06\x08core \"1\""; got != want {
+		t.Errorf("got %x, want %x", got, want)
+	}
+	if got, want := string(appendJSONAnnotation(nil, a)), `,"samplingOverride":1000,"exporterName":"core \"1\""`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	none := &decoder.Annotation{}
+	if got := string(appendJSONAnnotation(appendAnnotation(nil, none), none)); got != "" {
+		t.Errorf("nothing is known, and that is %q", got)
+	}
+}
+
 // TestAppendRecordRoom: with the room it asks for appendRecord stays in place,
 // and it touches nothing beyond.
 func TestAppendRecordRoom(t *testing.T) {
@@ -277,6 +323,17 @@ func TestAppendRecordPaths(t *testing.T) {
 			_, _, full := largestPacket()
 			p.Header = full.Header
 		},
+		"override": func(p *decoder.ExportPacket, _ *decoder.Record, v uint64) {
+			p.Annotation = &decoder.Annotation{SamplingOverride: uint32(v)}
+		},
+		"name": func(p *decoder.ExportPacket, _ *decoder.Record, v uint64) {
+			p.Annotation = &decoder.Annotation{Name: strings.Repeat(`"`, int(v%64))}
+		},
+		"full header, name and override": func(p *decoder.ExportPacket, _ *decoder.Record, v uint64) {
+			_, _, full := largestPacket()
+			p.Header = full.Header
+			p.Annotation = &decoder.Annotation{Name: strings.Repeat(`\`, decoder.MaxExporterName), SamplingOverride: uint32(v)}
+		},
 		"anomalies":                 func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.Anomalies = decoder.Anomalies(v) },
 		"source address":            func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.SourceAddress = borderAddress(v) },
 		"destination address":       func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) { r.DestinationAddress = borderAddress(v) },
@@ -332,7 +389,7 @@ func TestAppendRecordPaths(t *testing.T) {
 						value := e.appendValue(nil, 1)
 						checkValue(t, f, value, flowtest.Message(from, received, p, 1))
 						want := appendFramed(nil, e.Key(), value, 5, 5)
-						if got := e.appendRecord(make([]byte, 0, f.Value.maxRecordSize()+windowSize), 1, 5, 5); !bytes.Equal(got, want) {
+						if got := e.appendRecord(make([]byte, 0, e.MaxSize(1, 2)+windowSize), 1, 5, 5); !bytes.Equal(got, want) {
 							t.Fatalf("%v, %#x from %v: got\n%x, want\n%x", f.Value, v, from, got, want)
 						}
 					}

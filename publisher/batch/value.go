@@ -79,8 +79,8 @@ const (
 // These do not compile when a message with the largest extension could outgrow its
 // delimiter, or a record in JSON the three bytes for its length, which maxFramingSize has.
 const (
-	_ = uint(1<<14 - 1 - maxConstantsSize - maxFieldsSize - maxExtension)
-	_ = uint(1<<20 - 1 - maxFramingSize - maxKeySize - maxJSONSize - maxJSONExtension)
+	_ = uint(1<<14 - 1 - maxConstantsSize - maxAnnotation - maxFieldsSize - maxExtension)
+	_ = uint(1<<20 - 1 - maxFramingSize - maxKeySize - maxJSONSize - maxJSONAnnotation - maxJSONExtension)
 )
 
 // maxRecordSize is the most that one record takes, but for its extension.

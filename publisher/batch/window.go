@@ -12,12 +12,13 @@ import (
 // at a time, at indices of which 9 bits are used, so that no index can leave the
 // window and none is checked.
 const (
-	windowBits      = 9
-	windowMask      = 1<<windowBits - 1
-	windowSize      = windowMask + 1 + 8
-	maxHeadSize     = 2 + 1 + 5 + 3 // length, attributes, deltas
-	usualSize       = 112           // of most templates: key, value length, lead, constants
-	maxTemplateSize = 1 + maxKeySize + 2 + maxLeadSize + maxConstantsSize
+	windowBits        = 9
+	windowMask        = 1<<windowBits - 1
+	windowSize        = windowMask + 1 + 8
+	maxHeadSize       = 2 + 1 + 5 + 3 // length, attributes, deltas
+	usualSize         = 112           // of most templates: key, value length, lead, constants
+	plainTemplateSize = 1 + maxKeySize + 2 + maxLeadSize + maxConstantsSize
+	maxTemplateSize   = plainTemplateSize + maxAnnotation
 
 	// A length from 64 to 8191 is a varint of two bytes, and so is one from 128 to
 	// 16383 without a sign.
@@ -28,6 +29,9 @@ const (
 // This does not compile when a record could outgrow the window, but for its
 // extension.
 const _ = uint(windowMask - maxHeadSize - maxTemplateSize - maxFieldsSize - 1)
+
+// Nor does this when its size could outgrow Encoder.size.
+const _ = uint8(maxTemplateSize)
 
 // window is where the fast path writes.
 type window [windowSize]byte

@@ -14,6 +14,7 @@ const (
 	ReceiveBuffer              = Prefix + "RECEIVE_BUFFER"
 	ReceiveDelay               = Prefix + "RECEIVE_DELAY"
 	ExportersAllow             = Prefix + "EXPORTERS_ALLOW"
+	ExportersFile              = Prefix + "EXPORTERS_FILE"
 	Formats                    = Prefix + "FORMATS"
 	Elements                   = Prefix + "ELEMENTS"
 	HTTPListen                 = Prefix + "HTTP_LISTEN"
