@@ -21,7 +21,7 @@ func TestOutages(t *testing.T) {
 	k := startKafka(t, 16)
 	k.gate.shut()
 	p := startFlowpub(t, k.gate.address)
-	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: rate})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: rate, Formats: allFormats})
 	p.during(t, outage)
 	logBuffer(t, p, "after the first outage")
 	k.gate.open(t)
@@ -49,7 +49,7 @@ func TestCutConnections(t *testing.T) {
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
-	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000, Formats: allFormats})
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for range cuts {

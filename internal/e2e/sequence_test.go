@@ -83,28 +83,37 @@ func (l *load) stop(t *testing.T) exporter.Stats {
 // sequences are the generated exporters' flows in a topic, by exporter address.
 type sequences map[string]*sequence
 
-// sequence is what was read of an exporter's flows. The generator numbers them
-// without gaps, so that an exporter takes no more memory than this.
+// sequence is what was read of an exporter's flows.
 type sequence struct {
 	source    netip.AddrPort
+	format    exporter.Format
+	first     uint32 // its first packet's number
 	partition int32
-	// The packet being read: its flow sequence, how many records it has, and
-	// how many of them were read.
-	current, records, read uint32
-	next                   uint32 // flow sequence of the packet after it
+	domains   map[uint32]*packetOrder
 	// flows were read; skipped were numbered before the last of them and are
-	// not there.
+	// not there: of version 5 only, where each flow has a number.
 	flows, skipped uint64
 }
 
+// packetOrder is where the reading of an observation domain is, so that it takes no more memory
+// than this.
+type packetOrder struct {
+	// The packet being read: its number, how many records it has, and how many
+	// of them were read.
+	current, records, read uint32
+	next                   uint32 // the least number that the packet after it may have
+}
+
 // readSequences reads the topic. It fails the test unless each flow is there
-// once at most, whole packets only, and those of an exporter in their order and
-// in one partition.
+// once at most, whole packets only, those of an exporter in one partition, and those
+// of its domain in their order.
 func readSequences(t *testing.T, k *kafka, sent exporter.Stats) sequences {
 	t.Helper()
 	all := make(sequences)
 	for _, e := range sent.Exporters {
-		all[e.Address.Addr().String()] = &sequence{source: e.Address, next: e.FirstSequence}
+		all[e.Address.Addr().String()] = &sequence{
+			source: e.Address, format: e.Format, first: e.FirstSequence, domains: make(map[uint32]*packetOrder),
+		}
 	}
 	begun := time.Now()
 	var flow flowv1.FlowRecord
@@ -121,8 +130,10 @@ func readSequences(t *testing.T, k *kafka, sent exporter.Stats) sequences {
 		}
 	})
 	for key, s := range all {
-		if s.read != s.records {
-			t.Errorf("%s: of the packet %d only %d records of %d are there", key, s.current, s.read, s.records)
+		for domain, o := range s.domains {
+			if o.read != o.records {
+				t.Errorf("%s, domain %d: of the packet %d only %d records of %d are there", key, domain, o.current, o.read, o.records)
+			}
 		}
 	}
 	t.Logf("read %d flows within %v", all.flows(), time.Since(begun).Round(time.Millisecond))
@@ -138,21 +149,41 @@ func (s *sequence) see(partition int32, f *flowv1.FlowRecord) error {
 		return fmt.Errorf("earlier flows are in partition %d", s.partition)
 	}
 	s.partition = partition
-	if s.read == s.records {
-		ahead := f.GetFlowSequence() - s.next
-		if int32(ahead) < 0 {
-			return fmt.Errorf("sequence %d was due, found %d: it is there twice or late", s.next, f.GetFlowSequence())
-		}
-		s.skipped += uint64(ahead)
-		s.current, s.records, s.read = f.GetFlowSequence(), f.GetRecordCount(), 0
-		s.next = s.current + s.records
-	}
-	if f.GetFlowSequence() != s.current || f.GetRecordIndex() != s.read || f.GetRecordCount() != s.records {
-		return fmt.Errorf("record %d of the %d of packet %d was due, found %d of %d of %d",
-			s.read, s.records, s.current, f.GetRecordIndex(), f.GetRecordCount(), f.GetFlowSequence())
-	}
-	s.read++
 	s.flows++
+	return s.domain(f).see(f, s)
+}
+
+// domain returns where the reading of a flow's observation domain is.
+func (s *sequence) domain(f *flowv1.FlowRecord) *packetOrder {
+	o := s.domains[f.GetObservationDomainId()]
+	if o == nil {
+		o = &packetOrder{next: f.GetFlowSequence()}
+		if s.format == exporter.NetFlow5 {
+			o.next = s.first
+		}
+		s.domains[f.GetObservationDomainId()] = o
+	}
+	return o
+}
+
+// see takes the next record of a domain of the exporter s.
+func (o *packetOrder) see(f *flowv1.FlowRecord, s *sequence) error {
+	if o.read == o.records {
+		ahead := f.GetFlowSequence() - o.next
+		if int32(ahead) < 0 {
+			return fmt.Errorf("sequence %d was due, found %d: it is there twice or late", o.next, f.GetFlowSequence())
+		}
+		*o = packetOrder{current: f.GetFlowSequence(), records: f.GetRecordCount(), next: f.GetFlowSequence() + 1}
+		if s.format == exporter.NetFlow5 {
+			s.skipped += uint64(ahead)
+			o.next = o.current + o.records
+		}
+	}
+	if f.GetFlowSequence() != o.current || f.GetRecordIndex() != o.read || f.GetRecordCount() != o.records {
+		return fmt.Errorf("record %d of the %d of packet %d was due, found %d of %d of %d",
+			o.read, o.records, o.current, f.GetRecordIndex(), f.GetRecordCount(), f.GetFlowSequence())
+	}
+	o.read++
 	return nil
 }
 
