@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowpub/flowpub/decoder/sflow"
 	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/inventory"
 )
@@ -119,10 +120,10 @@ func (n *notices) samples(from netip.AddrPort, malformed, limit uint32, now time
 }
 
 // agentDrops tells of an agent that cannot send all that it samples.
-func (n *notices) agentDrops(from netip.AddrPort, k *sourceKey, drops uint64, now time.Duration) {
+func (n *notices) agentDrops(from netip.AddrPort, k *agentKey, s *sflow.Source, drops uint64, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterAgentDrops}, n.standingOf(from.Addr()), now) {
 		n.log.Warn("an agent of sFlow drops samples: it takes more than it can send, so its traffic is more than its flows tell",
-			"exporter", from.Addr(), "port", from.Port(), "agent", k.agentAddress(), "source_type", k.kind, "source_index", k.index, "drops", drops,
+			"exporter", from.Addr(), "port", from.Port(), "agent", k.agentAddress(), "source_type", s.Type, "source_index", s.Index, "drops", drops,
 			"cure", "let it sample less, by a higher rate")
 	}
 }

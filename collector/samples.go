@@ -70,14 +70,16 @@ func (in *intake) countSamples(from netip.AddrPort, now time.Duration) {
 	if in.sources == nil {
 		in.sources = newSources(in.sourceCap)
 	}
-	key := sourceKeyOf(from, &in.packet.Header)
+	if len(s.Sources) == 0 {
+		return
+	}
+	in.sources.begin(agentKeyOf(from, &in.packet.Header))
 	for i := range s.Sources {
-		key.name(&s.Sources[i])
-		v := in.sources.see(&key, &s.Sources[i], now)
+		v := in.sources.see(&s.Sources[i], now)
 		in.batch.samples.missed += v.missed
 		in.batch.samples.agentDropped += v.drops
 		if v.drops > 0 {
-			in.notices.agentDrops(from, &key, v.drops, now)
+			in.notices.agentDrops(from, &in.sources.agent, &s.Sources[i], v.drops, now)
 		}
 	}
 }

@@ -129,7 +129,7 @@ func TestSources(t *testing.T) {
 					now += time.Duration(-n) * time.Minute
 					continue
 				}
-				c.missed += table.see(&sourceKey{index: 1}, &sflow.Source{Index: 1, Sequence: uint32(n)}, now).missed
+				c.missed += table.see(&sflow.Source{Index: 1, Sequence: uint32(n)}, now).missed
 				now += time.Second
 			}
 			table.settle(&c, now+time.Minute)
@@ -148,7 +148,7 @@ func TestLateSamples(t *testing.T) {
 	var c sampleCounts
 	see := func(now time.Duration, all ...uint32) {
 		for _, n := range all {
-			c.missed += table.see(&sourceKey{index: 1}, &sflow.Source{Index: 1, Sequence: n}, now).missed
+			c.missed += table.see(&sflow.Source{Index: 1, Sequence: n}, now).missed
 		}
 	}
 	see(0, 1, 2, 3, 4, 8)
@@ -174,7 +174,7 @@ func TestAgentDrops(t *testing.T) {
 	table := newSources(1024)
 	var dropped uint64
 	for i, drops := range []uint32{50, 50, 53, 60, 0, 1, 1 << 30, 1<<30 + 2} {
-		dropped += table.see(&sourceKey{}, &sflow.Source{Sequence: uint32(i), Drops: drops}, 0).drops
+		dropped += table.see(&sflow.Source{Sequence: uint32(i), Drops: drops}, 0).drops
 	}
 	if dropped != 3+7+1+2 {
 		t.Errorf("%d dropped, want 13", dropped)
@@ -185,7 +185,7 @@ func TestAgentDrops(t *testing.T) {
 func TestSourceKeys(t *testing.T) {
 	t.Parallel()
 	in := newTestCollector(t, 1, 1, nil).intakes[0][0]
-	keys := make(map[sourceKey]bool)
+	table := newSources(4096)
 	for _, exporter := range []string{"192.0.2.1:1", "192.0.2.1:2", "192.0.2.2:1"} {
 		for _, agent := range []uint32{1, 2} {
 			for _, domain := range []uint32{0, 7} {
@@ -199,16 +199,19 @@ func TestSourceKeys(t *testing.T) {
 						if err := sflow.Decode(payload, &in.packet, &in.samples); err != nil {
 							t.Fatal(err)
 						}
-						key := sourceKeyOf(netip.MustParseAddrPort(exporter), &in.packet.Header)
-						key.name(&in.samples.Sources[0])
-						keys[key] = true
+						table.begin(agentKeyOf(netip.MustParseAddrPort(exporter), &in.packet.Header))
+						table.see(&in.samples.Sources[0], 0)
 					}
 				}
 			}
 		}
 	}
-	if len(keys) != 3*2*2*3*2 {
-		t.Errorf("%d keys, want %d", len(keys), 3*2*2*3*2)
+	used := 0
+	for i := range table.slots {
+		used += one(table.slots[i].used)
+	}
+	if used != 3*2*2*3*2 {
+		t.Errorf("%d data sources, want %d", used, 3*2*2*3*2)
 	}
 }
 
@@ -217,18 +220,16 @@ func TestSourceKeys(t *testing.T) {
 func TestForgedSources(t *testing.T) {
 	t.Parallel()
 	table := newSources(1024)
-	known := sourceKey{index: 1}
 	var c sampleCounts
 	for n := range uint32(20) {
-		table.see(&known, &sflow.Source{Index: 1, Sequence: n}, 0)
+		table.see(&sflow.Source{Index: 1, Sequence: n}, 0)
 	}
 	for i := range uint32(100_000) {
-		key := sourceKey{index: 2 + i}
 		for n := range uint32(5) {
-			c.missed += table.see(&key, &sflow.Source{Index: 2 + i, Sequence: 3 * n}, time.Duration(i)).missed
+			c.missed += table.see(&sflow.Source{Index: 2 + i, Sequence: 3 * n}, time.Duration(i)).missed
 		}
 	}
-	c.missed += table.see(&known, &sflow.Source{Index: 1, Sequence: 25}, time.Minute).missed
+	c.missed += table.see(&sflow.Source{Index: 1, Sequence: 25}, time.Minute).missed
 	table.settle(&c, 2*time.Minute)
 	if c.missed != 5 || len(table.slots) != 1024 {
 		t.Errorf("%d missed, %d slots, want 5 and 1024", c.missed, len(table.slots))
@@ -238,8 +239,8 @@ func TestForgedSources(t *testing.T) {
 // The constants and the documentation tell how much memory data sources take.
 func TestSourceSize(t *testing.T) {
 	t.Parallel()
-	if size := unsafe.Sizeof(source{}); size > 88 {
-		t.Errorf("a data source takes %d bytes, want 88 at most", size)
+	if size := unsafe.Sizeof(source{}); size > 96 {
+		t.Errorf("a data source takes %d bytes, want 96 at most", size)
 	}
 	if n := len(newSources(maxStreams * sourcesOfStream).slots); n != 65536 {
 		t.Errorf("%d data sources, want 65536", n)
@@ -250,13 +251,12 @@ func BenchmarkSources(b *testing.B) {
 	for _, n := range []int{64, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			table := newSources(maxStreams * sourcesOfStream)
-			key := sourceKey{}
 			var s sflow.Source
 			i := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				key.index, s.Sequence = uint32(i%n), uint32(i/n)
-				table.see(&key, &s, 0)
+				s.Index, s.Sequence = uint32(i%n), uint32(i/n)
+				table.see(&s, 0)
 				i++
 			}
 		})

@@ -13,7 +13,7 @@ import (
 // docs/sequence-watch.md tells why. Moments are durations since the collector started.
 const (
 	// sourcesOfStream is how many data sources there may be for each stream that there
-	// may be: a switch has many interfaces. One takes 88 bytes, so those of all sockets 6 MB.
+	// may be: a switch has many interfaces. One takes 96 bytes, so those of all sockets 6 MB.
 	sourcesOfStream = 2
 	// sourceWays is in how many places a data source may be.
 	sourceWays = 8
@@ -33,43 +33,39 @@ const (
 	settleEvery = time.Second
 )
 
-// sourceKey tells apart the data sources of agents. It has no padding, so that it is
-// hashed at once.
-type sourceKey struct {
-	address, agent      [16]byte // IPv4 as IPv4-mapped
-	domain, kind, index uint32
-	port                uint16
-	discarded           uint16 // 1: packets that were told for having been discarded
+// agentKey tells apart the agents of sFlow. It has no padding, so that it is hashed
+// at once.
+type agentKey struct {
+	address, agent [16]byte // IPv4 as IPv4-mapped
+	domain, port   uint32
 }
 
-// sourceKeyOf returns what the keys of a datagram's data sources have in common.
-func sourceKeyOf(from netip.AddrPort, h *decoder.Header) sourceKey {
-	key := sourceKey{address: from.Addr().As16(), port: from.Port(), domain: h.ObservationDomain}
+func agentKeyOf(from netip.AddrPort, h *decoder.Header) agentKey {
+	key := agentKey{address: from.Addr().As16(), port: uint32(from.Port()), domain: h.ObservationDomain}
 	if h.AgentAddress.IsValid() {
 		key.agent = h.AgentAddress.As16()
 	}
 	return key
 }
 
-// name completes the key.
-func (k *sourceKey) name(s *sflow.Source) {
-	k.kind, k.index, k.discarded = s.Type, s.Index, 0
-	if s.Discarded {
-		k.discarded = 1
-	}
-}
-
 // agentAddress is the agent's, as text.
-func (k *sourceKey) agentAddress() string {
+func (k *agentKey) agentAddress() string {
 	if k.agent == [16]byte{} {
 		return "unknown"
 	}
 	return netip.AddrFrom16(k.agent).Unmap().String()
 }
 
+// sourceName tells apart the data sources of an agent.
+type sourceName struct {
+	kind, index uint32
+	discarded   bool // packets that were told for having been discarded
+}
+
 // source is what is known of a data source.
 type source struct {
-	key   sourceKey
+	name  sourceName
+	agent agentKey
 	heard time.Duration
 	next  uint32 // the number to come
 	drops uint32
@@ -82,13 +78,15 @@ type source struct {
 	opened                     time.Duration
 }
 
-// sources is a bounded table of data sources. A new one takes the place of that which was
+// sources is a bounded table of data sources, read an agent's at a time. A new one takes the place of that which was
 // silent for the longest time among the few where it may be, those without trust
 // first. It is for one goroutine.
 type sources struct {
 	seed    maphash.Seed
 	slots   []source
-	gaps    int // open
+	agent   agentKey
+	hash    uint64 // of agent
+	gaps    int    // open
 	settled time.Duration
 }
 
@@ -100,16 +98,22 @@ func newSources(capacity int) *sources {
 	return &sources{seed: maphash.MakeSeed(), slots: make([]source, sets*sourceWays)}
 }
 
+// begin names the agent of the next samples.
+func (t *sources) begin(agent agentKey) {
+	t.agent, t.hash = agent, maphash.Comparable(t.seed, agent)
+}
+
 // sampleVerdict is what a sample told about its data source.
 type sampleVerdict struct{ missed, drops uint64 }
 
-// see takes the next sample of a data source.
-func (t *sources) see(key *sourceKey, s *sflow.Source, now time.Duration) (v sampleVerdict) {
-	q, missed := t.place(key)
+// see takes the next sample of a data source of the agent.
+func (t *sources) see(s *sflow.Source, now time.Duration) (v sampleVerdict) {
+	name := sourceName{s.Type, s.Index, s.Discarded}
+	q, missed := t.place(name)
 	v.missed = missed
 	if !q.used || now-q.heard > sourceSilence {
 		v.missed += t.close(q)
-		*q = source{key: *key, used: true, next: s.Sequence + 1, drops: s.Drops, heard: now}
+		*q = source{name: name, agent: t.agent, used: true, next: s.Sequence + 1, drops: s.Drops, heard: now}
 		return v
 	}
 	q.heard = now
@@ -185,16 +189,24 @@ func (t *sources) settle(c *sampleCounts, now time.Duration) {
 	}
 }
 
-// place returns the key's slot, and what is missing of the data source that gave way to it.
-func (t *sources) place(key *sourceKey) (q *source, missed uint64) {
-	set := maphash.Comparable(t.seed, *key) % uint64(len(t.slots)/sourceWays)
+// place returns the slot of the agent's data source, and what is missing of the one that
+// gave way to it.
+func (t *sources) place(name sourceName) (q *source, missed uint64) {
+	const odd = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio: it spreads low bits to the high ones
+	hash := (t.hash ^ uint64(name.kind)<<32 ^ uint64(name.index)) * odd
+	if name.discarded {
+		hash = ^hash
+	}
+	set := (hash >> 32) % uint64(len(t.slots)/sourceWays)
 	ways := t.slots[set*sourceWays:][:sourceWays]
+	for i := range ways {
+		if q := &ways[i]; q.name == name && q.agent == t.agent && q.used {
+			return q, 0
+		}
+	}
 	worst := &ways[0]
 	for i := range ways {
 		q := &ways[i]
-		if q.used && q.key == *key {
-			return q, 0
-		}
 		if q.worth() < worst.worth() || q.worth() == worst.worth() && q.heard < worst.heard {
 			worst = q
 		}

@@ -205,9 +205,14 @@ func readFlow(format uint32, b []byte, p *decoder.ExportPacket, s *Samples) {
 		return
 	}
 	n := len(p.Records)
-	p.Records = append(p.Records, decoder.Record{Packets: 1})
+	p.Records = slices.Grow(p.Records, 1)[:n+1]
+	p.Records[n] = decoder.Record{}
+	p.Records[n].Packets = 1
 	p.Extensions = slices.Grow(p.Extensions, 1)[:n+1]
-	s.Sources = append(s.Sources, f.Source)
+	s.Sources = slices.Grow(s.Sources, 1)[:n+1]
+	source := &s.Sources[n]
+	source.Type, source.Index, source.Discarded = f.Type, f.Index, f.Discarded
+	source.Sequence, source.Drops = f.Sequence, f.Drops
 	if f.Discarded {
 		s.Discarded++
 	} else {

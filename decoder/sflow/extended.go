@@ -54,8 +54,9 @@ func (t target) gateway(b []byte) bool {
 		return false
 	}
 	t.r.SourceAS, t.r.DestinationAS = source, last
-	t.x.Set(decoder.FieldBGPPreviousAdjacentAS, uint64(previous))
-	t.x.Set(decoder.FieldBGPNextAdjacentAS, uint64(next))
+	t.x.Values[decoder.FieldBGPPreviousAdjacentAS] = uint64(previous)
+	t.x.Values[decoder.FieldBGPNextAdjacentAS] = uint64(next)
+	t.x.Present |= 1<<decoder.FieldBGPPreviousAdjacentAS | 1<<decoder.FieldBGPNextAdjacentAS
 	if nextHop.IsValid() {
 		t.x.SetAddress(decoder.FieldBGPNextHop, nextHop)
 	}

@@ -85,16 +85,13 @@ func (t target) cut() { t.r.Anomalies |= decoder.AnomalyTruncatedHeader }
 // macHeader reads an Ethernet header with its VLAN tags. It returns the EtherType behind
 // them, 0 if it is not there, and what follows.
 func (t target) macHeader(b []byte) (ether uint16, rest []byte) {
-	if len(b) >= 6 {
-		t.x.Set(decoder.FieldDestinationMAC, mac(b))
-	}
-	if len(b) >= 12 {
-		t.x.Set(decoder.FieldSourceMAC, mac(b[6:]))
-	}
 	if len(b) < ethernetLen {
-		t.cut()
+		t.cutMACHeader(b)
 		return 0, nil
 	}
+	t.x.Values[decoder.FieldDestinationMAC] = mac(b)
+	t.x.Values[decoder.FieldSourceMAC] = mac(b[6:])
+	t.x.Present |= 1<<decoder.FieldDestinationMAC | 1<<decoder.FieldSourceMAC
 	ether, b = binary.BigEndian.Uint16(b[12:]), b[ethernetLen:]
 	for tags := 0; ether == etherVLAN || ether == etherServiceVLAN || ether == etherOldVLAN; tags++ {
 		if len(b) < vlanLen {
@@ -106,6 +103,17 @@ func (t target) macHeader(b []byte) (ether uint16, rest []byte) {
 	}
 	t.x.Set(decoder.FieldEthernetType, uint64(ether))
 	return ether, b
+}
+
+// cutMACHeader reads what there is of an Ethernet header.
+func (t target) cutMACHeader(b []byte) {
+	t.cut()
+	if len(b) >= 6 {
+		t.x.Set(decoder.FieldDestinationMAC, mac(b))
+	}
+	if len(b) >= 12 {
+		t.x.Set(decoder.FieldSourceMAC, mac(b[6:]))
+	}
 }
 
 // tag writes the VLAN of a tag, the outer one first. One that has only a priority leaves
@@ -173,8 +181,7 @@ func (t target) ipv4(b []byte) {
 	}
 	r.SourceAddress = netip.AddrFrom4([4]byte(b[12:]))
 	r.DestinationAddress = netip.AddrFrom4([4]byte(b[16:]))
-	x.Set(decoder.FieldMinimumTTL, uint64(b[8]))
-	x.Set(decoder.FieldMaximumTTL, uint64(b[8]))
+	t.ttl(b[8])
 
 	const flags, more, offset = 0xe000, 0x2000, 0x1fff
 	fragment := binary.BigEndian.Uint16(b[6:])
@@ -188,6 +195,13 @@ func (t target) ipv4(b []byte) {
 	if fragment&offset == 0 {
 		t.transport(r.Protocol, b[min(headerLen, len(b)):])
 	}
+}
+
+// ttl writes the packet's time to live.
+func (t target) ttl(v uint8) {
+	t.x.Values[decoder.FieldMinimumTTL] = uint64(v)
+	t.x.Values[decoder.FieldMaximumTTL] = uint64(v)
+	t.x.Present |= 1<<decoder.FieldMinimumTTL | 1<<decoder.FieldMaximumTTL
 }
 
 // ipv6 reads an IPv6 packet: RFC 8200, section 3.
@@ -210,7 +224,6 @@ func (t target) ipv6(b []byte) {
 	t.r.SourceAddress = netip.AddrFrom16([16]byte(b[8:]))
 	t.r.DestinationAddress = netip.AddrFrom16([16]byte(b[24:]))
 	t.x.Set(decoder.FieldIPv6FlowLabel, uint64(first&0xfffff))
-	t.x.Set(decoder.FieldMinimumTTL, uint64(b[7]))
-	t.x.Set(decoder.FieldMaximumTTL, uint64(b[7]))
+	t.ttl(b[7])
 	t.extensionHeaders(b[6], b[ipv6Len:])
 }

@@ -2,6 +2,7 @@ package sflow
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 
 	"github.com/flowpub/flowpub/decoder"
@@ -12,10 +13,15 @@ type flow struct {
 	Source
 	rate          uint32
 	input, output port
-	// parts are the records of each kind that is read. Of a kind that is there
-	// twice the first counts.
-	parts [numParts][]byte
+	// body is what has the records, parts where in it they are, by kind: those of
+	// the set present. Of a kind that is there twice the first counts.
+	body    []byte
+	present uint32
+	parts   [numParts]span
 }
+
+// A span is from one byte to before another.
+type span struct{ from, to uint32 }
 
 // A port is an interface: what it is, and its index or whatever else it has.
 type port struct{ format, value uint32 }
@@ -71,41 +77,57 @@ func partOf(format uint32) int {
 
 // read takes a sample apart. It reports whether its records are those announced, and
 // fit.
+//
+// Here and below fields are assigned one by one: a composite literal would be built
+// aside and copied.
 func (f *flow) read(format uint32, b []byte) bool {
+	if len(b) < flowSampleLen { // the shortest
+		return false
+	}
+	f.Sequence = word(b, 0)
 	var records uint32
 	switch {
-	case format == sampleFlow && len(b) >= flowSampleLen:
+	case format == sampleFlow:
 		source := word(b, 1)
-		f.Source = Source{Type: source >> 24, Index: source & 0xffffff, Sequence: word(b, 0), Drops: word(b, 4)}
-		f.rate = word(b, 2)
+		f.Type, f.Index = source>>24, source&0xffffff
+		f.rate, f.Drops = word(b, 2), word(b, 4)
 		f.input, f.output = compact(word(b, 5)), compact(word(b, 6))
 		records, b = word(b, 7), b[flowSampleLen:]
 	case format == sampleExpandedFlow && len(b) >= expandedSampleLen:
-		f.Source = Source{Type: word(b, 1), Index: word(b, 2), Sequence: word(b, 0), Drops: word(b, 5)}
-		f.rate = word(b, 3)
+		f.Type, f.Index = word(b, 1), word(b, 2)
+		f.rate, f.Drops = word(b, 3), word(b, 5)
 		f.input, f.output = expanded(word(b, 6), word(b, 7)), expanded(word(b, 8), word(b, 9))
 		records, b = word(b, 10), b[expandedSampleLen:]
 	case format == sampleDiscarded && len(b) >= discardedLen:
-		f.Source = Source{Type: word(b, 1), Index: word(b, 2), Discarded: true, Sequence: word(b, 0), Drops: word(b, 3)}
+		f.Type, f.Index = word(b, 1), word(b, 2)
+		f.Discarded, f.Drops = true, word(b, 3)
 		f.input, f.output = expanded(interfaceSingle, word(b, 4)), expanded(interfaceSingle, word(b, 5))
 		records, b = word(b, 7), b[discardedLen:]
 	default:
 		return false
 	}
-	return uint64(records)*headLen <= uint64(len(b)) && f.takeParts(records, b)
+	f.body = b
+	return uint64(records)*headLen <= uint64(len(b)) && f.takeParts(records)
 }
 
-// takeParts takes the records of a sample apart. Each ends at a multiple of four bytes;
-// some agents leave the last one's padding out.
-func (f *flow) takeParts(records uint32, b []byte) bool {
+// takeParts finds the records of a sample. Each ends at a multiple of four bytes; some
+// agents leave the last one's padding out.
+func (f *flow) takeParts(records uint32) bool {
+	at := 0
 	for range min(records, maxParts) {
-		format, content, rest, ok := takeOpaque(b)
-		if !ok {
+		b := f.body[at:]
+		if len(b) < headLen {
 			return false
 		}
-		b = rest[min(-len(content)&3, len(rest)):]
-		if part := partOf(format); part != noPart && f.parts[part] == nil {
-			f.parts[part] = content
+		length := word(b, 1)
+		if uint64(length) > uint64(len(b)-headLen) {
+			return false
+		}
+		from := at + headLen
+		at = min(from+int(length+3)&^3, len(f.body))
+		if part := partOf(word(b, 0)); part != noPart && f.present>>part&1 == 0 {
+			f.present |= 1 << part
+			f.parts[part] = span{uint32(from), uint32(from) + length}
 		}
 	}
 	return true
@@ -141,8 +163,10 @@ type target struct {
 func (t target) fill(f *flow) {
 	t.source(f)
 	t.interfaces(f)
-	for part := range f.parts {
-		if b := f.parts[part]; b != nil && !t.part(part, b) {
+	for set := f.present; set != 0; set &= set - 1 {
+		part := bits.TrailingZeros32(set)
+		at := f.parts[part]
+		if !t.part(part, f.body[at.from:at.to]) {
 			t.p.Anomalies |= decoder.AnomalyMalformedSet
 		}
 	}
@@ -151,9 +175,9 @@ func (t target) fill(f *flow) {
 // source writes what the sample's head says.
 func (t target) source(f *flow) {
 	x := t.x
-	x.Present = 0
-	x.Set(decoder.FieldSampleSequence, uint64(f.Sequence))
-	x.Set(decoder.FieldSourceID, uint64(f.Type<<24|f.Index))
+	x.Present = 1<<decoder.FieldSampleSequence | 1<<decoder.FieldSourceID
+	x.Values[decoder.FieldSampleSequence] = uint64(f.Sequence)
+	x.Values[decoder.FieldSourceID] = uint64(f.Type<<24 | f.Index)
 	if f.Type != 0 && (f.Type|f.Index>>16) > 0xff {
 		x.Values[decoder.FieldSourceID] = uint64(f.Type<<24 | f.Index&0xffffff)
 		t.r.Anomalies |= decoder.AnomalyFieldWidth
@@ -162,8 +186,9 @@ func (t target) source(f *flow) {
 		x.Set(decoder.FieldForwardingStatus, forwardingDropped)
 		return
 	}
-	x.Set(decoder.FieldSamplingInterval, uint64(f.rate))
-	x.Set(decoder.FieldSamplingSource, samplingSourceSample)
+	x.Values[decoder.FieldSamplingInterval] = uint64(f.rate)
+	x.Values[decoder.FieldSamplingSource] = samplingSourceSample
+	x.Present |= 1<<decoder.FieldSamplingInterval | 1<<decoder.FieldSamplingSource
 }
 
 // interfaces writes where the packet came in and went. A packet that went out by
