@@ -20,6 +20,8 @@ type Batch struct {
 	// lz4, when not nil, is the compressed form in which buf has the records from
 	// the first one on, until the batch is sealed.
 	lz4 *lz4Block
+	// marked: marks are at the end of buf's capacity, until the batch is sealed.
+	marked bool
 	// base and latest are Kafka timestamps: that of the first record, to which
 	// the others' deltas refer, and the highest.
 	base, latest int64
@@ -37,7 +39,7 @@ func Room(c Compression, n int) int {
 
 // Open returns an empty batch in buf.
 func Open(buf []byte, c Compression) Batch {
-	b := Batch{buf: buf[:HeaderSize]}
+	b := Batch{buf: buf[:HeaderSize], marked: c == CompressionZstd}
 	if c == CompressionLZ4Fast {
 		b.lz4 = new(lz4Block)
 		b.buf = b.lz4.begin(b.buf)
@@ -72,7 +74,7 @@ func (b *Batch) Room(n int) int {
 	if b.lz4 != nil {
 		return lz4Room(len(b.buf) + n + windowSize)
 	}
-	return len(b.buf) + n + windowSize
+	return len(b.buf) + b.marks() + n + windowSize
 }
 
 // Has reports whether it has that capacity.
@@ -84,6 +86,8 @@ func (b *Batch) Move(buf []byte) (old []byte) {
 	old = b.buf
 	b.buf = buf[:len(old)]
 	copy(b.buf, old)
+	marks := b.marks()
+	copy(buf[cap(buf)-marks:cap(buf)], old[cap(old)-marks:cap(old)])
 	return old
 }
 
@@ -103,7 +107,11 @@ func (b *Batch) Append(e *Encoder, from, to int) {
 		buf = b.lz4.appendPacket(buf, e, from, to, delta, b.records)
 	} else {
 		for i := from; i < to; i++ {
-			buf = e.appendRecord(buf, i, delta, b.records+i-from)
+			start := len(buf)
+			var at places
+			if buf, at = e.putRecord(buf, i, delta, b.records+i-from); b.marked {
+				putMark(buf, b.records+i-from, start, i == 0, e, at)
+			}
 		}
 	}
 	b.buf = buf
@@ -122,11 +130,15 @@ func (b *Batch) AppendStaged(s Staged, f Framing) {
 		end := 4 + binary.BigEndian.Uint32(messages)
 		message := messages[4:end]
 		value := f.frame(scratch[:0], message)
+		start := len(b.buf)
 		if b.lz4 != nil {
 			lead := len(value) - len(message)
 			b.buf = b.lz4.appendFramed(b.buf, s.Key, value, lead, commonPrefix(message, last), delta, b.records)
 		} else {
 			b.buf = appendFramed(b.buf, s.Key, value, delta, b.records)
+		}
+		if b.marked {
+			putMark(b.buf, b.records, start, false, nil, 0)
 		}
 		b.records++
 		messages, last = messages[end:], message

@@ -1,6 +1,6 @@
 // Package batch turns the flow records of export packets into record batches as
-// Kafka stores and sends them. Encoding and appending allocate nothing, and what
-// comes out is a pure function of what went in.
+// Kafka stores and sends them. Encoding and appending allocate nothing, and their result
+// is a pure function of what went in.
 //
 // The files, in the path of a record:
 //
@@ -12,6 +12,7 @@
 //   - json.go: the same in JSON
 //   - staged.go: [Staged], messages that wait for their partition
 //   - batch.go: [Batch], which takes records
+//   - mark.go: where the parts of a batch's records are, for zstd
 //   - lz4fast.go: the same in LZ4, written while they are appended
 //   - format.go: the layout of batches and records
 //   - compression.go, codec.go: the codecs

@@ -159,7 +159,7 @@ func (j *lz4Joint) reset(e *Encoder) {
 }
 
 // appendRecord appends the packet's record at index, which follows another of the
-// packet; what is common without a branch, as Encoder.appendRecord does it.
+// packet; what is common without a branch, as Encoder.putRecord does it.
 func (z *lz4Block) appendRecord(b []byte, e *Encoder, j *lz4Joint, index int, timestampDelta int64, offsetDelta int) []byte {
 	r := &e.packet.Records[index]
 	timestamp := zigzag(timestampDelta)
@@ -185,7 +185,7 @@ func (z *lz4Block) appendRecord(b []byte, e *Encoder, j *lz4Joint, index int, ti
 	binary.LittleEndian.PutUint16(w[i:], uint16(message-z.message))
 	binary.LittleEndian.PutUint16(w[i+uint(j.match):], uint16(message-z.message))
 	fields := i + uint(j.size)
-	end := putFields(w, fields, r, e.place(index), e.packet.Anomalies)
+	end, _ := putFields(w, fields, r, e.place(index), e.packet.Anomalies)
 	w[end&windowMask] = 0
 	length := int(e.size) + int(end-fields) // of template and fields
 	if end-fields < lz4MinLast || !e.twoBytes(int(i)+length, length-int(e.valueStart)) {

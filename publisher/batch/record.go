@@ -95,8 +95,11 @@ func (e *Encoder) Records() int { return len(e.packet.Records) }
 // Timestamp is Kafka's of the records, in Unix milliseconds.
 func (e *Encoder) Timestamp() int64 { return e.timestamp }
 
-// MaxSize bounds what the records from..to-1 take in a batch.
-func (e *Encoder) MaxSize(from, to int) int {
+// MaxSize bounds what the records from..to-1 take in a batch, their marks included.
+func (e *Encoder) MaxSize(from, to int) int { return e.mostBytes(from, to) + (to-from)*markSize }
+
+// mostBytes is the same without marks.
+func (e *Encoder) mostBytes(from, to int) int {
 	n := (to - from) * e.maxRecordSize()
 	if e.extended {
 		for i := from; i < to; i++ {
@@ -111,7 +114,7 @@ func (e *Encoder) maxRecordSize() int { return e.Framing.Value.maxRecordSize() +
 
 // MaxMessagesSize bounds what AppendMessages appends for them.
 func (e *Encoder) MaxMessagesSize(from, to int) int {
-	return (to-from)*messageHead + e.MaxSize(from, to)
+	return (to-from)*messageHead + e.mostBytes(from, to)
 }
 
 // Fit returns how far the records from one on go together: MaxMessagesSize of
@@ -177,15 +180,16 @@ func (e *Encoder) appendValue(b []byte, index int) []byte {
 	return e.Framing.finish(e.appendMessage(b, index), start)
 }
 
-// appendRecord appends the Kafka record of the packet's record at index, with
+// putRecord appends the Kafka record of the packet's record at index, with
 // its timestamp in milliseconds and its offset given as differences to those of
-// the batch. There must be room for MaxSize and windowSize bytes behind len(b); bytes
-// up to there may be overwritten.
-func (e *Encoder) appendRecord(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
+// the batch. There must be room for mostBytes and windowSize bytes behind len(b); bytes
+// up to there may be overwritten. It returns where the parts of the record are, too; 0
+// if that is not known.
+func (e *Encoder) putRecord(b []byte, index int, timestampDelta int64, offsetDelta int) ([]byte, places) {
 	r := &e.packet.Records[index]
 	timestamp := zigzag(timestampDelta)
 	if e.Framing.Value == ValueJSON || timestamp>>35|uint64(offsetDelta)>>20 != 0 || !common(r) {
-		return e.appendUncommon(b, index, timestampDelta, offsetDelta)
+		return e.appendUncommon(b, index, timestampDelta, offsetDelta), 0
 	}
 	n := len(b)
 	w := (*window)(b[n : n+windowSize])
@@ -195,7 +199,8 @@ func (e *Encoder) appendRecord(b []byte, index int, timestampDelta int64, offset
 	i = putVarint(w, i, zigzag(int64(offsetDelta)))
 	value := int(i) + int(e.valueStart)
 	e.putTemplate(w, i)
-	i = putFields(w, i+uint(e.size), r, e.place(index), e.packet.Anomalies)
+	key := i
+	i, at := putFields(w, i+uint(e.size), r, e.place(index), e.packet.Anomalies)
 	end := n + int(i)
 	if e.extended {
 		b = e.appendExtension(b[:end], index)
@@ -203,7 +208,7 @@ func (e *Encoder) appendRecord(b []byte, index int, timestampDelta int64, offset
 	}
 	size := end - n - value
 	if !e.twoBytes(end-n, size) {
-		return e.appendUncommon(b[:n], index, timestampDelta, offsetDelta)
+		return e.appendUncommon(b[:n], index, timestampDelta, offsetDelta), 0
 	}
 	b = b[:end+1]
 	b[end] = 0
@@ -212,7 +217,7 @@ func (e *Encoder) appendRecord(b []byte, index int, timestampDelta int64, offset
 	}
 	putLength(b[n+value-2:], size)
 	putLength(b[n:], end-n-1)
-	return b
+	return b, at | places(key)<<placeKey
 }
 
 // place is that of the record at index in its packet.

@@ -1,6 +1,10 @@
 package batch
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/flowpub/flowpub/publisher/zstdframe"
+)
 
 // Memory is where the buffers of a batch come from.
 type Memory interface {
@@ -26,6 +30,9 @@ type Sealer struct {
 	compression Compression
 	compressor  *compressor
 	packed, raw []byte
+	// zstd and marks are for batches with marks.
+	zstd  *zstdframe.Encoder
+	marks []zstdframe.Mark
 }
 
 // NewSealer returns a sealer for batches opened with c.
@@ -52,13 +59,33 @@ func (s *Sealer) Seal(m Memory, b *Batch) {
 // compress compresses b and returns the codec, which is none if that does not
 // make it smaller.
 func (s *Sealer) compress(m Memory, b *Batch) Compression {
-	packed, err := s.compressor.compress(s.headed(b), b.buf[HeaderSize:])
+	packed, err := s.pack(b)
 	if err != nil || len(packed) >= len(b.buf) {
 		return CompressionNone
 	}
 	s.packed = packed
 	replace(m, b, packed)
 	return s.compression
+}
+
+// pack returns b with its records compressed.
+func (s *Sealer) pack(b *Batch) ([]byte, error) {
+	if !b.marked {
+		return s.compressor.compress(s.headed(b), b.buf[HeaderSize:])
+	}
+	b.marked = false
+	var known int
+	s.marks, known = b.appendMarks(s.marks[:0])
+	if known >= b.records/4*3 {
+		if s.zstd == nil {
+			s.zstd = zstdframe.NewEncoder()
+		}
+		packed := s.zstd.Append(s.headed(b), b.buf[HeaderSize:], s.marks)
+		if len(packed) <= len(b.buf)/2 {
+			return packed, nil
+		}
+	}
+	return s.compressor.compress(s.headed(b), b.buf[HeaderSize:])
 }
 
 // finish does the same for a batch that is compressed already.

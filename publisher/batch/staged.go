@@ -31,5 +31,5 @@ func (e *Encoder) AppendMessages(b []byte, from, to int) []byte {
 
 // MaxSize bounds what the records take in a batch.
 func (s *Staged) MaxSize() int {
-	return s.Records*(maxFramingSize+len(s.Key)+maxLeadSize) + len(s.Messages)
+	return s.Records*(maxFramingSize+len(s.Key)+maxLeadSize+markSize) + len(s.Messages)
 }

@@ -24,3 +24,9 @@ func wantError(t *testing.T, err error, want string) {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 }
+
+// appendRecord is putRecord, whose marks are of no interest.
+func (e *Encoder) appendRecord(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
+	b, _ = e.putRecord(b, index, timestampDelta, offsetDelta)
+	return b
+}

@@ -13,9 +13,9 @@ import (
 	"github.com/flowpub/flowpub/internal/exporter"
 )
 
-// trafficBodies returns the bodies of record batches made from the traffic of a
-// synthetic exporter, as `make bench-e2e` has it, and how many records they hold.
-func trafficBodies(b *testing.B, size, count int) (bodies [][]byte, records int) {
+// trafficBatches returns record batches made from the traffic of a synthetic exporter, as
+// `make bench-e2e` has it, and how many records they hold.
+func trafficBatches(b *testing.B, size, count int) (batches []Batch, records int) {
 	b.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -30,24 +30,24 @@ func trafficBodies(b *testing.B, size, count int) (bodies [][]byte, records int)
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx) }()
 	for range count {
-		body, n := trafficBody(b, conn, size)
-		bodies, records = append(bodies, body), records+n
+		batches = append(batches, syntheticBatch(b, conn, size))
+		records += batches[len(batches)-1].records
 	}
 	cancel()
 	if err := <-ended; err != nil {
 		b.Fatal(err)
 	}
-	return bodies, records
+	return batches, records
 }
 
-// trafficBody encodes what arrives until a body has its size.
-func trafficBody(b *testing.B, conn *net.UDPConn, size int) (body []byte, records int) {
+// syntheticBatch encodes what arrives until a batch has its size.
+func syntheticBatch(b *testing.B, conn *net.UDPConn, size int) Batch {
 	b.Helper()
-	body = make([]byte, 0, size)
+	filled := Open(make([]byte, 0, size+size/markSize*2), CompressionZstd)
 	datagram := make([]byte, 1<<16)
 	var p decoder.ExportPacket
 	var e Encoder
-	for began := time.Now(); ; {
+	for {
 		n, from, err := conn.ReadFromUDPAddrPort(datagram)
 		if err == nil {
 			err = netflow5.Decode(datagram[:n], &p)
@@ -55,15 +55,12 @@ func trafficBody(b *testing.B, conn *net.UDPConn, size int) (body []byte, record
 		if err != nil {
 			b.Fatal(err)
 		}
-		if cap(body)-len(body) < len(p.Records)*maxRecordSize+windowSize {
-			return body, records
+		e.Reset(netip.AddrPortFrom(from.Addr(), from.Port()), decoder.UnixNano(time.Now().UnixNano()), &p)
+		if !filled.Has(filled.Room(e.MaxSize(0, len(p.Records)))) {
+			filled.Shut()
+			return filled
 		}
-		now := time.Now()
-		e.Reset(netip.AddrPortFrom(from.Addr(), from.Port()), decoder.UnixNano(now.UnixNano()), &p)
-		for i := range p.Records {
-			body = e.appendRecord(body, i, now.Sub(began).Milliseconds(), records)
-			records++
-		}
+		filled.Append(&e, 0, len(p.Records))
 	}
 }
 
@@ -71,7 +68,7 @@ func trafficBody(b *testing.B, conn *net.UDPConn, size int) (body []byte, record
 // whole process is measured: what the codec alone takes of that.
 func BenchmarkCompressTraffic(b *testing.B) {
 	const size = 512 << 10
-	bodies, records := trafficBodies(b, size, 32)
+	batches, records := trafficBatches(b, size, 32)
 	for c := CompressionGzip; c <= CompressionZstd; c++ {
 		b.Run(fmt.Sprintf("%v/%dKiB", c, size>>10), func(b *testing.B) {
 			z := newCompressor(c)
@@ -80,8 +77,8 @@ func BenchmarkCompressTraffic(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				wire = 0
-				for _, body := range bodies {
-					out, err := z.compress(dst, body)
+				for i := range batches {
+					out, err := z.compress(dst, batches[i].buf[HeaderSize:])
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -92,4 +89,22 @@ func BenchmarkCompressTraffic(b *testing.B) {
 			perRecord(b, records)
 		})
 	}
+	b.Run(fmt.Sprintf("zstd-marked/%dKiB", size>>10), func(b *testing.B) {
+		s := NewSealer(CompressionZstd)
+		wire := 0
+		b.ReportAllocs()
+		for b.Loop() {
+			wire = 0
+			for i := range batches {
+				batches[i].marked = true // pack ends that
+				out, err := s.pack(&batches[i])
+				if err != nil {
+					b.Fatal(err)
+				}
+				wire += len(out) - HeaderSize
+			}
+		}
+		b.ReportMetric(float64(wire)/float64(records), "B/record")
+		perRecord(b, records)
+	})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/flowpub/flowpub/decoder"
 )
 
-// Bounds of the fast path of appendRecord. It writes into a window, up to 8 bytes
+// Bounds of the fast path of putRecord. It writes into a window, up to 8 bytes
 // at a time, at indices of which 9 bits are used, so that no index can leave the
 // window and none is checked.
 const (
@@ -42,14 +42,18 @@ func common(r *decoder.Record) bool { return (r.Packets|r.Octets)>>49 == 0 }
 
 // putFields writes the fields that appendFields appends, in the same order. It
 // branches once: whether all addresses are of IPv4 and both times set, as nearly
-// always in a packet or never. It returns the index behind the last field.
-func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies decoder.Anomalies) uint {
+// always in a packet or never. It returns the index behind the last field, and where
+// some of them are.
+func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies decoder.Anomalies) (uint, places) {
+	begin := i
 	plain := r.SourceAddress.Is4() && r.DestinationAddress.Is4() && r.NextHop.Is4() && r.StartTime != 0 && r.EndTime != 0
 	i = putUint1(w, i, fieldRecordIndex, index)
 	i = putUint2(w, i, fieldAnomalies, uint64(anomalies|r.Anomalies))
 	i = putUint2(w, i, fieldFirstUptime, uint64(r.FirstUptime))
+	at := places(i-begin+1) << placeStartTime
 	i = putTime(w, i, fieldStartTime, uint64(r.StartTime), plain)
 	i = putUint2(w, i, fieldLastUptime, uint64(r.LastUptime))
+	at |= places(i-begin+1) << placeEndTime
 	i = putTime(w, i, fieldEndTime, uint64(r.EndTime), plain)
 	i = putUint1(w, i, fieldPackets, r.Packets)
 	i = putUint1(w, i, fieldOctets, r.Octets)
@@ -58,8 +62,10 @@ func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies dec
 	i = putByte1(w, i, fieldTOS, r.TOS)
 	i = putUint1(w, i, fieldSourcePort, uint64(r.SourcePort))
 	i = putUint1(w, i, fieldDestinationPort, uint64(r.DestinationPort))
+	at |= places(i-begin) << placeSource
 	i = putUint2(w, i, fieldSourceAS, uint64(r.SourceAS))
 	i = putByte2(w, i, fieldSourcePrefixLength, r.SourcePrefixLength)
+	at |= places(i-begin+2) << placeSourceAddress
 	if plain {
 		i = putIPv4(w, i, fieldSourceAddress, r.SourceAddress.As4())
 	} else {
@@ -67,19 +73,65 @@ func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies dec
 	}
 	i = putUint1(w, i, fieldInputInterface, uint64(r.InputInterface))
 	i = putUint1(w, i, fieldOutputInterface, uint64(r.OutputInterface))
+	at |= places(i-begin+2) << placeNextHop
 	if plain {
 		i = putIPv4(w, i, fieldNextHop, r.NextHop.As4())
 	} else {
 		i = putAddress(w, i, fieldNextHop, &r.NextHop)
 	}
+	at |= places(i-begin+2) << placeDestination
 	if plain {
 		i = putIPv4(w, i, fieldDestinationAddress, r.DestinationAddress.As4())
 	} else {
 		i = putAddress(w, i, fieldDestinationAddress, &r.DestinationAddress)
 	}
 	i = putByte2(w, i, fieldDestinationPrefixLength, r.DestinationPrefixLength)
-	return putUint2(w, i, fieldDestinationAS, uint64(r.DestinationAS))
+	i = putUint2(w, i, fieldDestinationAS, uint64(r.DestinationAS))
+	at |= places(i-begin) << placeTail
+	if plain {
+		return i, at | 1<<placeFamily
+	}
+	return i, at.checked(r)
 }
+
+// places are where some fields are among those that putFields writes, 8 bits for each:
+// the values of the times, the first field of the source, the addresses, and what follows
+// the fields. Then come where the record's key begins, and whether the addresses are
+// of IPv4 (1) or IPv6 (2); 4 bits each.
+type places uint64
+
+const (
+	placeStartTime     = 0
+	placeEndTime       = 8
+	placeSource        = 16
+	placeSourceAddress = 24
+	placeNextHop       = 32
+	placeDestination   = 40
+	placeTail          = 48
+	placeKey           = 56
+	placeFamily        = 60
+)
+
+// checked returns the places of r's fields that are there.
+func (p places) checked(r *decoder.Record) places {
+	source, destination := &r.SourceAddress, &r.DestinationAddress
+	if !source.IsValid() || source.Is4() != destination.Is4() || !destination.IsValid() {
+		return 0
+	}
+	if r.StartTime == 0 || r.EndTime == 0 {
+		p &^= 0xff<<placeStartTime | 0xff<<placeEndTime
+	}
+	if source.Is4() {
+		return p | 1<<placeFamily
+	}
+	return p | 2<<placeFamily
+}
+
+// These do not compile when a place could take more than 8 bits, or a key's place 4.
+const (
+	_ = uint(1<<8 - 1 - maxFieldsSize)
+	_ = uint(1<<4 - 1 - maxHeadSize)
+)
 
 // put writes 8 bytes, lowest first.
 func put(w *window, i uint, v uint64) { binary.LittleEndian.PutUint64(w[i&windowMask:], v) }
