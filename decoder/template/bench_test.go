@@ -98,30 +98,82 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// 65,536 templates of 2,048 exporters, each a definition of its own as far as there may
-// be that many, take less than 64 MiB.
+// However templates are made and spread over exporters, and whatever their options tell, the table takes
+// less than 64 MiB.
 func TestTableMemory(t *testing.T) {
-	before := heap()
-	table := template.NewTable(template.Config{})
-	r := template.NewReader(table)
-	var p decoder.ExportPacket
-	for e := range 2048 {
-		for i := range 32 {
-			fields := slices.Concat(twentyThree, []field{{id: 60000, length: uint16(1 + (e*32+i)%2000)}})
-			if err := netflow9.Decode(r, v9(1, set(0, definition(256+i, fields...))), exporterPort(e, 2055), 0, &p); err != nil {
-				t.Fatal(err)
+	large := make([]field, 0, 512) // all that fills something, and of variable length what it can
+	for id := range uint16(256) {
+		large = append(large, field{id: 1 + id, length: 1 + 65534*(id%2)}, field{id: 1 + id, length: 65535, pen: 29305})
+	}
+	options := append(be16(be16(be16(nil, 512), 3), 1), 0, 145, 0, 2, 0, 34, 0, 4, 0, 35, 0, 1)
+	for _, c := range []struct {
+		name                 string
+		exporters, templates int
+		fields               []field
+		options              bool
+		plans                int
+	}{
+		{"usual templates", 2048, 32, twentyThree, false, 2000},
+		{"an exporter each", 65536, 1, twentyThree, false, 2000},
+		{"large templates", 65536, 1, large[:511], false, 2300},
+		{"options", 32768, 1, large[:511], true, 2300},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := heap()
+			table := template.NewTable(template.Config{})
+			r := template.NewReader(table)
+			var p decoder.ExportPacket
+			for e := range c.exporters {
+				for i := range c.templates {
+					fields := slices.Concat(c.fields, []field{{id: 30000, length: uint16(1 + (e*c.templates+i)%c.plans)}})
+					sets := [][]byte{set(2, definition(256+i, fields...))}
+					if c.options {
+						sets = append(sets, set(3, options), set(512, []byte{1, 0, 0, 0, 0, 2, 1, 1, 1, 0, 0, 0, 3, 1}))
+					}
+					if err := ipfix.Decode(r, message(sets...), exporterPort(e, 2055), 0, &p); err != nil {
+						t.Fatal(err)
+					}
+				}
 			}
-		}
+			s := table.Stats()
+			if s.Wire != 65536 || s.Plans < c.plans || s.Evicted != 0 || c.options && s.Samplers < 65000 {
+				t.Errorf("%+v, want 65536 templates, %d plans, none evicted, samplers %v", s, c.plans, c.options)
+			}
+			if taken := heap() - before; taken > 64<<20 {
+				t.Errorf("the table takes %d MiB, want 64 at most", taken>>20)
+			} else {
+				t.Logf("%d KiB", taken>>10)
+			}
+			runtime.KeepAlive(table)
+		})
 	}
-	if s := table.Stats(); s.Wire != 65536 || s.Plans != 2000 || s.Evicted != 0 {
-		t.Fatalf("%+v, want 65536 templates, 2000 plans, none evicted", s)
+}
+
+// Definitions that are large take each other's room, not that of an exporter in use.
+func TestPlanMemory(t *testing.T) {
+	d := newDecoder(template.Config{})
+	d.decode(t, v9(1, set(0, definition(256, short...))), exporterPort(1, 1), 0)
+	data := v9(1, set(256, records(1, 8)))
+	for range 10 {
+		d.decode(t, data, exporterPort(1, 1), 0)
 	}
-	if taken := heap() - before; taken > 64<<20 {
-		t.Errorf("the table takes %d MiB, want 64 at most", taken>>20)
-	} else {
-		t.Logf("%d KiB", taken>>10)
+	var large []field
+	for id := range uint16(511) {
+		large = append(large, field{id: 1 + id, length: 65535})
 	}
-	runtime.KeepAlive(table)
+	before := heap()
+	for i := range 8000 {
+		d.decode(t, message(set(2, definition(256, slices.Concat(large, []field{{id: 30000, length: uint16(1 + i%3500)}})...))), exporterPort(2+i, 1), time.Second)
+	}
+	if taken := heap() - before; taken > 32<<20 {
+		t.Errorf("8000 large templates take %d MiB, want 32 at most", taken>>20)
+	}
+	if d.decode(t, data, exporterPort(1, 1), time.Second) != 1 {
+		t.Error("the exporter in use lost its template")
+	}
+	if s := d.table.Stats(); s.Wire < 500 || s.Evicted == 0 || s.Refused[template.RefuseLimit] != 0 {
+		t.Errorf("%+v: want some evicted, none refused", s)
+	}
 }
 
 // heap returns the bytes in use.

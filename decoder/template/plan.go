@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"math/bits"
+	"slices"
 
 	"github.com/flowpub/flowpub/decoder"
 )
@@ -22,6 +23,7 @@ const (
 var (
 	errEmptyRecord = errors.New("template: its records have no length")
 	errLimit       = errors.New("template: it has more fields, or longer records, than are taken")
+	errFull        = errors.New("template: there is no room for another definition")
 	errScopes      = errors.New("template: it has more scopes than fields")
 )
 
@@ -162,6 +164,7 @@ func compile(d Definition, elements *Selection) (*Plan, error) {
 	if !d.Options {
 		c.finish()
 	}
+	c.plan.shrink()
 	return c.plan, nil
 }
 
@@ -313,6 +316,12 @@ func (c *compiler) finish() {
 		p.steps = nil
 	}
 	p.special = p.flags&^(flagDirection|flagSampler|flagOwnSampling) != 0 || len(p.addresses)+len(p.labels)+len(p.wide)+len(p.spans) != 0
+}
+
+// shrink gives back what the lists have beyond their lengths.
+func (p *Plan) shrink() {
+	p.steps, p.values, p.slots = slices.Clone(p.steps), slices.Clone(p.values), slices.Clone(p.slots)
+	p.labels, p.wide, p.spans = slices.Clone(p.labels), slices.Clone(p.wide), slices.Clone(p.spans)
 }
 
 // extensionAddresses are the addresses of decoder.Extension, and where they come from.

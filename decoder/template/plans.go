@@ -5,10 +5,15 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
-// maxPlans bounds the distinct definitions of all templates together.
-const maxPlans = 4096
+// Limits of the distinct definitions of all templates together: their number, and the memory that
+// they take with what they were compiled into. Usual ones take 1 KiB.
+const (
+	maxPlans      = 4096
+	maxPlanOctets = 16 << 20
+)
 
 // maxRawLength is the length of the longest definition that can have maxFields fields.
 const maxRawLength = 4 + 8*maxFields
@@ -19,14 +24,16 @@ type plans struct {
 	seed     maphash.Seed
 	count    atomic.Int64
 
-	mu    sync.Mutex
-	index map[uint64]*Plan // by the hash of the definition; more are behind by Plan.next
+	mu     sync.Mutex
+	octets int
+	index  map[uint64]*Plan // by the hash of the definition; more are behind by Plan.next
 }
 
-// full reports whether there is no room for another definition.
-func (ps *plans) full() bool { return ps.count.Load() >= maxPlans }
+// full reports whether there is no room for another definition. ps is locked.
+func (ps *plans) full() bool { return ps.count.Load() >= maxPlans || ps.octets >= maxPlanOctets }
 
-// acquire returns the plan of a definition, which release gives back.
+// acquire returns the plan of a definition, which release gives back. Without room for it the error
+// is errFull.
 func (ps *plans) acquire(d Definition) (*Plan, error) {
 	if len(d.Raw) > maxRawLength {
 		return nil, errLimit
@@ -41,7 +48,7 @@ func (ps *plans) acquire(d Definition) (*Plan, error) {
 		}
 	}
 	if ps.full() {
-		return nil, errLimit
+		return nil, errFull
 	}
 	d.Raw = bytes.Clone(d.Raw)
 	p, err := compile(d, ps.elements)
@@ -51,6 +58,7 @@ func (ps *plans) acquire(d Definition) (*Plan, error) {
 	p.refs, p.next = 1, ps.index[hash]
 	ps.index[hash] = p
 	ps.count.Add(1)
+	ps.octets += p.octets()
 	return p, nil
 }
 
@@ -75,6 +83,14 @@ func (ps *plans) release(p *Plan) {
 		delete(ps.index, hash)
 	}
 	ps.count.Add(-1)
+	ps.octets -= p.octets()
+}
+
+// octets returns how much memory a plan takes.
+func (p *Plan) octets() int {
+	return int(unsafe.Sizeof(*p)) + len(p.definition.Raw) + len(p.steps)*int(unsafe.Sizeof(step{})) +
+		(len(p.values)+len(p.slots)+len(p.labels)+len(p.wide))*int(unsafe.Sizeof(op{})) +
+		len(p.spans)*int(unsafe.Sizeof(span{})) + len(p.addresses)*int(unsafe.Sizeof(addressField{}))
 }
 
 // is reports whether p was compiled from the definition.

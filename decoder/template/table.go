@@ -149,7 +149,7 @@ type domain struct {
 	key       domainKey
 	owner     *owner
 	entries   rank
-	templates map[uint16]*entry // more for other ports are behind by entry.next
+	templates []*entry // in order of their ids; more for other ports are behind by entry.next
 	state     *state
 	dirty     bool
 }
@@ -195,12 +195,12 @@ func (t *Table) learn(src source, id uint16, d Definition, when lesson) bool {
 	}
 	s.mu.Unlock()
 
-	t.makeRoom(s)
-	p, err := t.plans.acquire(d)
+	p, err := t.plan(s, d)
 	if err != nil {
 		t.refuse(src, id, err)
 		return false
 	}
+	t.makeRoom(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.announce(s, t.put(s, src, id, p, when))
@@ -211,7 +211,7 @@ func (t *Table) learn(src source, id uint16, d Definition, when lesson) bool {
 // refuse counts a template that is not taken, and removes what it would have replaced.
 func (t *Table) refuse(src source, id uint16, err error) {
 	reason := RefuseInvalid
-	if errors.Is(err, errLimit) {
+	if errors.Is(err, errLimit) || errors.Is(err, errFull) {
 		reason = RefuseLimit
 	}
 	t.counters.refused[reason].Add(1)
@@ -232,7 +232,7 @@ func (s *shard) get(src source, id uint16) *entry {
 	if d == nil {
 		return nil
 	}
-	e := d.templates[id]
+	e := d.first(id)
 	for e != nil && e.port != src.port {
 		e = e.next
 	}
@@ -281,8 +281,7 @@ func (t *Table) add(s *shard, key domainKey, e *entry) {
 		d = t.newDomain(s, key)
 	}
 	e.domain = d
-	e.next = d.templates[e.id]
-	d.templates[e.id] = e
+	d.link(e)
 	d.entries.push(e)
 	d.owner.entries.push(e)
 	s.entries.push(e)
@@ -333,7 +332,7 @@ func (t *Table) newDomain(s *shard, key domainKey) *domain {
 		o = &owner{address: key.address, entries: rank{level: inOwner}}
 		s.owners[key.address] = o
 	}
-	d := &domain{key: key, owner: o, entries: rank{level: inDomain}, templates: make(map[uint16]*entry)}
+	d := &domain{key: key, owner: o, entries: rank{level: inDomain}}
 	o.domains = append(o.domains, d)
 	s.domains[key] = d
 	return d
@@ -400,9 +399,34 @@ func (t *Table) remove(s *shard, e *entry) {
 	}
 }
 
+// place returns where the entries of a template id are, or belong, in d.templates.
+func (d *domain) place(id uint16) (i int, found bool) {
+	return slices.BinarySearchFunc(d.templates, id, func(e *entry, id uint16) int { return int(e.id) - int(id) })
+}
+
+// first returns the first entry of a template id, or nil.
+func (d *domain) first(id uint16) *entry {
+	i, found := d.place(id)
+	if !found {
+		return nil
+	}
+	return d.templates[i]
+}
+
+// link puts an entry in front of the other ports that have its template.
+func (d *domain) link(e *entry) {
+	i, found := d.place(e.id)
+	if found {
+		e.next, d.templates[i] = d.templates[i], e
+		return
+	}
+	d.templates = slices.Insert(d.templates, i, e)
+}
+
 // unlink takes an entry out of the ports that have its template.
 func (d *domain) unlink(e *entry) {
-	first := d.templates[e.id]
+	i, _ := d.place(e.id)
+	first := d.templates[i]
 	switch {
 	case first != e:
 		for first.next != e {
@@ -410,20 +434,38 @@ func (d *domain) unlink(e *entry) {
 		}
 		first.next = e.next
 	case e.next != nil:
-		d.templates[e.id] = e.next
+		d.templates[i] = e.next
 	default:
-		delete(d.templates, e.id)
+		d.templates = slices.Delete(d.templates, i, i+1)
 	}
 }
 
-// makeRoom removes entries while the table has no room for another one: those of the shard
-// that is about to grow first, newcomers of any before regulars. No shard is locked.
+// attempts is how many entries are removed at most to make room for one.
+const attempts = 16
+
+// plan returns the plan of a definition. While there is no room for it, entries give way to it: see
+// evictFrom. No shard is locked.
+func (t *Table) plan(first *shard, d Definition) (p *Plan, err error) {
+	for range attempts {
+		if p, err = t.plans.acquire(d); !errors.Is(err, errFull) || !t.evictAny(first) {
+			return p, err
+		}
+	}
+	return t.plans.acquire(d)
+}
+
+// makeRoom removes entries while the table has no room for another one. No shard is locked.
 func (t *Table) makeRoom(first *shard) {
-	for attempt := 0; attempt < 16 && (t.counters.templates.Load() >= maxTemplates || t.plans.full()); attempt++ {
-		if !t.evictFrom(first, false) && !t.evictFrom(first, true) {
+	for range attempts {
+		if t.counters.templates.Load() < maxTemplates || !t.evictAny(first) {
 			return
 		}
 	}
+}
+
+// evictAny removes an entry: of the shard that is about to grow first, newcomers of any before regulars.
+func (t *Table) evictAny(first *shard) bool {
+	return t.evictFrom(first, false) || t.evictFrom(first, true)
 }
 
 // evictFrom removes one entry, of the first shard that has one of that kind.
@@ -519,7 +561,7 @@ func (t *Table) find(src source, id uint16, u use) (b binding, found bool) {
 
 // find returns the entry for a template id and port, or nil.
 func (d *domain) find(id, port uint16) *entry {
-	first := d.templates[id]
+	first := d.first(id)
 	if first == nil || first.port == port {
 		return first
 	}
