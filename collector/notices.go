@@ -33,6 +33,8 @@ const (
 	matterSkewed
 	matterMalformed
 	matterNoTemplate
+	matterSets
+	matterTemplates
 	matterSamples
 	matterAgentDrops
 	matterSeveralDevices
@@ -107,6 +109,24 @@ func (n *notices) malformed(from netip.AddrPort, r rejectReason, now time.Durati
 		n.of(from.Addr()).Warn("datagrams rejected: nothing in them can be read",
 			"port", from.Port(), "reason", r.String(),
 			"cure", "look for a defect of the exporter, or for who else sends to this port")
+	}
+}
+
+// setsDropped tells of data sets that are dropped for what is in them.
+func (n *notices) setsDropped(from netip.AddrPort, s *template.Sets, now time.Duration) {
+	if n.claim(notice{from.Addr(), matterSets}, n.standingOf(from.Addr()), now) {
+		n.of(from.Addr()).Warn("data sets dropped: a length in them is impossible, or their packet has more records than are taken",
+			"port", from.Port(), "malformed", s.Dropped[template.DropMalformed], "limit", s.Dropped[template.DropLimit],
+			"cure", "look for a defect of the exporter, or for datagrams that arrive cut")
+	}
+}
+
+// templatesRefused tells of templates that are not taken.
+func (n *notices) templatesRefused(from netip.AddrPort, refused uint32, now time.Duration) {
+	if n.claim(notice{from.Addr(), matterTemplates}, n.standingOf(from.Addr()), now) {
+		n.of(from.Addr()).Warn("templates are not taken, and nor are their data: they contradict themselves, or have more fields or longer records than are taken",
+			"port", from.Port(), "templates", refused,
+			"cure", "look for a defect of the exporter, or have it export fewer fields")
 	}
 }
 

@@ -183,7 +183,14 @@ func (c *Collector) loser() *loser {
 // template wait, and those that waited for what it brought are published, before
 // its own records.
 func (in *intake) readSets(from netip.AddrPort, at decoder.UnixNano, now time.Duration) {
-	in.sets.read(&in.reader.Sets)
+	sets := &in.reader.Sets
+	in.sets.read(sets)
+	if sets.Dropped != [template.NumDropReasons]uint32{} {
+		in.notices.setsDropped(from, sets, now)
+	}
+	if sets.Refused != 0 {
+		in.notices.templatesRefused(from, sets.Refused, now)
+	}
 	if len(in.reader.Missing)+len(in.reader.Learned) == 0 {
 		return
 	}

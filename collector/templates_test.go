@@ -320,6 +320,11 @@ func TestWrongSets(t *testing.T) {
 	if s.FlowsDecoded != 1 || s.PacketsAnomalous["malformed_set"] != 1 {
 		t.Errorf("%d flows decoded, %d packets with a malformed set; want 1 and 1", s.FlowsDecoded, s.PacketsAnomalous["malformed_set"])
 	}
+	for _, line := range []string{"data sets dropped: a length in them is impossible", "templates are not taken"} {
+		if got := len(c.log.lines(line)); got != 1 {
+			t.Errorf("%d log lines say %q, want 1", got, line)
+		}
+	}
 	if s.TemplatesRefused["invalid"] != 1 || s.TemplateChanges != 1 || s.Templates["wire"] != 0 {
 		t.Errorf("templates: refused %v, changed %d, known %v", s.TemplatesRefused, s.TemplateChanges, s.Templates)
 	}

@@ -47,8 +47,8 @@ type Sets struct {
 	// Learned are the ids of the templates that the packet brought and that were
 	// not known, or not so: sets may have waited for them. Valid as long as Missing.
 	Learned []uint16
-	// Options is the number of options records decoded.
-	Options uint32
+	// Options is the number of options records decoded, Refused that of templates not taken.
+	Options, Refused uint32
 }
 
 // Set is a data set whose template is not known.
@@ -161,8 +161,10 @@ func (r *Reader) Templates(options bool, set []byte) {
 			r.table.counters.withdrawals.Add(1)
 		case pieceUnusable:
 			r.table.counters.refused[RefuseInvalid].Add(1)
+			r.Refused++
 		case pieceCut:
 			r.table.counters.refused[RefuseMalformed].Add(1)
+			r.Refused++
 			r.Malformed()
 			return
 		default:
@@ -175,9 +177,12 @@ func (r *Reader) Templates(options bool, set []byte) {
 
 // learn takes a template into the table.
 func (r *Reader) learn(id uint16, d Definition) {
-	changed := r.table.learn(r.source, id, d, lesson{now: r.now, boot: r.boot, export: r.export})
+	changed, taken := r.table.learn(r.source, id, d, lesson{now: r.now, boot: r.boot, export: r.export})
 	if changed {
 		r.Learned = append(r.Learned, id)
+	}
+	if !taken {
+		r.Refused++
 	}
 }
 

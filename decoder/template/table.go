@@ -181,9 +181,9 @@ type lesson struct {
 	boot, export decoder.UnixNano
 }
 
-// learn takes a template that came from its exporter, and reports whether it was not known,
-// or not so. It replaces at once what has its id.
-func (t *Table) learn(src source, id uint16, d Definition, when lesson) bool {
+// learn takes a template that came from its exporter. It replaces at once what has its id. It
+// reports whether it was not known, or not so, and whether it could be taken.
+func (t *Table) learn(src source, id uint16, d Definition, when lesson) (changed, taken bool) {
 	s := t.shardOf(&src.address)
 	s.mu.Lock()
 	e := s.get(src, id)
@@ -191,21 +191,21 @@ func (t *Table) learn(src source, id uint16, d Definition, when lesson) bool {
 		confirmed := e.provisional
 		t.refresh(s, e, when)
 		s.mu.Unlock()
-		return confirmed
+		return confirmed, true
 	}
 	s.mu.Unlock()
 
 	p, err := t.plan(s, d)
 	if err != nil {
 		t.refuse(src, id, err)
-		return false
+		return false, false
 	}
 	t.makeRoom(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.announce(s, t.put(s, src, id, p, when))
 	t.counters.changes.Add(1)
-	return true
+	return true, true
 }
 
 // refuse counts a template that is not taken, and removes what it would have replaced.
