@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/netsampler/goflow2/v2/decoders/netflow"
+	goflow2 "github.com/netsampler/goflow2/v2/decoders/sflow"
 	"github.com/netsampler/goflow2/v2/producer"
 	protoproducer "github.com/netsampler/goflow2/v2/producer/proto"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/decoder/sflow"
 	"github.com/flowpub/flowpub/publisher/batch"
 )
 
@@ -114,25 +117,53 @@ func (g *theirs) message(b []byte) (any, error) {
 func BenchmarkPublish(b *testing.B) {
 	for _, s := range shapes {
 		learn, data := flows(s.version, s.fields)
-		b.Run(s.name+"/flowpub", func(b *testing.B) { publishOurs(b, learn, data) })
-		b.Run(s.name+"/goflow2", func(b *testing.B) { publishTheirs(b, learn, data) })
+		b.Run(s.name+"/flowpub", func(b *testing.B) {
+			o := newOurs(nil)
+			_ = o.decode(learn, 0)
+			publishOurs(b, &o.packet, func() error { return o.decode(data, time.Second) })
+		})
+		b.Run(s.name+"/goflow2", func(b *testing.B) {
+			g := newTheirs()
+			_, _ = g.message(learn)
+			publishTheirs(b, func() (any, error) { return g.message(data) })
+		})
 	}
+	data := samples()
+	b.Run("SFlow/flowpub", func(b *testing.B) {
+		var p decoder.ExportPacket
+		var s sflow.Samples
+		publishOurs(b, &p, func() error { return sflow.Decode(data, &p, &s) })
+	})
+	b.Run("SFlow/goflow2", func(b *testing.B) {
+		publishTheirs(b, func() (any, error) {
+			var p goflow2.Packet
+			return &p, goflow2.DecodeMessageVersion(bytes.NewBuffer(data), &p)
+		})
+	})
 }
 
-func publishOurs(b *testing.B, learn, data []byte) {
+// samples returns a datagram with perPacket samples of TCP in a VLAN, as a router sends them.
+func samples() []byte {
+	frame := slices.Concat(make([]byte, 12), []byte{0x81, 0, 0, 10, 8, 0},
+		[]byte{0x45, 0, 5, 0xdc, 0, 1, 0, 0, 61, 6, 0, 0, 10, 1, 1, 1, 198, 51, 100, 9}, []byte{0x9c, 0x40, 1, 0xbb}, make([]byte, 86))
+	sample := opaque(1, slices.Concat(words(1, 5, 1000, 100000, 0, 11, 12, 4),
+		opaque(1, append(words(1, 1518, 4, 128), frame...)), opaque(1001, words(10, 0, 10, 0)),
+		opaque(1002, words(1, 0x0a000001, 24, 16)), opaque(1003, words(1, 0x0a000001, 64500, 64501, 64502, 1, 2, 3, 64503, 64504, 64505, 1, 65536, 100))))
+	return append(words(5, 1, 0xc00002c8, 0, 1, 1000, perPacket), bytes.Repeat(sample, perPacket)...)
+}
+
+func publishOurs(b *testing.B, p *decoder.ExportPacket, decode func() error) {
 	b.Helper()
 	const room = 512 << 10
-	o := newOurs(nil)
-	_ = o.decode(learn, 0)
 	buf := make([]byte, batch.Room(batch.CompressionNone, room))
 	open, left := batch.Open(buf, batch.CompressionNone), room
 	var e batch.Encoder
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := o.decode(data, time.Second); err != nil {
+		if err := decode(); err != nil {
 			b.Fatal(err)
 		}
-		e.Reset(exporter, decoder.UnixNano(1_717_200_000_000_000_000), &o.packet)
+		e.Reset(exporter, decoder.UnixNano(1_717_200_000_000_000_000), p)
 		size := e.MaxSize(0, e.Records())
 		if left < size {
 			open, left = batch.Open(buf, batch.CompressionNone), room
@@ -144,9 +175,8 @@ func publishOurs(b *testing.B, learn, data []byte) {
 	report(b)
 }
 
-func publishTheirs(b *testing.B, learn, data []byte) {
+func publishTheirs(b *testing.B, decode func() (any, error)) {
 	b.Helper()
-	g := newTheirs()
 	config, err := (&protoproducer.ProducerConfig{}).Compile()
 	if err != nil {
 		b.Fatal(err)
@@ -156,10 +186,9 @@ func publishTheirs(b *testing.B, learn, data []byte) {
 		b.Fatal(err)
 	}
 	args := &producer.ProduceArgs{Src: exporter, SamplerAddress: exporter.Addr(), TimeReceived: time.Unix(1_717_200_000, 0)}
-	_, _ = g.message(learn)
 	b.ReportAllocs()
 	for b.Loop() {
-		packet, err := g.message(data)
+		packet, err := decode()
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-// Package differential compares the decoders of NetFlow v9 and IPFIX with goflow2's, which others
+// Package differential compares the decoders of NetFlow v9, IPFIX and sFlow with goflow2's, which others
 // wrote: what they find in the same packets, and what that costs. It is a module of its own, so that
 // goflow2 is no dependency of flowpub.
 //
@@ -7,5 +7,6 @@
 //	fields_test.go    which element a field of flowpub's comes from, told once more
 //	fuzz_test.go      the comparison
 //	flowgen_test.go   what goflow2 reads of flowgen's exporters
+//	sflow_test.go     the comparison of sFlow; sflow_generate_test.go makes its datagrams
 //	bench_test.go     the costs
 package differential
