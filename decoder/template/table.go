@@ -149,7 +149,8 @@ type domain struct {
 	key       domainKey
 	owner     *owner
 	entries   rank
-	templates []*entry // in order of their ids; more for other ports are behind by entry.next
+	ids       []uint16 // of its templates, in order
+	templates []*entry // of each id; more for other ports are behind by entry.next
 	state     *state
 	dirty     bool
 }
@@ -399,14 +400,9 @@ func (t *Table) remove(s *shard, e *entry) {
 	}
 }
 
-// place returns where the entries of a template id are, or belong, in d.templates.
-func (d *domain) place(id uint16) (i int, found bool) {
-	return slices.BinarySearchFunc(d.templates, id, func(e *entry, id uint16) int { return int(e.id) - int(id) })
-}
-
 // first returns the first entry of a template id, or nil.
 func (d *domain) first(id uint16) *entry {
-	i, found := d.place(id)
+	i, found := slices.BinarySearch(d.ids, id)
 	if !found {
 		return nil
 	}
@@ -415,17 +411,17 @@ func (d *domain) first(id uint16) *entry {
 
 // link puts an entry in front of the other ports that have its template.
 func (d *domain) link(e *entry) {
-	i, found := d.place(e.id)
+	i, found := slices.BinarySearch(d.ids, e.id)
 	if found {
 		e.next, d.templates[i] = d.templates[i], e
 		return
 	}
-	d.templates = slices.Insert(d.templates, i, e)
+	d.ids, d.templates = slices.Insert(d.ids, i, e.id), slices.Insert(d.templates, i, e)
 }
 
 // unlink takes an entry out of the ports that have its template.
 func (d *domain) unlink(e *entry) {
-	i, _ := d.place(e.id)
+	i, _ := slices.BinarySearch(d.ids, e.id)
 	first := d.templates[i]
 	switch {
 	case first != e:
@@ -436,7 +432,7 @@ func (d *domain) unlink(e *entry) {
 	case e.next != nil:
 		d.templates[i] = e.next
 	default:
-		d.templates = slices.Delete(d.templates, i, i+1)
+		d.ids, d.templates = slices.Delete(d.ids, i, i+1), slices.Delete(d.templates, i, i+1)
 	}
 }
 
