@@ -126,7 +126,8 @@ func (a *agent) frame() []byte {
 		}
 		b = append(b, words(entry)...)
 	}
-	ether, packet := []byte{0x08, 0x00}, []byte(nil)
+	ether := []byte{0x08, 0x00}
+	var packet []byte
 	protocol := []byte{1, 6, 17, 58, 89}[a.below(5)]
 	if a.next()&1 == 0 {
 		packet = a.ipv4(protocol)
