@@ -260,13 +260,16 @@ func (st *state) with(updates []update) (*state, int) {
 	next, left := st, 0
 	for i := range updates {
 		u := &updates[i]
-		if next == st && !st.changedBy(u) {
+		switch {
+		case !next.changedBy(u):
 			continue
-		}
-		if next == st {
+		case !next.hasRoom(u):
+			left++
+			continue
+		case next == st:
 			next = &state{samplers: slices.Clone(st.samplers), counts: st.counts, boot: st.boot}
 		}
-		left += next.apply(u)
+		next.apply(u)
 	}
 	return next, left
 }
@@ -280,25 +283,27 @@ func (st *state) changedBy(u *update) bool {
 	return u.Interval != 0 && (!st.find(u.key, &known) || known != u.Sampling)
 }
 
-// apply changes st, which nobody else sees yet, and returns 1 when there was no room.
-func (st *state) apply(u *update) (left int) {
+// hasRoom reports whether there is room for what an update tells.
+func (st *state) hasRoom(u *update) bool {
+	var known Sampling
+	return u.Interval == 0 || st.counts[u.key.scope] < maxSamplers || st.find(u.key, &known)
+}
+
+// apply changes st, which nobody else sees yet and has room.
+func (st *state) apply(u *update) {
 	if u.boot != 0 {
 		st.boot = u.boot
 	}
 	if u.Interval == 0 {
-		return 0
+		return
 	}
 	i, found := slices.BinarySearchFunc(st.samplers, u.key, func(a sampler, k samplerKey) int { return a.key.compare(k) })
 	if found {
 		st.samplers[i].Sampling = u.Sampling
-		return 0
-	}
-	if st.counts[u.key.scope] >= maxSamplers {
-		return 1
+		return
 	}
 	st.counts[u.key.scope]++
 	st.samplers = slices.Insert(st.samplers, i, sampler{u.key, u.Sampling})
-	return 0
 }
 
 // update is what an options record tells.

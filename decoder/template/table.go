@@ -605,7 +605,11 @@ func (t *Table) learnOptions(src source, updates []update) {
 	}
 	next, left := d.state.with(updates)
 	t.counters.samplersBeyond.Add(uint64(left))
-	if next == d.state || len(next.samplers) > d.state.len() && t.counters.samplers.Load() >= maxAllSamplers {
+	if next == d.state {
+		return
+	}
+	if more := len(next.samplers) - d.state.len(); more > 0 && t.counters.samplers.Load() >= maxAllSamplers {
+		t.counters.samplersBeyond.Add(uint64(more))
 		return
 	}
 	t.setState(d, next)

@@ -370,3 +370,31 @@ func TestChangesAndRestore(t *testing.T) {
 		t.Errorf("%+v, want a removal", stored)
 	}
 }
+
+// A domain's samplers are bounded: those beyond are counted, and those known stay, and are no news each
+// time they are told again.
+func TestSamplersAreBounded(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{Track: true})
+	options := append(be16(be16(be16(nil, 512), 2), 1), 0, 48, 0, 1, 0, 34, 0, 2)
+	var told []byte
+	for id := range byte(70) {
+		told = append(told, id+1, 1, id)
+	}
+	packet := message(set(3, options), set(512, told), set(2, definition(256, field{id: 48, length: 1})), set(256, []byte{64, 65}))
+	news := 0
+	for i := range 3 {
+		if d.decode(t, packet, exporterPort(1, 1), 0) != 2 {
+			t.Fatal("no records")
+		}
+		known, _ := sampling(&d.p.Extensions[0])
+		beyond, _ := sampling(&d.p.Extensions[1])
+		if known != 256+63 || beyond != 0 {
+			t.Errorf("sampler 64 has interval %d, want 319; sampler 65 %d, want none", known, beyond)
+		}
+		d.table.Changes(time.Duration(i)*time.Hour, func(template.Template) {}, func(template.DomainOptions) { news++ })
+	}
+	if s := d.table.Stats(); news != 1 || s.Samplers != 64 || s.SamplersRefused != 3*6 {
+		t.Errorf("%d times news, %+v, want 1, 64 samplers, 18 refused", news, s)
+	}
+}
