@@ -129,7 +129,7 @@ func checkSent(t *testing.T, payload, value []byte) {
 func TestMillionRandomDatagrams(t *testing.T) {
 	const (
 		datagrams = 1_000_000
-		sources   = 50_000 // more than flowpub remembers
+		sources   = 50_000   // more than flowpub remembers
 		mostGrown = 12 << 20 // the index of streams takes 8 MiB, compressors the rest
 	)
 	k := startKafka(t, 4)
