@@ -1,12 +1,14 @@
 package sflow_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/sflow"
@@ -305,5 +307,44 @@ func TestDropReasons(t *testing.T) {
 	t.Parallel()
 	if got := fmt.Sprint(sflow.DropMalformed, sflow.DropLimit); got != "malformed limit" {
 		t.Error(got)
+	}
+}
+
+// The largest datagrams, made to be as dear as can be, take no more memory than a few
+// hundred KiB.
+func TestFloodsAreBounded(t *testing.T) {
+	t.Parallel()
+	const largest = 65507
+	fill := func(part []byte, head int) int { return (largest - head) / len(part) }
+	tiny := opaque(1, words(9, 5, 1, 1, 0, 1, 2, 0))
+	stack := sample(header(13, 2000, repeat(1<<12, 256)))
+	segments := bytes.Repeat(words(2, 0), (largest-200)/8)
+	numbers := repeat(7, (largest-200)/4)
+	records := bytes.Repeat(words(9999, 0), (largest-100)/8)
+	for name, payload := range map[string][]byte{
+		"samples without records":  datagram(fill(tiny, 28), repeated(tiny, fill(tiny, 28))...),
+		"labels":                   datagram(fill(stack, 28), repeated(stack, fill(stack, 28))...),
+		"empty segments of a path": datagram(1, sample(opaque(1003, words(0, 1, 2, 3, uint32(len(segments)/8)), segments, words(0, 0)))),
+		"a path":                   datagram(1, sample(opaque(1003, words(0, 1, 2, 3, 1, 2, uint32(len(numbers)/4)), numbers, words(0, 0)))),
+		"records":                  datagram(1, opaque(1, words(9, 5, 1, 1, 0, 1, 2, uint32(len(records)/8)), records)),
+		"unknown samples":          datagram(1<<30, bytes.Repeat(words(9999, 0), (largest-28)/8)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if len(payload) > largest || len(payload) < largest*9/10 {
+				t.Fatalf("%d bytes", len(payload))
+			}
+			var p decoder.ExportPacket
+			var s sflow.Samples
+			if err := sflow.Decode(payload, &p, &s); err != nil {
+				t.Fatal(err)
+			}
+			checkCounts(t, payload, &p, &s)
+			taken := cap(p.Records)*int(unsafe.Sizeof(decoder.Record{})) + cap(p.Extensions)*int(unsafe.Sizeof(decoder.Extension{})) +
+				cap(p.Numbers)*4 + cap(s.Sources)*int(unsafe.Sizeof(sflow.Source{}))
+			if taken > 512<<10 {
+				t.Errorf("it takes %d KiB, want 512 at most", taken>>10)
+			}
+		})
 	}
 }
