@@ -667,7 +667,7 @@ type FlowRecord struct {
 	// 255; members of sets as if in sequence: sFlow's gateway data. Empty: none, or not carried.
 	BgpAsPath []uint32 `protobuf:"varint,69,rep,packed,name=bgp_as_path,json=bgpAsPath,proto3" json:"bgp_as_path,omitempty"`
 	// BGP communities of the route to the destination, the first 255, each
-	// autonomous system * 65536 + value: element 483, or sFlow's gateway data.
+	// autonomous system * 65536 + value: sFlow's gateway data.
 	// Empty: none, or not carried.
 	BgpCommunities []uint32 `protobuf:"varint,70,rep,packed,name=bgp_communities,json=bgpCommunities,proto3" json:"bgp_communities,omitempty"`
 	// VRF in which the packets came in, 0 to 2^32 - 1: element 234. Zero: as
