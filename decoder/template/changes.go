@@ -2,6 +2,7 @@ package template
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
@@ -10,6 +11,9 @@ import (
 // announceInterval is how often a template's changes are told at most: of those in
 // between, the last one is.
 const announceInterval = time.Second
+
+// fewUntold is how many changes of a shard may be untold before those that are gone are looked for.
+const fewUntold = 64
 
 // maxGone bounds the removed templates of a shard that have not been told.
 const maxGone = 1024
@@ -60,10 +64,26 @@ type ScopedSampling struct {
 
 // announce has a change told.
 func (t *Table) announce(s *shard, e *entry) {
-	if t.tracking && !e.dirty {
-		e.dirty = true
-		s.dirty = append(s.dirty, e)
+	if !t.tracking || e.dirty {
+		return
 	}
+	if len(s.dirty) >= fewUntold+2*s.entries.count {
+		s.dirty = slices.DeleteFunc(s.dirty, func(e *entry) bool { return e.removed })
+	}
+	e.dirty = true
+	s.dirty = append(s.dirty, e)
+}
+
+// announceOptions has told what is new of a domain's options.
+func (t *Table) announceOptions(s *shard, d *domain) {
+	if !t.tracking || d.dirty {
+		return
+	}
+	if len(s.news) >= fewUntold+2*len(s.domains) {
+		s.news = slices.DeleteFunc(s.news, func(d *domain) bool { return d.state == nil })
+	}
+	d.dirty = true
+	s.news = append(s.news, d)
 }
 
 // Changes calls the functions with what has changed since the last call, a template at most

@@ -614,10 +614,7 @@ func (t *Table) learnOptions(src source, updates []update) {
 	}
 	t.setState(d, next)
 	d.owner.agree()
-	if t.tracking && !d.dirty {
-		d.dirty = true
-		s.news = append(s.news, d)
-	}
+	t.announceOptions(s, d)
 }
 
 // setState replaces what a domain's options have told.

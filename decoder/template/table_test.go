@@ -398,3 +398,22 @@ func TestSamplersAreBounded(t *testing.T) {
 		t.Errorf("%d times news, %+v, want 1, 64 samplers, 18 refused", news, s)
 	}
 }
+
+// What is new is bounded while nobody asks, however much comes and goes.
+func TestUntoldChangesAreBounded(t *testing.T) {
+	before := heap()
+	d := newDecoder(template.Config{Track: true})
+	options := append(be16(be16(be16(nil, 512), 2), 1), 0, 48, 0, 1, 0, 34, 0, 2)
+	packet := message(set(3, options), set(512, []byte{1, 0, 9}))
+	for i := range 400_000 {
+		d.decode(t, packet, exporterPort(i, 1), 0)
+	}
+	if taken := heap() - before; taken > 64<<20 {
+		t.Errorf("%d MiB, want 64 at most", taken>>20)
+	}
+	templates, domains := 0, 0
+	d.table.Changes(0, func(template.Template) { templates++ }, func(template.DomainOptions) { domains++ })
+	if templates != 65536 || domains != 65536 {
+		t.Errorf("%d templates and %d domains are new, want those that are there: 65536", templates, domains)
+	}
+}
