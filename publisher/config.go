@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/internal/config/variable"
+	"github.com/flowpub/flowpub/internal/notice"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/cluster"
 	"github.com/flowpub/flowpub/publisher/registry"
 )
 
@@ -69,7 +71,7 @@ type Config struct {
 	// is given. It is as Topic, and none of those for flow records.
 	DeadLetterTopic string
 	// CreateTopic, when not zero, has a missing topic created with that shape.
-	CreateTopic TopicShape
+	CreateTopic cluster.TopicShape
 	// Value is how a Kafka message's value holds its flow record.
 	Value Value
 	// Registry is where ValueConfluent gets the id of the schema; else nil.
@@ -160,7 +162,7 @@ func (c Config) Validate() error {
 		variable.In(variable.Value, c.Value.Validate()),
 		variable.In(variable.TopicRoutes, c.validateRoutes()),
 		variable.In(variable.DeadLetterTopic, c.validateDeadLetters()),
-		variable.In(variable.CreateTopic, c.CreateTopic.validate()),
+		variable.In(variable.CreateTopic, c.CreateTopic.Validate()),
 		c.validateRegistry(),
 		c.auth().Validate(),
 	)...)
@@ -176,6 +178,15 @@ func (c Config) validateRegistry() error {
 		return variable.Mistake(variable.Value, "publisher: there is a schema registry, but values are %v: make them %v, or remove it", c.Value, ValueConfluent)
 	}
 	return c.Registry.Validate()
+}
+
+// cluster is which cluster it is, and about what it is asked.
+func (c Config) cluster(log *slog.Logger, notices *notice.Limiter) *cluster.Config {
+	return &cluster.Config{
+		Brokers: c.Brokers, ClientID: c.ClientID, Auth: c.auth(), Topics: c.topics(), DeadLetters: c.DeadLetterTopic,
+		CreateTopic: c.CreateTopic, Unacknowledged: c.Acks == AcksNone, Idempotent: c.Idempotent, Required: c.IdempotentRequired,
+		Log: log, Notices: notices,
+	}
 }
 
 // auth is how connections are encrypted and authenticated.

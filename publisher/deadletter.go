@@ -28,6 +28,8 @@ const (
 	// deadLetterPatience is the longest wait for them at the end, when all flow
 	// records are settled.
 	deadLetterPatience = 2 * time.Second
+	// deadLetterTimeout bounds a request.
+	deadLetterTimeout = 10 * time.Second
 	// deadLetterPause is the wait after a failed attempt.
 	deadLetterPause = time.Second
 )

@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 const testDead = "dead"
@@ -111,7 +113,7 @@ func TestDeadLetterOutcomes(t *testing.T) {
 			if err := broker.CreateTopic(testDead, 1, nil); err != nil {
 				t.Fatal(err)
 			}
-			p.cluster.refreshSoon()
+			p.cluster.Refresh()
 			eventually(t, 20*time.Second, "each has an outcome", func() bool {
 				var sum uint64
 				for _, n := range p.Stats().DeadLetters {
@@ -206,7 +208,7 @@ func TestDeadLettersAtTheEnd(t *testing.T) {
 	broker := startBroker(t, 1)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
 		withDead(c)
-		c.CreateTopic = TopicShape{2, 1}
+		c.CreateTopic = cluster.TopicShape{Partitions: 2, Replicas: 1}
 	})
 	eventually(t, 15*time.Second, "the topic is created", func() bool { return p.letters.partitions.Load() == 2 })
 	bury(p, "short", 200)

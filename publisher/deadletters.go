@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // deadLetters takes datagrams to their topic, in a goroutine of its own and with
@@ -93,19 +94,14 @@ func (r *rateLimit) allow(now time.Time) bool {
 }
 
 // learn takes over what the cluster says of the topic.
-func (d *deadLetters) learn(m *topicMetadata, brokers int) {
-	if m.err == nil {
-		d.partitions.Store(int32(len(m.leaders)))
+func (d *deadLetters) learn(m *cluster.Topic) {
+	if m.Err == nil {
+		d.partitions.Store(int32(len(m.Leaders)))
 		signal(d.wake)
 		return
 	}
-	cfg := &d.pub.cfg
-	cure := localKind(m.err).cure
-	if errors.Is(m.err, kafka.UnknownTopicOrPartition) {
-		cure = cfg.missingCure(cfg.DeadLetterTopic, brokers)
-	}
 	d.pub.notices.Warn("dead_letter_topic", "no metadata of the topic for dead letters, trying again",
-		"topic", cfg.DeadLetterTopic, "error", m.err, "cure", cure)
+		"topic", d.pub.cfg.DeadLetterTopic, "error", m.Err, "cure", m.Cure)
 }
 
 // run delivers until ctx ends.
@@ -225,8 +221,7 @@ func (d *deadLetters) produce(ctx context.Context, letters []letter, partition i
 	for i := range letters {
 		records[i] = letters[i].record()
 	}
-	l := d.pub.cluster.link.Load()
-	client := kafka.Client{Addr: l.addr, Transport: l, Timeout: controlTimeout}
+	client := kafka.Client{Addr: kafka.TCP(d.pub.cfg.Brokers...), Transport: d.pub.cluster, Timeout: deadLetterTimeout}
 	response, err := client.Produce(ctx, &kafka.ProduceRequest{
 		Topic: d.pub.cfg.DeadLetterTopic, Partition: partition, RequiredAcks: kafka.RequiredAcks(d.pub.cfg.Acks),
 		Records: kafka.NewRecordReader(records...),
@@ -237,7 +232,7 @@ func (d *deadLetters) produce(ctx context.Context, letters []letter, partition i
 	case err == nil && response != nil: // there is none without acknowledgements
 		err = response.Error
 	}
-	return d.pub.cluster.discreet(err)
+	return d.pub.cluster.Discreet(err)
 }
 
 // settle books the outcome of letters.

@@ -14,7 +14,7 @@ func (p *Publisher) complain(part *partition, b *pending, o outcome) {
 	args := []any{"topic", part.topic.name, "partition", part.number, "error", sentence(o.err)}
 	cure := o.cure
 	if leader, err := part.topic.seen.Load().leader(part.number); err == nil {
-		address := p.cluster.learned(leader)
+		address := p.cluster.Address(leader)
 		args = append(args, "broker", leader, "address", address)
 		cure = p.cureAt(address, o.failure)
 	}

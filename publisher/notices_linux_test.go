@@ -20,7 +20,7 @@ func TestAdvertisedListenerSilent(t *testing.T) {
 	var log logBuffer
 	p := startPublisher(t, []string{listener.address()}, func(c *Config) { c.Logger = log.logger() })
 	publish(t, p, 0, 10, 30)
-	eventually(t, 3*dialTimeout, "the address and the cure are told", func() bool {
+	eventually(t, 30*time.Second, "the address and the cure are told", func() bool {
 		return log.has("broker=0 address="+listener.told+" ") && log.has("advertised.listeners: if the broker runs")
 	})
 	if errors := p.Stats().ProduceErrors; errors["timeout"] == 0 {

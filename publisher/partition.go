@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // partition owns everything of one partition of a topic: the batch being
@@ -47,7 +48,7 @@ type partition struct {
 	after    time.Time // no attempt before
 
 	// sequence is the next sequence number under producer.
-	producer producer
+	producer cluster.Producer
 	sequence int32
 	// renew asks for a new producer id before the next batch is sent, since the
 	// next sequence numbers may be in Kafka with other records.

@@ -256,7 +256,7 @@ func TestPeersThatAreNoBrokers(t *testing.T) {
 			if !log.has(test.cure) {
 				t.Errorf("the log lacks the cure %q", test.cure)
 			}
-			if err := p.cluster.reached(); err != nil && kinds.Of(err).Name != test.kind.Name {
+			if err := p.cluster.Problem(); err != nil && kinds.Of(err).Name != test.kind.Name {
 				t.Errorf("%v is of kind %q, want %q", err, kinds.Of(err).Name, test.kind.Name)
 			}
 			if s := p.Stats(); s.Buffered != 30 || s.Idempotent {
@@ -296,7 +296,7 @@ func TestThrottleTimesAreBounded(t *testing.T) {
 	if paused := p.Stats().ThrottleSeconds; paused != 60 || !log.has("a broker asks for a pause") {
 		t.Errorf("paused for %v s, want 60, and told", paused)
 	}
-	until := p.throttles.of(broker.Address)
+	until := p.cluster.PausedUntil(1)
 	if left := time.Until(until); left <= 0 || left > time.Minute {
 		t.Errorf("the pause is %v more", left)
 	}
@@ -305,7 +305,7 @@ func TestThrottleTimesAreBounded(t *testing.T) {
 		t.Errorf("delivered %d in the pause, want 30", p.Stats().Delivered)
 	}
 	broker.Hangup()
-	p.cluster.link.Load().close()
+	p.cluster.Close()
 	eventually(t, 10*time.Second, "what came in the pause is delivered", func() bool { return p.Stats().Delivered == 60 })
 }
 

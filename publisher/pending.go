@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // pending is a batch of one partition from the first record appended to the last
@@ -27,16 +28,8 @@ type pending struct {
 	refusals int
 }
 
-// producer is what InitProducerId handed out. generation counts those of this
-// process, from 1 on; 0 means none.
-type producer struct {
-	id         int64
-	epoch      int16
-	generation int
-}
-
 // noProducer is what a batch carries that brokers need not recognise.
-var noProducer = producer{id: -1, epoch: -1}
+var noProducer = cluster.Producer{ID: -1, Epoch: -1}
 
 // half makes b, which has been split, one of its halves, and returns the second
 // with as much of b's past as matters. Neither has an identity.
@@ -46,9 +39,9 @@ func (b *pending) half(second batch.Batch) *pending {
 }
 
 // stamp gives b its identity for all attempts to come.
-func (b *pending) stamp(p producer, sequence int32) {
+func (b *pending) stamp(p cluster.Producer, sequence int32) {
 	b.stamped = true
-	b.Stamp(p.id, p.epoch, sequence)
+	b.Stamp(p.ID, p.Epoch, sequence)
 }
 
 // nextSequence is the sequence number after n records from one on: it goes from

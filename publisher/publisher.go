@@ -16,6 +16,7 @@ import (
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/notice"
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // The errors of Publish.
@@ -44,7 +45,7 @@ type Publisher struct {
 	notices *notice.Limiter
 	budget  *budget
 	sealers chan *batch.Sealer
-	cluster *cluster
+	cluster *cluster.Cluster
 	sender  *sender
 	topics  []*topic // the first is Config.Topic's
 	routes  *routes
@@ -54,7 +55,6 @@ type Publisher struct {
 	bufferEnough   atomic.Int64 // what the budget should be at least
 	failures       *failureCounts
 	produceSeconds *histogram
-	throttles      throttles
 
 	ctx      context.Context // ends when no more attempts are to be made
 	cancel   context.CancelFunc
@@ -91,7 +91,7 @@ func New(cfg Config) (*Publisher, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	var err error
-	if p.cluster, err = newCluster(p); err != nil {
+	if p.cluster, err = cluster.New(p.ctx, cfg.cluster(p.log, p.notices), watch{p}); err != nil {
 		p.cancel()
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func New(cfg Config) (*Publisher, error) {
 		p.schemas.warn()
 		p.working.Go(func() { p.schemas.run(p.ctx) })
 	}
-	p.working.Go(func() { p.cluster.run(p.ctx) })
+	p.working.Go(func() { p.cluster.Run(p.ctx) })
 	p.working.Go(func() { p.sender.run(p.ctx) })
 	return p, nil
 }
@@ -161,11 +161,11 @@ func (p *Publisher) Stats() Stats {
 		ProduceErrors:      p.failures.snapshot(),
 		ProduceSeconds:     p.produceSeconds.snapshot(),
 		TopicWarnings:      p.warnings(),
-		Idempotent:         p.cluster.idempotent(),
-		ThrottleSeconds:    p.throttles.seconds(),
+		Idempotent:         p.cluster.Idempotent(),
+		ThrottleSeconds:    p.cluster.ThrottleSeconds(),
 		Partitions:         partitions,
 		PartitionsFailing:  total.failing,
-		Unreached:          p.cluster.reached() != nil,
+		Unreached:          p.cluster.Problem() != nil,
 		DeadLetters:        p.letters.snapshot(),
 		SchemasMissing:     p.awaitingSchemas(),
 	}
@@ -209,7 +209,7 @@ func (p *Publisher) Missing() []string {
 			missing = append(missing, fmt.Sprintf("the schema registry has given no id for subject %q: %v", t.subject(), s.problem))
 		}
 	}
-	if missing == nil && !p.cluster.producerReady() {
+	if missing == nil && !p.cluster.Sendable() {
 		missing = append(missing, "Kafka has given no producer id yet")
 	}
 	return missing
@@ -244,7 +244,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 	p.cancel()
 	p.working.Wait()
 	p.letters.discard()
-	p.cluster.link.Load().close()
+	p.cluster.Close()
 	shutdown, unconfirmed := p.discard()
 	p.budget.close()
 	if shutdown+unconfirmed > 0 {

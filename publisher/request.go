@@ -78,7 +78,7 @@ func (p *Publisher) produce(ctx context.Context, items []item) []outcome {
 		sets[i] = &recordSet{batch: items[i].batch.Bytes()}
 	}
 	began := time.Now()
-	response, err := p.cluster.roundTrip(ctx, &rawproduce.Request{
+	response, err := p.cluster.Do(ctx, &rawproduce.Request{
 		Acks:    int16(p.cfg.Acks),
 		Timeout: int32(p.cfg.RequestTimeout.Milliseconds() / 2),
 		Topics:  byTopic(items, sets),
@@ -97,7 +97,7 @@ func (p *Publisher) produce(ctx context.Context, items []item) []outcome {
 			outcomes[i] = outcome{verdict: delivered}
 		default:
 			outcomes[i] = answerFor(answer, items[i].partition)
-			outcomes[i].err = p.cluster.discreet(outcomes[i].err)
+			outcomes[i].err = p.cluster.Discreet(outcomes[i].err)
 		}
 	}
 	return outcomes

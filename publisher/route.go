@@ -43,15 +43,6 @@ func (c Config) topics() []string {
 	return names
 }
 
-// allTopics is topics, and the one for dead letters at the end, if there is one.
-func (c Config) allTopics() []string {
-	names := c.topics()
-	if c.DeadLetterTopic != "" {
-		names = append(names, c.DeadLetterTopic)
-	}
-	return names
-}
-
 // LeastBufferBytes is the least that BufferBytes may be with the topics of c:
 // MinBufferBytes, or 1 MiB for each topic if that is more; with ValueJSON twice as
 // much, or 4 MiB for each topic.

@@ -87,7 +87,7 @@ func (s *schemas) ask(ctx context.Context) (left bool) {
 func (s *schemas) learn(t *topic, id uint32) {
 	t.schema.Store(&awaitedSchema{id: id})
 	s.pub.log.Info("the schema of the flow records is in the registry", "topic", t.name, "subject", t.subject(), "schema_id", id)
-	s.pub.cluster.refreshSoon()
+	s.pub.cluster.Refresh()
 }
 
 // fail notes and tells why a topic has no id, and tells whether that holds for all

@@ -18,6 +18,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/testca"
 	"github.com/flowpub/flowpub/publisher/auth"
+	"github.com/flowpub/flowpub/publisher/cluster"
 	kinds "github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -66,8 +67,8 @@ func TestTLSProblems(t *testing.T) {
 				missing := p.Missing()
 				return len(missing) == 1 && strings.Contains(missing[0], "tls: ")
 			})
-			if kind := kinds.Of(p.cluster.reached()); kind.Name != kinds.TLS.Name {
-				t.Errorf("%v is of kind %q, want %q", p.cluster.reached(), kind.Name, kinds.TLS.Name)
+			if kind := kinds.Of(p.cluster.Problem()); kind.Name != kinds.TLS.Name {
+				t.Errorf("%v is of kind %q, want %q", p.cluster.Problem(), kind.Name, kinds.TLS.Name)
 			}
 			if s := p.Stats(); s.Buffered != 300 {
 				t.Errorf("buffered %d, want 300", s.Buffered)
@@ -109,7 +110,7 @@ func TestPasswordIsReadAgain(t *testing.T) {
 	})
 	n := publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the reason is told", func() bool {
-		kind := kinds.Of(p.cluster.reached())
+		kind := kinds.Of(p.cluster.Problem())
 		return kind == kinds.Lost && strings.Contains(kind.Cure, "password")
 	})
 	if missing := p.Missing(); len(missing) != 1 || strings.Contains(missing[0], "wrong-password") {
@@ -225,7 +226,7 @@ func TestAnswersThatRepeatASecret(t *testing.T) {
 		withDead(c)
 		c.SASL = &auth.SASL{Mechanism: auth.Plain, Username: "router", Password: password}
 		c.Routes = []Route{{Network: netip.MustParsePrefix("198.51.100.0/24"), Topic: "missing"}}
-		c.CreateTopic = TopicShape{Partitions: 1, Replicas: 1}
+		c.CreateTopic = cluster.TopicShape{Partitions: 1, Replicas: 1}
 		c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	publish(t, p, 0, 10, 30)

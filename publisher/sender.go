@@ -233,8 +233,8 @@ func (s *sender) open(leader int32, now time.Time, alone bool) *request {
 		b = &broker{inOrder: s.pub.cfg.Acks == AcksNone}
 		s.brokers[leader] = b
 	}
-	b.throttle(s.pub.throttles.of(s.pub.cluster.learned(leader)))
-	if !s.pub.cluster.producerReady() || !b.begin(now, alone) {
+	b.throttle(s.pub.cluster.PausedUntil(leader))
+	if !s.pub.cluster.Sendable() || !b.begin(now, alone) {
 		return nil
 	}
 	return &request{broker: b, alone: alone}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 const (
@@ -64,16 +66,16 @@ func (p *Publisher) divide(part *partition, b *pending) error {
 // identify stamps b with the partition's next sequence numbers, if brokers are
 // to recognise it.
 func (p *partition) identify(ctx context.Context, b *pending) error {
-	if p.renew || p.producer.generation == 0 {
+	if p.renew || p.producer.Generation == 0 {
 		known := 0
 		if p.renew {
-			known = p.producer.generation
+			known = p.producer.Generation
 		}
-		id, err := p.pub.cluster.producerAfter(ctx, known)
-		if errors.Is(err, errNotIdempotent) {
+		id, err := p.pub.cluster.ProducerAfter(ctx, known)
+		if errors.Is(err, cluster.ErrNotIdempotent) {
 			// Nothing is forgotten: once there are ids again, the next batch, or the
 			// next attempt with this one, needs a newer one than the last.
-			b.Stamp(noProducer.id, noProducer.epoch, -1)
+			b.Stamp(noProducer.ID, noProducer.Epoch, -1)
 			return nil
 		}
 		if err != nil {
@@ -93,7 +95,7 @@ func (p *Publisher) settle(part *partition, b *pending, o outcome) {
 		p.failures.add(o.name)
 		p.complain(part, b, o)
 		if o.moved {
-			p.cluster.refreshSoon()
+			p.cluster.Refresh()
 		}
 		if o.verdict == tooLarge && b.Records() > 1 {
 			part.topic.lowerMessageLimit(len(b.Bytes()) / 2)

@@ -2,16 +2,15 @@ package publisher
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // topic owns everything of one Kafka topic: where its records go, what the
@@ -39,7 +38,6 @@ type topic struct {
 	// far as known; else 0.
 	messageLimit atomic.Int64
 	warnings     *topicWarnings
-	checked      time.Time // when its settings were last looked at
 }
 
 // sighted is what is known of a topic in the cluster. It is immutable.
@@ -108,33 +106,20 @@ func (t *topic) unreached(problem error) {
 	t.seen.Store(&sighted{leaders: before.leaders, problem: problem, gone: before.gone})
 }
 
-// learn takes over what the cluster says of the topic, of which brokers is how
-// many it has.
-func (t *topic) learn(m *topicMetadata, brokers int) {
-	if m.err != nil {
-		t.missed(m.err, brokers)
+// learn takes over what the cluster says of the topic.
+func (t *topic) learn(m *cluster.Topic) {
+	if m.Err != nil {
+		gone := errors.Is(m.Err, kafka.UnknownTopicOrPartition)
+		t.seen.Store(&sighted{leaders: t.seen.Load().leaders, problem: m.Err, gone: gone})
+		t.pub.notices.Warn("metadata "+t.name, "no metadata of the topic, trying again", "topic", t.name, "error", sentence(m.Err), "cure", m.Cure)
 		return
 	}
-	t.seen.Store(&sighted{leaders: m.leaders})
-	if known := len(t.layout.Load().partitions); known > len(m.leaders) {
+	t.seen.Store(&sighted{leaders: m.Leaders})
+	if known := len(t.layout.Load().partitions); known > len(m.Leaders) {
 		t.pub.notices.Warn("fewer_partitions "+t.name, "the topic has fewer partitions than before: records for those that are gone cannot be delivered",
-			"topic", t.name, "partitions", len(m.leaders), "before", known, "cure", "restart this program; it learns the number anew")
+			"topic", t.name, "partitions", len(m.Leaders), "before", known, "cure", "restart this program; it learns the number anew")
 	}
-	t.adopt(len(m.leaders))
-}
-
-// missed notes why there is no metadata of the topic.
-func (t *topic) missed(err error, brokers int) {
-	gone := errors.Is(err, kafka.UnknownTopicOrPartition)
-	cure := localKind(err).cure
-	if gone {
-		cure = t.pub.cfg.missingCure(t.name, brokers)
-	}
-	if refusal := t.pub.cluster.creator.refusal(t.name); gone && refusal != nil {
-		err = fmt.Errorf("%w: %w", err, refusal)
-	}
-	t.seen.Store(&sighted{leaders: t.seen.Load().leaders, problem: err, gone: gone})
-	t.pub.notices.Warn("metadata "+t.name, "no metadata of the topic, trying again", "topic", t.name, "error", sentence(err), "cure", cure)
+	t.adopt(len(m.Leaders))
 }
 
 // lowerMessageLimit notes that the topic takes no batch larger than n bytes.

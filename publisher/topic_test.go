@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // testCustomer is the topic of those test exporters that are in testNetwork: 7
@@ -253,7 +255,7 @@ func TestSeveralTopicsAreCreated(t *testing.T) {
 	broker := startBroker(t, 1)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
 		c.Routes = []Route{{testNetwork, testCustomer}, {netip.MustParsePrefix("192.0.2.8/29"), "other"}}
-		c.CreateTopic = TopicShape{4, 1}
+		c.CreateTopic = cluster.TopicShape{Partitions: 4, Replicas: 1}
 	})
 	n := publish(t, p, 0, 160, 30)
 	closeWithin(t, p, 20*time.Second)

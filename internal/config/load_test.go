@@ -15,6 +15,7 @@ import (
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/publisher"
 	"github.com/flowpub/flowpub/publisher/auth"
+	"github.com/flowpub/flowpub/publisher/cluster"
 	"github.com/flowpub/flowpub/publisher/registry"
 )
 
@@ -115,7 +116,7 @@ func TestLoad(t *testing.T) {
 			}
 			p.DeadLetterTopic = "dead"
 			p.Value = publisher.ValueProtobufDelimited
-			p.CreateTopic = publisher.TopicShape{Partitions: 24, Replicas: 3}
+			p.CreateTopic = cluster.TopicShape{Partitions: 24, Replicas: 3}
 			p.Compression, p.Partitioner = publisher.CompressionLZ4, publisher.PartitionerFNV1a
 			p.Linger, p.BatchBytes, p.BufferBytes = time.Second, 65536, 33554432
 			p.Acks, p.Idempotent = publisher.AcksLeader, false

@@ -3,6 +3,7 @@ package config
 import (
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/publisher"
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // Prefix begins the name of every variable.
@@ -42,7 +43,7 @@ type settings struct {
 	Topic       string                `env:"KAFKA_TOPIC" envDefault:"flows" unit:"name" help:"topic that receives the flow records"`
 	TopicRoutes routes                `env:"KAFKA_TOPIC_ROUTES" default:"none" unit:"CIDR=name, comma-separated" help:"topics for the flow records of some exporters; the longest network wins"`
 	DeadLetters string                `env:"KAFKA_DEAD_LETTER_TOPIC" default:"none" unit:"name" help:"topic for datagrams that could not be decoded"`
-	CreateTopic publisher.TopicShape  `env:"KAFKA_CREATE_TOPIC" default:"none" unit:"partitions,replication" help:"have a missing topic created, as in 12,3"`
+	CreateTopic cluster.TopicShape    `env:"KAFKA_CREATE_TOPIC" default:"none" unit:"partitions,replication" help:"have a missing topic created, as in 12,3"`
 	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf, protobuf-delimited, confluent or json" help:"how a message's value holds its flow record"`
 	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`
 	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4, lz4-fast or zstd" help:"compression of record batches"`

@@ -16,6 +16,7 @@ import (
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 	"github.com/flowpub/flowpub/publisher/auth"
+	kafkacluster "github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // asGuest authenticates as somebody who needs permission.
@@ -76,7 +77,7 @@ func (s *secured) noCreatePermission(t *testing.T) {
 	p := startPublisher(t, []string{s.addresses["GUEST"]}, open, func(cfg *publisher.Config) {
 		cfg.SASL = asGuest(guest, guestPassword)
 		cfg.Routes = append(routesOf(40, wanted), routesOf(41, hidden)...)
-		cfg.CreateTopic = publisher.TopicShape{Partitions: 2, Replicas: 1}
+		cfg.CreateTopic = kafkacluster.TopicShape{Partitions: 2, Replicas: 1}
 	})
 	flowing, creating, seeing := newTraffic(39), newTraffic(40), newTraffic(41)
 	for _, tr := range []traffic{creating, seeing, flowing} {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
+	kafkacluster "github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // Keys go to the partitions that other producers choose for them: Kafka's own,
@@ -108,7 +109,7 @@ func (c *cluster) topicCreatedByPublisher(t *testing.T) {
 	var replicas []*publisher.Publisher
 	for _, tr := range trs {
 		p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
-			cfg.CreateTopic = publisher.TopicShape{Partitions: 5, Replicas: 1}
+			cfg.CreateTopic = kafkacluster.TopicShape{Partitions: 5, Replicas: 1}
 		})
 		tr.publish(t, p, 10, 30)
 		replicas = append(replicas, p)
@@ -130,7 +131,7 @@ func (c *cluster) topicCannotBeCreated(t *testing.T) {
 	name := newName("impossible")
 	tr := newTraffic(30)
 	p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
-		cfg.CreateTopic = publisher.TopicShape{Partitions: 1, Replicas: 100}
+		cfg.CreateTopic = kafkacluster.TopicShape{Partitions: 1, Replicas: 100}
 	})
 	tr.publish(t, p, 1, 30)
 	testwait.Until(t, 30*time.Second, "the reason is told", func() bool {

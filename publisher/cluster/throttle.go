@@ -1,14 +1,12 @@
-package publisher
+package cluster
 
 import (
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/flowpub/flowpub/publisher/answers"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // throttles is until when brokers want to be sent no batches, by the addresses of the
@@ -51,22 +49,20 @@ func (t *throttles) seconds() float64 {
 	return t.paused.Seconds()
 }
 
-// newChecker returns what checks the answers of brokers.
-func (p *Publisher) newChecker() *answers.Checker {
-	c := &answers.Checker{TLS: p.cfg.TLS != nil, Throttled: p.throttled}
-	if p.cfg.SASL != nil {
-		c.Mechanism = strings.ToUpper(p.cfg.SASL.Mechanism)
-	}
-	return c
-}
+// PausedUntil is until when a broker wants to be sent no batches; zero if it did not
+// say so.
+func (c *Cluster) PausedUntil(broker int32) time.Time { return c.throttles.of(c.Address(broker)) }
+
+// ThrottleSeconds adds up all pauses that brokers asked for.
+func (c *Cluster) ThrottleSeconds() float64 { return c.throttles.seconds() }
 
 // throttled notes and tells that a broker asks for a pause; 0: that it is void.
-func (p *Publisher) throttled(address string, pause time.Duration) {
-	p.throttles.set(address, pause, time.Now())
+func (c *Cluster) throttled(address string, pause time.Duration) {
+	c.throttles.set(address, pause, time.Now())
 	if pause == 0 {
-		p.sender.poke()
+		c.observer.Ready()
 		return
 	}
-	p.notices.Warn("throttled", "a broker asks for a pause, and is sent no flows until it is over",
-		"address", address, "pause", pause, "cure", kinds.Of(kafka.ThrottlingQuotaExceeded).Cure)
+	c.cfg.Notices.Warn("throttled", "a broker asks for a pause, and is sent no flows until it is over",
+		"address", address, "pause", pause, "cure", failure.Of(kafka.ThrottlingQuotaExceeded).Cure)
 }

@@ -1,4 +1,4 @@
-package publisher
+package cluster
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ import (
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/answers"
 	"github.com/flowpub/flowpub/publisher/auth"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // mutation is how a broker changes its answer to one kind of request.
@@ -50,6 +51,9 @@ func (m *mutation) apply(frame []byte) []byte {
 	}
 	return frame
 }
+
+// mostForAPeer bounds the memory that may be used up for one, whatever it answers.
+const mostForAPeer = 32 << 20
 
 // allocated is how much memory was ever allocated.
 func allocated() uint64 {
@@ -104,13 +108,13 @@ const (
 // try makes every request of a broker that alters one kind of answer.
 func (b *alteringBroker) try(tb testing.TB, mode uint8, m *mutation) {
 	tb.Helper()
-	cfg := DefaultConfig()
+	cfg := Config{Topics: []string{fakebroker.Topic}}
 	address := b.clear
 	if mode&alteredTLS != 0 {
-		cfg.TLS, address = &auth.TLS{Insecure: true}, b.encrypted
+		cfg.Auth.TLS, address = &auth.TLS{Insecure: true}, b.encrypted
 	}
 	if mode&alteredSASL != 0 {
-		cfg.SASL = &auth.SASL{Mechanism: auth.Plain, Username: "router", Password: "hunter2-hunter2"}
+		cfg.Auth.SASL = &auth.SASL{Mechanism: auth.Plain, Username: "router", Password: "hunter2-hunter2"}
 	}
 	b.current.Store(m)
 	goroutines, before := runtime.NumGoroutine(), allocated()
@@ -173,14 +177,14 @@ func converse(tb testing.TB, cfg *Config, address string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
 	defer cancel()
-	secret, err := cfg.auth().Load(nil)
+	secret, err := cfg.Auth.Load(nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	l := newLink(ctx, cfg, secret, new(answers.Checker), address)
 	defer l.close()
 	if _, err := l.ask(ctx, []string{fakebroker.Topic}); err != nil {
-		kinds.Of(err)
+		failure.Of(err)
 		return
 	}
 	for _, r := range []kafka.Request{
@@ -189,14 +193,14 @@ func converse(tb testing.TB, cfg *Config, address string) {
 		&describeconfigs.Request{Resources: []describeconfigs.RequestResource{{ResourceType: 2, ResourceName: fakebroker.Topic}}},
 		&rawproduce.Request{Acks: 1, Timeout: 1, Topics: []rawproduce.RequestTopic{{
 			Topic:      fakebroker.Topic,
-			Partitions: []rawproduce.RequestPartition{{RecordSet: protocol.RawRecordSet{Reader: &recordSet{batch: []byte("batch")}}}},
+			Partitions: []rawproduce.RequestPartition{{RecordSet: protocol.RawRecordSet{Reader: strings.NewReader("\x00\x00\x00\x05batch")}}},
 		}}},
 	} {
 		requestCtx, done := context.WithTimeout(ctx, 200*time.Millisecond)
 		_, err := l.RoundTrip(requestCtx, l.addr, r)
 		done()
 		if err != nil {
-			kinds.Of(err)
+			failure.Of(err)
 		}
 	}
 }

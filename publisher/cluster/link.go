@@ -1,4 +1,4 @@
-package publisher
+package cluster
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/flowpub/flowpub/publisher/answers"
 	"github.com/flowpub/flowpub/publisher/auth"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // link is a client of the cluster, and the broker from which that learns who
@@ -37,7 +37,7 @@ type link struct {
 
 // errLinkClosed is what a request gets that comes too late. Nothing of it has
 // been sent.
-var errLinkClosed = errors.New("publisher: the connections have been replaced")
+var errLinkClosed = errors.New("the connections have been replaced")
 
 // newLink returns a link to a broker, which is not connected yet. What the
 // client does by itself ends with ctx.
@@ -59,7 +59,7 @@ func newLink(ctx context.Context, cfg *Config, secret *auth.Credentials, checker
 		cancel()
 		transport.CloseIdleConnections()
 	}
-	if cfg.Acks == AcksNone {
+	if cfg.Unacknowledged {
 		l.transport = &soleTransport{inner: transport, connections: newSoleConnections()}
 	}
 	return l
@@ -79,7 +79,7 @@ func (l *link) close() {
 	l.closed = true
 }
 
-// begin tells whether a request may be made: after close none may.
+// begin reports whether a request may be made: after close none may.
 func (l *link) begin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +130,7 @@ func exchange[A kafka.Response](ctx context.Context, l *link, r kafka.Request) (
 	return answer, err
 }
 
-// refresh has the client fetch metadata anew, and tells whether it did. Creating
+// refresh has the client fetch metadata anew, and reports whether it did. Creating
 // no topics at all has that effect and keeps the connections. Whether metadata
 // came is not told then, so the broker it comes from has to show first that it
 // answers.
@@ -193,7 +193,7 @@ func (l *link) metadata(ctx context.Context, topics []string) (*metadata.Respons
 		err = fmt.Errorf("it was asked for %d topics and tells of %d", len(topics), len(meta.Topics))
 	}
 	if err != nil {
-		return nil, kinds.At(l.addr.String(), err)
+		return nil, failure.At(l.addr.String(), err)
 	}
 	return meta, nil
 }
@@ -269,15 +269,15 @@ func firstAnswer(ctx context.Context, topics []string, links []*link) (first lin
 				if first.err == nil {
 					first.err = a.err
 				}
-				giveUp = giveUp || localKind(a.err).identity
+				giveUp = giveUp || failure.Of(a.err).Identity
 			}
 		}
 	}
 }
 
-// answered tells whether an error is none, or a broker's answer that is not about
+// answered reports whether an error is none, or a broker's answer that is not about
 // who we are.
 func answered(err error) bool {
 	var code kafka.Error
-	return err == nil || errors.As(err, &code) && !localKind(err).identity
+	return err == nil || errors.As(err, &code) && !failure.Of(err).Identity
 }

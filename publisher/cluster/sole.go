@@ -1,4 +1,4 @@
-package publisher
+package cluster
 
 import (
 	"context"
@@ -21,7 +21,7 @@ const (
 
 // errSoleInUse ends the client's attempt to open a second connection where only
 // one may be. Nothing of the request has been sent then.
-var errSoleInUse = errors.New("publisher: the broker's sole connection is in use")
+var errSoleInUse = errors.New("the broker's sole connection is in use")
 
 // soleConnections keeps all requests that are meant for a certain broker on one
 // connection to it. Where brokers acknowledge nothing, only that keeps batches in
@@ -61,7 +61,7 @@ func (t *soleTransport) RoundTrip(ctx context.Context, addr net.Addr, r kafka.Re
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("publisher: waiting for the broker's sole connection: %w", ctx.Err())
+			return nil, fmt.Errorf("waiting for the broker's sole connection: %w", ctx.Err())
 		case <-time.After(wait):
 		}
 	}

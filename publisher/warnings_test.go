@@ -6,26 +6,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 func TestTopicWarnings(t *testing.T) {
 	t.Parallel()
-	good := topicFacts{replicas: 3, minInsync: 2, maxMessageBytes: 1 << 20}
+	good := cluster.Settings{Replicas: 3, MinInsync: 2, MaxMessageBytes: 1 << 20}
 	tests := []struct {
 		name   string
-		change func(*topicFacts)
+		change func(*cluster.Settings)
 		acks   Acks
 		want   []string
 	}{
-		{"good", func(*topicFacts) {}, AcksAll, nil},
-		{"compacted", func(f *topicFacts) { f.set("cleanup.policy", "compact,delete") }, AcksAll, []string{warnCompaction}},
-		{"deleted by age", func(f *topicFacts) { f.set("cleanup.policy", "delete") }, AcksAll, nil},
-		{"one replica", func(f *topicFacts) { f.replicas, f.minInsync = 1, 1 }, AcksAll, []string{warnOneReplica}},
-		{"one in sync", func(f *topicFacts) { f.set("min.insync.replicas", "1") }, AcksAll, []string{warnMinInsync}},
-		{"one in sync, acks=1", func(f *topicFacts) { f.minInsync = 1 }, AcksLeader, nil},
-		{"small messages", func(f *topicFacts) { f.set("max.message.bytes", "100000") }, AcksAll, []string{warnMessageSize}},
-		{"size not known", func(f *topicFacts) { f.set("max.message.bytes", "") }, AcksAll, nil},
+		{"good", func(*cluster.Settings) {}, AcksAll, nil},
+		{"compacted", func(f *cluster.Settings) { f.Compacted = true }, AcksAll, []string{warnCompaction}},
+		{"one replica", func(f *cluster.Settings) { f.Replicas, f.MinInsync = 1, 1 }, AcksAll, []string{warnOneReplica}},
+		{"one in sync", func(f *cluster.Settings) { f.MinInsync = 1 }, AcksAll, []string{warnMinInsync}},
+		{"one in sync, acks=1", func(f *cluster.Settings) { f.MinInsync = 1 }, AcksLeader, nil},
+		{"small messages", func(f *cluster.Settings) { f.MaxMessageBytes = 100000 }, AcksAll, []string{warnMessageSize}},
+		{"size not known", func(f *cluster.Settings) { f.MaxMessageBytes = 0 }, AcksAll, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -33,7 +34,7 @@ func TestTopicWarnings(t *testing.T) {
 			facts := good
 			test.change(&facts)
 			var got []string
-			for _, w := range facts.warnings(test.acks, 512<<10) {
+			for _, w := range warningsOf(&facts, test.acks, 512<<10) {
 				if w.stands {
 					got = append(got, w.kind)
 				}
@@ -76,8 +77,7 @@ func TestTopicCannotBeChecked(t *testing.T) {
 	if got := p.topics[0].messageLimit.Load(); got != 777 {
 		t.Errorf("limit %d, want the lower of the two", got)
 	}
-	broker.Fault(kfake.Fault{Resource: testTopic, Count: -1})
-	p.cluster.check(t.Context(), p.topics)
+	watch{p}.Check(testTopic, &cluster.Settings{Err: kafka.TopicAuthorizationFailed})
 	if got := p.topics[0].messageLimit.Load(); got != 0 {
 		t.Errorf("limit %d, want what was refused before to be tried again", got)
 	}

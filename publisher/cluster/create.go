@@ -1,4 +1,4 @@
-package publisher
+package cluster
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/createtopics"
 
 	"github.com/flowpub/flowpub/internal/config/variable"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // maxCreatedPartitions bounds TopicShape.Partitions. More are a slip of the pen
@@ -46,18 +46,19 @@ func (s *TopicShape) UnmarshalText(text []byte) error {
 	p, errPartitions := strconv.Atoi(strings.TrimSpace(partitions))
 	r, errReplicas := strconv.Atoi(strings.TrimSpace(replicas))
 	if !both || errPartitions != nil || errReplicas != nil || p < 1 || r < 1 {
-		return fmt.Errorf("publisher: topic shape %q is not partitions,replication: write two numbers from 1, as in 12,3", text)
+		return fmt.Errorf("topic shape %q is not partitions,replication: write two numbers from 1, as in 12,3", text)
 	}
 	*s = TopicShape{Partitions: p, Replicas: r}
 	return nil
 }
 
-func (s TopicShape) validate() error {
+// Validate returns what is wrong with a shape that is not zero.
+func (s TopicShape) Validate() error {
 	if s == (TopicShape{}) {
 		return nil
 	}
 	if s.Partitions < 1 || s.Partitions > maxCreatedPartitions || s.Replicas < 1 || s.Replicas > math.MaxInt16 {
-		return fmt.Errorf("publisher: topic shape is %d,%d: partitions must be from 1 to %d, replication from 1 to %d",
+		return fmt.Errorf("topic shape is %d,%d: partitions must be from 1 to %d, replication from 1 to %d",
 			s.Partitions, s.Replicas, maxCreatedPartitions, math.MaxInt16)
 	}
 	return nil
@@ -94,7 +95,7 @@ func suggestedShape(brokers int) TopicShape {
 
 // missingCure tells how a topic that is not there comes into being in a cluster
 // with so many brokers.
-func (c Config) missingCure(topic string, brokers int) string {
+func (c *Config) missingCure(topic string, brokers int) string {
 	if c.CreateTopic != (TopicShape{}) {
 		return "it is being created, as " + variable.CreateTopic + " asks for; or run: " + c.CreateTopic.command(c.Brokers, topic)
 	}
@@ -106,7 +107,7 @@ func (c Config) missingCure(topic string, brokers int) string {
 // creator has missing topics created, if the configuration says so. Brokers that
 // refuse are asked again slowly: somebody has to mend something first.
 type creator struct {
-	pub   *Publisher
+	cfg   *Config
 	asked time.Time   // when it was last tried
 	busy  atomic.Bool // a request is under way
 
@@ -114,27 +115,24 @@ type creator struct {
 	refusals map[string]error // why topics could not be created
 }
 
-// create starts a request for topics that the cluster does not know, beside
-// everything else: a controller that stands still must not hold up the others.
-func (c *creator) create(ctx context.Context, l *link, missing []string, brokers int) {
-	if missing == nil || c.pub.cfg.CreateTopic == (TopicShape{}) || time.Since(c.asked) < slowBackoff || c.busy.Load() {
-		return
+// due reports whether there should be a request for topics that the cluster does
+// not know, which the caller then makes.
+func (c *creator) due(missing []string) bool {
+	if missing == nil || c.cfg.CreateTopic == (TopicShape{}) || time.Since(c.asked) < failure.SlowPause || c.busy.Load() {
+		return false
 	}
 	c.asked = time.Now()
 	c.busy.Store(true)
-	c.pub.working.Go(func() {
-		defer c.busy.Store(false)
-		c.request(ctx, l, missing, brokers)
-		c.pub.cluster.refreshSoon()
-	})
+	return true
 }
 
 // request asks for topics and tells what came of it. That another replica of
 // this program was faster is as good.
 func (c *creator) request(ctx context.Context, l *link, missing []string, brokers int) {
+	defer c.busy.Store(false)
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	shape := c.pub.cfg.CreateTopic
+	shape := c.cfg.CreateTopic
 	request := &createtopics.Request{TimeoutMs: int32(controlTimeout.Milliseconds())}
 	for _, name := range missing {
 		request.Topics = append(request.Topics, createtopics.RequestTopic{
@@ -149,7 +147,7 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 		switch {
 		case err == nil:
 			c.note(name, nil)
-			c.pub.log.Info("topic created", "topic", name, "partitions", shape.Partitions, "replicas", shape.Replicas)
+			c.cfg.Log.Info("topic created", "topic", name, "partitions", shape.Partitions, "replicas", shape.Replicas)
 		case errors.Is(err, kafka.TopicAlreadyExists):
 			c.note(name, nil)
 		case !errors.Is(err, context.Canceled):
@@ -162,7 +160,7 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 func creationError(answer *createtopics.Response, topic string) error {
 	for _, t := range answer.Topics {
 		if t.Name == topic {
-			return kinds.Code(t.ErrorCode, t.ErrorMessage)
+			return failure.Code(t.ErrorCode, t.ErrorMessage)
 		}
 	}
 	return errors.New("the answer does not mention the topic")
@@ -171,8 +169,8 @@ func creationError(answer *createtopics.Response, topic string) error {
 // refused notes and tells why a topic could not be created.
 func (c *creator) refused(topic string, err error, broker net.Addr, brokers int) {
 	c.note(topic, err)
-	c.pub.notices.Warn("create_topic "+topic, "the topic is missing and could not be created, trying again",
-		"topic", topic, "broker", broker, "error", sentence(err), "cure", c.pub.cfg.creationCure(err, topic, brokers))
+	c.cfg.Notices.Warn("create_topic "+topic, "the topic is missing and could not be created, trying again",
+		"topic", topic, "broker", broker, "error", failure.Sentence(err), "cure", c.cfg.creationCure(err, topic, brokers))
 }
 
 func (c *creator) note(topic string, refusal error) {
@@ -191,7 +189,7 @@ func (c *creator) refusal(topic string) error {
 
 // creationCure tells what helps when a topic cannot be created in a cluster with
 // so many brokers.
-func (c Config) creationCure(err error, topic string, brokers int) string {
+func (c *Config) creationCure(err error, topic string, brokers int) string {
 	byHand := suggestedShape(brokers).command(c.Brokers, topic)
 	switch {
 	case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
@@ -202,8 +200,8 @@ func (c Config) creationCure(err error, topic string, brokers int) string {
 	case errors.Is(err, kafka.PolicyViolation), errors.Is(err, kafka.InvalidPartitionNumber), errors.Is(err, kafka.InvalidConfiguration):
 		return "the brokers' rules refuse it: change " + variable.CreateTopic + ", or run with other settings: " + byHand
 	}
-	if kind := localKind(err); kind.name != kinds.Other.Name {
-		return kind.cure
+	if kind := failure.Of(err); kind.Name != failure.Other.Name {
+		return kind.Cure
 	}
 	return "look at the controller's log, or run: " + byHand
 }

@@ -1,4 +1,4 @@
-package publisher
+package cluster
 
 import (
 	"context"
@@ -58,16 +58,16 @@ func (r replacedTransport) RoundTrip(context.Context, net.Addr, kafka.Request) (
 // Requests go on over the link that has replaced another.
 func TestRequestsFollowToTheNewLink(t *testing.T) {
 	t.Parallel()
-	broker := startBroker(t, 1)
-	cfg := DefaultConfig()
-	var c cluster
+	broker := startBroker(t)
+	var cfg Config
+	var c Cluster
 	fresh := newLink(t.Context(), &cfg, new(auth.Credentials), new(answers.Checker), broker.ListenAddrs()[0])
 	c.link.Store(&link{secret: new(auth.Credentials), transport: replacedTransport{func() { c.link.Store(fresh) }}})
-	if _, err := c.roundTrip(t.Context(), new(apiversions.Request)); err != nil {
+	if _, err := c.Do(t.Context(), new(apiversions.Request)); err != nil {
 		t.Error(err)
 	}
 	fresh.close()
-	if _, err := c.roundTrip(t.Context(), new(apiversions.Request)); !errors.Is(err, errLinkClosed) {
+	if _, err := c.Do(t.Context(), new(apiversions.Request)); !errors.Is(err, errLinkClosed) {
 		t.Errorf("when there is no newer one: %v, want %v", err, errLinkClosed)
 	}
 }

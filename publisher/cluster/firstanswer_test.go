@@ -1,4 +1,4 @@
-package publisher
+package cluster
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/publisher/auth"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // roundTripperFunc answers in the place of brokers.
@@ -42,7 +42,7 @@ func TestNobodyIsAskedAfterARefusal(t *testing.T) {
 			return nil, io.EOF
 		}),
 	})
-	if first.link != nil || kinds.Of(first.err).Name != kinds.Auth.Name {
+	if first.link != nil || failure.Of(first.err).Name != failure.Auth.Name {
 		t.Errorf("the answer is %+v, want the refusal", first)
 	}
 }

@@ -1,4 +1,4 @@
-package publisher
+package cluster
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/flowpub/flowpub/publisher/answers"
 	"github.com/flowpub/flowpub/publisher/auth"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // A second connection is refused for as long as there is a first, and one that
@@ -52,10 +52,9 @@ func TestSoleConnection(t *testing.T) {
 // over another.
 func TestSoleConnectionIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	broker := startBroker(t, 1)
+	broker := startBroker(t)
 	address := broker.ListenAddrs()[0]
-	cfg := DefaultConfig()
-	cfg.Acks = AcksNone
+	cfg := Config{Topics: []string{testTopic}, Unacknowledged: true}
 	l := newLink(t.Context(), &cfg, new(auth.Credentials), new(answers.Checker), address)
 	defer l.close()
 	transport, ok := l.transport.(*soleTransport)
@@ -70,7 +69,7 @@ func TestSoleConnectionIsWaitedFor(t *testing.T) {
 	s.begin(address)
 	short, cancel := context.WithTimeout(t.Context(), 50*minSoleWait)
 	defer cancel()
-	if err := send(short); kinds.Of(err).Name != kinds.Timeout.Name {
+	if err := send(short); failure.Of(err).Name != failure.Timeout.Name {
 		t.Fatalf("while there may be no connection: %v, want a time-out", err)
 	}
 	done := make(chan error, 1)

@@ -1,0 +1,14 @@
+// Package cluster is the way to the Kafka cluster: connections, metadata, producer
+// ids, topics that are missing. What it learns it tells an Observer; it knows
+// nothing of flow records.
+//
+//	config.go      which cluster, and who is told what of it
+//	cluster.go     the loop that keeps all of it fresh
+//	link.go        connections, by way of one broker
+//	dial.go        one connection, checked
+//	sole.go        one connection a broker, where nothing is acknowledged
+//	producerid.go  producer ids, and doing without
+//	create.go      topics that are missing
+//	settings.go    settings of topics
+//	throttle.go    pauses that brokers ask for
+package cluster

@@ -1,0 +1,102 @@
+package cluster
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
+
+	"github.com/flowpub/flowpub/publisher/failure"
+)
+
+// checkInterval is how often a topic's settings are looked at.
+const checkInterval = 10 * time.Minute
+
+// Settings are those of a topic that matter to whoever publishes, or why they cannot
+// be read.
+type Settings struct {
+	Err error
+	// Replicas, MinInsync and MaxMessageBytes are 0 where they are not known.
+	Replicas, MinInsync, MaxMessageBytes int
+	// Compacted: of each key only the last message is kept.
+	Compacted bool
+}
+
+// checkTopics has the settings of those topics looked at whose turn it is, as far as
+// this user may read them.
+func (c *Cluster) checkTopics(ctx context.Context) {
+	var due []string
+	for _, name := range c.cfg.Topics {
+		if last, reached := c.checked[name]; reached && time.Since(last) > checkInterval {
+			c.checked[name] = time.Now()
+			due = append(due, name)
+		}
+	}
+	if len(due) > 0 {
+		c.check(ctx, due)
+	}
+}
+
+func (c *Cluster) check(ctx context.Context, topics []string) {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	all, err := c.link.Load().settings(ctx, topics)
+	for _, name := range topics {
+		s := all[name]
+		if err != nil {
+			s.Err = err
+		}
+		c.observer.Check(name, &s)
+	}
+}
+
+// settings asks for the settings of topics, by name.
+func (l *link) settings(ctx context.Context, topics []string) (map[string]Settings, error) {
+	request := new(describeconfigs.Request)
+	for _, name := range topics {
+		request.Resources = append(request.Resources, describeconfigs.RequestResource{
+			ResourceType: int8(kafka.ResourceTypeTopic),
+			ResourceName: name,
+			ConfigNames:  []string{"cleanup.policy", "min.insync.replicas", "max.message.bytes"},
+		})
+	}
+	meta, err := l.metadata(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := exchange[*describeconfigs.Response](ctx, l, request)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]Settings, len(topics))
+	for _, r := range answer.Resources {
+		s := Settings{Err: l.secret.Discreet(failure.Code(r.ErrorCode, r.ErrorMessage))}
+		for _, e := range r.ConfigEntries {
+			s.set(e.ConfigName, e.ConfigValue)
+		}
+		all[r.ResourceName] = s
+	}
+	for _, t := range meta.Topics {
+		s := all[t.Name]
+		for i := range t.Partitions {
+			s.Replicas = max(s.Replicas, len(t.Partitions[i].ReplicaNodes))
+		}
+		all[t.Name] = s
+	}
+	return all, nil
+}
+
+// set takes over one setting; a number that is none stays 0, as not known.
+func (s *Settings) set(name, value string) {
+	switch name {
+	case "cleanup.policy":
+		s.Compacted = strings.Contains(value, "compact")
+	case "min.insync.replicas":
+		s.MinInsync, _ = strconv.Atoi(value)
+	case "max.message.bytes":
+		s.MaxMessageBytes, _ = strconv.Atoi(value)
+	}
+}

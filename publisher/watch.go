@@ -1,0 +1,39 @@
+package publisher
+
+import "github.com/flowpub/flowpub/publisher/cluster"
+
+// watch hands on what the cluster tells: to the topic that it is about, to the dead
+// letters, to the sender.
+type watch struct{ pub *Publisher }
+
+// Learn is part of cluster.Observer.
+func (w watch) Learn(m *cluster.Topic) {
+	if t := w.topic(m.Name); t != nil {
+		t.learn(m)
+	} else {
+		w.pub.letters.learn(m)
+	}
+}
+
+// Unreached is part of cluster.Observer.
+func (w watch) Unreached(err error) {
+	for _, t := range w.pub.topics {
+		t.unreached(err)
+	}
+}
+
+// Check is part of cluster.Observer.
+func (w watch) Check(name string, s *cluster.Settings) { w.topic(name).judge(s) }
+
+// Ready is part of cluster.Observer.
+func (w watch) Ready() { w.pub.sender.poke() }
+
+// topic returns one of those for flow records; nil if it is none.
+func (w watch) topic(name string) *topic {
+	for _, t := range w.pub.topics {
+		if t.name == name {
+			return t
+		}
+	}
+	return nil
+}
