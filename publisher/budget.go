@@ -19,8 +19,8 @@ const (
 const (
 	// needWindow is how long a budget remembers what an account has held.
 	needWindow = 30 * time.Second
-	// smallReserve is what a small budget may set aside of most of itself.
-	smallReserve = 32 << 20
+	// mostReserve is the most that is set aside since it was needed lately.
+	mostReserve = 32 << 20
 	// ownShare is how many times what is left to failing accounts one of them may
 	// hold: 8/9 of their part if it fails alone.
 	ownShare = 8
@@ -44,10 +44,9 @@ const (
 //	|---- accounts that fail ----|---- reserve ----|
 //	|---- accounts that do not fail ---------|spare|
 //
-// Accounts that fail may fill everything but the reserve: a quarter, or half as
-// much again as the others have lately held at the same time, up to 3/8, or up to
-// 3/4 as long as that is no more than 32 MiB. If there is no other partition, it
-// is what is kept: a sixteenth, or two packets of each that does not fail, up to
+// Accounts that fail may fill everything but the reserve: 3/8, or half as much again
+// as the others have lately held at the same time, if that is more, up to 3/4 as
+// long as that is no more than 32 MiB. If there is no other partition, it is what is kept: a sixteenth, or two packets of each that does not fail, up to
 // half. One may hold no more than ownShare times what it leaves to the next.
 //
 // Accounts that do not fail may fill everything but what is spare: a
@@ -195,9 +194,8 @@ func (b *budget) reserve() int64 {
 	if b.n == b.dead+b.unknown {
 		return b.kept
 	}
-	most := max(b.whole()/8*3, min(b.whole()/4*3, smallReserve))
 	needed := min(b.needed, max(b.peak, b.last))
-	return max(b.kept, b.whole()/4, min(needed/2*3, most))
+	return max(b.kept, b.whole()/8*3, min(needed/2*3, b.whole()/4*3, mostReserve))
 }
 
 // mark notes whether a fails to deliver. The caller holds the lock of a's owner.

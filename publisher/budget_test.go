@@ -56,16 +56,16 @@ func TestBudgetIsUsed(t *testing.T) {
 			b, accounts := testBudget(limit, 16)
 			b.mark(accounts[0], failing)
 			fill(b, accounts[0])
-			if b.bytes() < limit/5*3 {
+			if b.bytes() < limit/2 {
 				t.Errorf("limit %d, failing %v: only %d bytes are used before any is refused", limit, failing, b.bytes())
 			}
 			b.mark(accounts[1], true)
 			// The copies have 1/32, or two batches of 64 KiB. A partition that fails has
-			// 8/9 of three quarters, the others all but a thirty-second, or 256 KiB.
+			// 8/9 of 5/8, the others all but a thirty-second, or 256 KiB.
 			copies := max(limit/32, 128<<10)
 			want := limit - copies - max((limit-copies)/32, 256<<10)
 			if failing {
-				want = (limit - copies) / 4 * 3 * 8 / 9
+				want = (limit - copies) / 8 * 5 * 8 / 9
 			}
 			if b.bytes() < want-32<<10 || b.bytes() > want+32<<10 {
 				t.Errorf("limit %d, failing %v: %d bytes are used before any is refused, want %d", limit, failing, b.bytes(), want)

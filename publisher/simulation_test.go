@@ -27,6 +27,10 @@ import (
 // not fail have everything delivered though others still fail, and when these have
 // recovered, everything is.
 //
+// Each second simulation is calm: what comes within the time in which a partition is
+// found to fail is little beside the budget, and failures last longer. Then those
+// that do not fail lose nothing at all, though the others use up what they may.
+//
 // Stages, partitions and the budget are the real ones; brokers, the sender and time
 // are simulated. A seed decides everything but the order in which goroutines run.
 func TestSimulation(t *testing.T) {
@@ -43,6 +47,8 @@ const (
 	simulations   = 40
 	simulatedStep = 10 * time.Millisecond
 	simulatedTime = 20 * time.Second
+	// simulatedPacket is about what a packet takes of the budget, large ones included.
+	simulatedPacket = 3 << 10
 )
 
 type simulation struct {
@@ -57,6 +63,9 @@ type simulation struct {
 	packets   []*decoder.ExportPacket
 	began     time.Time
 	rate      float64 // packets a step
+	calm      bool
+	lasting   time.Duration // how long it goes on
+	change    time.Duration // how long a partition stays as it is, at most
 	refused   uint64
 	published uint64
 }
@@ -122,9 +131,14 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 		s.packets = append(s.packets, testPacket(i, 1+s.random.IntN(30)))
 	}
 	s.packets = append(s.packets, testPacket(8, 2048))
-	s.rate = math.Exp2(6 * s.random.Float64())
-	t.Logf("%v, %d partitions, %d brokers, %v, %.0f packets/s, a share of %.2f may fail",
-		ByteSize(cfg.BufferBytes), partitions, len(s.brokers), cfg.Compression, s.rate*100, failing)
+	s.rate, s.lasting, s.change = math.Exp2(6*s.random.Float64()), simulatedTime, 8*time.Second
+	if s.calm = seed%2 == 1 && s.p.budget.enough(partitions) <= s.p.budget.limit; s.calm {
+		steps := float64((answerPatience + time.Second) / simulatedStep)
+		s.rate = min(s.rate, float64(s.p.budget.whole()/8)/simulatedPacket/steps)
+		s.lasting, s.change = 4*simulatedTime, 4*simulatedTime
+	}
+	t.Logf("%v, %d partitions, %d brokers, %v, %.0f packets/s, calm: %v, a share of %.2f may fail",
+		ByteSize(cfg.BufferBytes), partitions, len(s.brokers), cfg.Compression, s.rate*100, s.calm, failing)
 	return s
 }
 
@@ -132,11 +146,11 @@ func (s *simulation) run() {
 	defer s.end()
 	// Kafka is known after a while, which may be long enough to fill the buffer.
 	known := time.Duration(s.random.Int64N(int64(simulatedTime / 2)))
-	for s.age() < simulatedTime {
+	for s.age() < s.lasting {
 		if s.age() >= known && len(s.topic.layout.Load().partitions) == 0 {
 			s.topic.adopt(len(s.states))
 		}
-		s.change()
+		s.alter()
 		s.publish()
 		s.step()
 	}
@@ -170,8 +184,8 @@ func (s *simulation) end() {
 	s.p.budget.close()
 }
 
-// change has partitions fail and recover.
-func (s *simulation) change() {
+// alter has partitions fail and recover.
+func (s *simulation) alter() {
 	now := time.Now()
 	for i := range s.states {
 		state := &s.states[i]
@@ -182,7 +196,7 @@ func (s *simulation) change() {
 		if s.random.IntN(2) == 0 {
 			state.kind = simulatedFault(s.random.IntN(4))
 		}
-		state.until = now.Add(time.Duration(s.random.Int64N(int64(8 * time.Second))))
+		state.until = now.Add(time.Duration(s.random.Int64N(int64(s.change))))
 	}
 }
 
@@ -194,7 +208,14 @@ func (s *simulation) publish() {
 		if s.random.IntN(200) == 0 {
 			packet = s.packets[8]
 		}
-		if !s.offer(from, packet) && s.hasRoom(from, packet) {
+		if s.offer(from, packet) || !s.lives(from, packet) {
+			continue
+		}
+		if s.calm && s.states[s.number(from)].steady {
+			s.t.Fatalf("after %v: a packet for partition %d, which never fails, is dropped: %d bytes of %d are used, %d by those that fail",
+				s.age(), s.number(from), s.p.budget.bytes(), s.p.budget.limit, s.p.budget.failing)
+		}
+		if s.hasRoom() {
 			s.insist(from, packet)
 		}
 	}
@@ -220,26 +241,32 @@ func (s *simulation) offer(from netip.AddrPort, packet *decoder.ExportPacket) bo
 // have come between: now nothing else runs.
 func (s *simulation) insist(from netip.AddrPort, packet *decoder.ExportPacket) {
 	synctest.Wait()
-	if s.hasRoom(from, packet) && !s.offer(from, packet) {
-		s.t.Fatalf("after %v: a packet of %v, whose partition does not fail, is dropped though there is room: %d bytes of %d are used", s.age(), from, s.p.budget.bytes(), s.p.budget.limit)
+	if s.lives(from, packet) && s.hasRoom() && !s.offer(from, packet) {
+		s.t.Fatalf("after %v: a packet for partition %d, which does not fail, is dropped though there is room: %d bytes of %d are used",
+			s.age(), s.number(from), s.p.budget.bytes(), s.p.budget.limit)
 	}
 }
 
-// hasRoom reports whether a packet must be taken: its partition does not fail, and
-// there is room for it.
-func (s *simulation) hasRoom(from netip.AddrPort, packet *decoder.ExportPacket) bool {
+// number is that of an exporter's partition.
+func (s *simulation) number(from netip.AddrPort) int {
+	return PartitionerMurmur2.partition(PartitionerMurmur2.hash([]byte(from.Addr().String())), len(s.states))
+}
+
+// lives reports whether a packet is of usual size, and its partition is known and
+// does not fail.
+func (s *simulation) lives(from netip.AddrPort, packet *decoder.ExportPacket) bool {
 	parts := s.topic.layout.Load().partitions
 	if len(parts) == 0 || len(packet.Records) > usualRecords {
 		return false
 	}
-	number := PartitionerMurmur2.partition(PartitionerMurmur2.hash([]byte(from.Addr().String())), len(parts))
-	part := parts[number]
+	part := parts[s.number(from)]
 	part.mu.Lock()
-	failing := part.fails()
-	part.mu.Unlock()
-	if failing || s.states[number].kind != simulatedLife {
-		return false
-	}
+	defer part.mu.Unlock()
+	return !part.fails() && s.states[part.number].kind == simulatedLife
+}
+
+// hasRoom reports whether there is room for a packet.
+func (s *simulation) hasRoom() bool {
 	b := s.p.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -347,4 +374,44 @@ func (s *simulation) waits(of func(simulatedPartition) bool) (n uint64) {
 		}
 	}
 	return n
+}
+
+// A partition that says nothing for long fails, and so does one that waits for a place
+// among the requests of the same broker. A delivery ends that.
+func TestSilentPartitionFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 0)
+		defer s.end()
+		s.topic.adopt(3)
+		parts := s.topic.layout.Load().partitions
+		for _, from := range s.exporters {
+			if !s.offer(from, s.packets[0]) {
+				t.Fatalf("a packet of %v is dropped", from)
+			}
+		}
+		synctest.Wait()
+		failing := func() int {
+			total, _ := s.topic.count()
+			return total.failing
+		}
+		silent, _ := parts[0].next(time.Now(), 0)
+		if b, _ := parts[1].next(time.Now(), 0); b == nil || silent == nil {
+			t.Fatal("there is nothing to send")
+		}
+		parts[1].release()         // there was no place
+		time.Sleep(answerPatience) //nolint:forbidigo // the time is simulated
+		if n := failing(); n != 0 {
+			t.Errorf("%d partitions fail though they still have time", n)
+		}
+		time.Sleep(time.Millisecond) //nolint:forbidigo // the time is simulated
+		if !parts[0].fails() || !parts[1].fails() || parts[2].fails() || failing() != 2 {
+			t.Errorf("failing: %v, %v and %v; %d are counted; want the first two", parts[0].fails(), parts[1].fails(), parts[2].fails(), failing())
+		}
+		s.p.seal(parts[0], silent)
+		s.settleAs(parts[0], silent, outcome{verdict: delivered})
+		if parts[0].fails() {
+			t.Error("a partition fails that has just delivered")
+		}
+	})
 }

@@ -237,7 +237,7 @@ func TestBufferFillsBeforeDrops(t *testing.T) {
 						eventually(t, 10*time.Second, "the others are delivered", func() bool { return p.Stats().Delivered >= s.living })
 					}
 				}
-				want := int64(buffer) / 5 * 3
+				want := int64(buffer) / 2
 				if dead == 16 {
 					want = int64(buffer) / 8 * 7
 				}
