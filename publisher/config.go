@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -178,6 +179,18 @@ func (c Config) validateRegistry() error {
 		return variable.Mistake(variable.Value, "publisher: there is a schema registry, but values are %v: make them %v, or remove it", c.Value, ValueConfluent)
 	}
 	return c.Registry.Validate()
+}
+
+func (c Config) validateDeadLetters() error {
+	switch {
+	case c.DeadLetterTopic == "":
+		return nil
+	case !canBeTopic(c.DeadLetterTopic):
+		return fmt.Errorf("publisher: topic %q for dead letters cannot exist in Kafka: %s", c.DeadLetterTopic, topicRule)
+	case slices.Contains(c.topics(), c.DeadLetterTopic):
+		return fmt.Errorf("publisher: topic %q for dead letters is one of those for flow records: give them a topic of their own", c.DeadLetterTopic)
+	}
+	return nil
 }
 
 // cluster is which cluster it is, and about what it is asked.

@@ -94,7 +94,7 @@ func TestDeadLetterOutcomes(t *testing.T) {
 	}{
 		{"delivered", fault(kerr.NotLeaderForPartition, 1), map[string]int{"short": 300}, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 300}},
 		// One in a hundred seconds more is what fills the bucket meanwhile.
-		{"each reason has its limit", kfake.Fault{Observe: true}, map[string]int{"version": deadLetterBurst + 50_000, "short": deadLetterBurst}, nil},
+		{"each reason has its limit", kfake.Fault{Observe: true}, map[string]int{"version": 1000 + 50_000, "short": 1000}, nil},
 		{"all refused", fault(kerr.MessageTooLarge, -1), map[string]int{"short": 9}, map[DeadLetterOutcome]uint64{DeadLetterFailed: 9}},
 		{"in parts", fault(kerr.MessageTooLarge, 3), map[string]int{"short": 64}, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 64}},
 	}
@@ -123,31 +123,10 @@ func TestDeadLetterOutcomes(t *testing.T) {
 			})
 			if tt.want != nil {
 				wantLetters(t, p, tt.want)
-			} else if got := p.Stats().DeadLetters; got[DeadLetterRateLimited] < 49_000 || got[DeadLetterDelivered] < 2*deadLetterBurst {
+			} else if got := p.Stats().DeadLetters; got[DeadLetterRateLimited] < 49_000 || got[DeadLetterDelivered] < 2*1000 {
 				t.Errorf("outcomes %v, want the bursts of both reasons delivered, and nearly all of the rest not", got)
 			}
 		})
-	}
-}
-
-func TestRateLimit(t *testing.T) {
-	t.Parallel()
-	var limit rateLimit
-	now := time.Now()
-	taken := func() (n int) {
-		for limit.allow(now) {
-			n++
-		}
-		return n
-	}
-	for _, step := range []struct {
-		wait time.Duration
-		want int
-	}{{0, 1000}, {0, 0}, {9 * time.Millisecond, 0}, {time.Millisecond, 1}, {time.Second, 100}, {time.Hour, 1000}} {
-		now = now.Add(step.wait)
-		if got := taken(); got != step.want {
-			t.Errorf("after %v %d are taken, want %d", step.wait, got, step.want)
-		}
 	}
 }
 
@@ -158,11 +137,11 @@ func TestDeadLettersWait(t *testing.T) {
 	address, port := reserveAddress(t)
 	p := startPublisher(t, []string{address}, withDead)
 	const size = 8 << 10
-	for i := range uint64(deadLetterBurst) {
+	for i := range uint64(1000) {
 		p.PublishDeadLetter(testExporter(i), testReceived(i), "short", make([]byte, size))
 	}
-	const kept = deadLetterBytes / (size + deadLetterOverhead)
-	full := map[DeadLetterOutcome]uint64{DeadLetterBufferFull: deadLetterBurst - kept}
+	const kept = (4 << 20) / (size + 512)
+	full := map[DeadLetterOutcome]uint64{DeadLetterBufferFull: 1000 - kept}
 	wantLetters(t, p, full)
 	if s := p.Stats(); s.BufferBytes != 0 {
 		t.Errorf("%d bytes of the flows' budget are taken", s.BufferBytes)
@@ -193,7 +172,7 @@ func TestDeadLetterTopicIsMissing(t *testing.T) {
 	if err := p.Close(t.Context()); err != nil {
 		t.Errorf("closing: %v; dead letters are no flows", err)
 	}
-	if took := time.Since(began); took > deadLetterPatience+2*time.Second {
+	if took := time.Since(began); took > 2*time.Second+2*time.Second {
 		t.Errorf("closing took %v", took)
 	}
 	wantLetters(t, p, map[DeadLetterOutcome]uint64{DeadLetterFailed: 10})
@@ -210,10 +189,11 @@ func TestDeadLettersAtTheEnd(t *testing.T) {
 		withDead(c)
 		c.CreateTopic = cluster.TopicShape{Partitions: 2, Replicas: 1}
 	})
-	eventually(t, 15*time.Second, "the topic is created", func() bool { return p.letters.partitions.Load() == 2 })
+	bury(p, "short", 1)
+	eventually(t, 15*time.Second, "the topic is created", func() bool { return p.Stats().DeadLetters[DeadLetterDelivered] == 1 })
 	bury(p, "short", 200)
 	closeWithin(t, p, 10*time.Second)
-	wantLetters(t, p, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 200})
+	wantLetters(t, p, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 201})
 }
 
 // Without a topic for them, and after the end, nothing is done.

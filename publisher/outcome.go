@@ -54,8 +54,6 @@ var (
 
 func failureNames() []string { return kinds.Names() }
 
-func localKind(err error) failure { return failureOf(kinds.Of(err)) }
-
 func sentence(err error) string { return kinds.Sentence(err) }
 
 func brokerAnswer(code kafka.Error, message string) outcome {

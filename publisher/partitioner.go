@@ -69,6 +69,9 @@ func (p Partitioner) hash(key []byte) uint32 {
 	}
 }
 
+// of is the partition of a key, of n.
+func (p Partitioner) of(key []byte, n int) int { return p.partition(p.hash(key), n) }
+
 // partition maps a hash to one of n partitions; n must be above zero.
 func (p Partitioner) partition(hash uint32, n int) int {
 	switch p {

@@ -12,11 +12,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/notice"
 	"github.com/flowpub/flowpub/publisher/batch"
 	"github.com/flowpub/flowpub/publisher/cluster"
+	"github.com/flowpub/flowpub/publisher/deadletter"
 )
 
 // The errors of Publish.
@@ -49,8 +52,8 @@ type Publisher struct {
 	sender  *sender
 	topics  []*topic // the first is Config.Topic's
 	routes  *routes
-	letters *deadLetters // nil when they are not wanted
-	schemas *schemas     // nil when values name none
+	letters *deadletter.Queue // nil when they are not wanted
+	schemas *schemas          // nil when values name none
 
 	bufferEnough   atomic.Int64 // what the budget should be at least
 	failures       *failureCounts
@@ -103,8 +106,11 @@ func New(cfg Config) (*Publisher, error) {
 	p.shareBudget()
 	p.routes = newRoutes(cfg.Routes, p.topics)
 	if cfg.DeadLetterTopic != "" {
-		p.letters = newDeadLetters(p)
-		p.working.Go(func() { p.letters.run(p.ctx) })
+		p.letters = deadletter.New(&deadletter.Config{
+			Topic: cfg.DeadLetterTopic, Brokers: kafka.TCP(cfg.Brokers...), Kafka: p.cluster, Acks: kafka.RequiredAcks(cfg.Acks),
+			Partition: cfg.Partitioner.of, Log: p.log, Notices: p.notices,
+		})
+		p.working.Go(func() { p.letters.Run(p.ctx) })
 	}
 	if cfg.Registry != nil {
 		p.schemas = &schemas{pub: p, registry: cfg.Registry}
@@ -143,6 +149,18 @@ func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt 
 	return p.routes.topic(from.Addr()).publish(from, received, pkt)
 }
 
+// PublishDeadLetter queues a datagram that could not be decoded for the topic of
+// dead letters, if there is one. The key is the exporter's address as text, the
+// value the datagram, Kafka's timestamp the time of receipt; headers tell reason,
+// receive_time (RFC 3339, nanoseconds) and exporter_port. Reasons are a small
+// fixed set. It never waits and keeps no reference to datagram; what is over the
+// limits is counted and forgotten. A letter may be delivered more than once.
+func (p *Publisher) PublishDeadLetter(from netip.AddrPort, received decoder.UnixNano, reason string, datagram []byte) {
+	if p.letters != nil {
+		p.letters.Offer(from, received, reason, datagram)
+	}
+}
+
 // Stats returns a snapshot whose flow counts add up exactly.
 func (p *Publisher) Stats() Stats {
 	total, partitions := p.count()
@@ -166,7 +184,7 @@ func (p *Publisher) Stats() Stats {
 		Partitions:         partitions,
 		PartitionsFailing:  total.failing,
 		Unreached:          p.cluster.Problem() != nil,
-		DeadLetters:        p.letters.snapshot(),
+		DeadLetters:        p.letters.Snapshot(),
 		SchemasMissing:     p.awaitingSchemas(),
 	}
 	for _, reason := range DropReasons() {
@@ -240,10 +258,10 @@ func (p *Publisher) Close(ctx context.Context) error {
 		t.flush()
 	}
 	p.awaitEmpty(ctx)
-	p.letters.close(ctx)
+	p.letters.Close(ctx)
 	p.cancel()
 	p.working.Wait()
-	p.letters.discard()
+	p.letters.Discard()
 	p.cluster.Close()
 	shutdown, unconfirmed := p.discard()
 	p.budget.close()

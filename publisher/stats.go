@@ -1,5 +1,7 @@
 package publisher
 
+import "github.com/flowpub/flowpub/publisher/deadletter"
+
 // DropReason says why a flow record was given up.
 type DropReason uint8
 
@@ -33,6 +35,20 @@ func DropReasons() []DropReason {
 	}
 	return all
 }
+
+// DeadLetterOutcome is what became of a dead letter.
+type DeadLetterOutcome = deadletter.Outcome
+
+// The outcomes, as package deadletter describes them.
+const (
+	DeadLetterDelivered   = deadletter.Delivered
+	DeadLetterRateLimited = deadletter.RateLimited
+	DeadLetterBufferFull  = deadletter.BufferFull
+	DeadLetterFailed      = deadletter.Failed
+)
+
+// DeadLetterOutcomes lists all outcomes.
+func DeadLetterOutcomes() []DeadLetterOutcome { return deadletter.Outcomes() }
 
 // Stats is a snapshot of a Publisher. Flow counts are consistent with each
 // other: Decoded = Delivered + the sum of Dropped + Buffered, exactly.

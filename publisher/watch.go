@@ -11,7 +11,7 @@ func (w watch) Learn(m *cluster.Topic) {
 	if t := w.topic(m.Name); t != nil {
 		t.learn(m)
 	} else {
-		w.pub.letters.learn(m)
+		w.pub.letters.Learn(len(m.Leaders), m.Err, m.Cure)
 	}
 }
 
