@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -127,7 +128,40 @@ func (w *wantedFlow) message(t *testing.T) *flowv1.FlowRecord {
 		}
 	}
 	w.setSampling(m)
+	m.Elements = w.copied()
 	return m
+}
+
+// elementNumber is the number of an element, and of its enterprise.
+type elementNumber struct {
+	enterprise uint32
+	id         uint16
+}
+
+// reversePEN is the enterprise number of elements of the other direction: RFC 5103.
+const reversePEN = 29305
+
+// elementList writes elements as FLOWPUB_ELEMENTS has them.
+func elementList(elements []elementNumber) string {
+	var items []string
+	for _, e := range elements {
+		item := fmt.Sprint(e.id)
+		if e.enterprise != 0 {
+			item = fmt.Sprintf("%d/%d", e.enterprise, e.id)
+		}
+		items = append(items, item)
+	}
+	return strings.Join(items, ",")
+}
+
+// copied returns the elements that were asked for, in the order in which the record has them.
+func (w *wantedFlow) copied() (elements []*flowv1.Element) {
+	for _, f := range w.Fields {
+		if slices.Contains(w.elements, elementNumber{f.Enterprise, f.ID}) {
+			elements = append(elements, &flowv1.Element{Enterprise: f.Enterprise, Id: uint32(f.ID), Value: f.Value})
+		}
+	}
+	return elements
 }
 
 // setSampling sets the sampling: where the record has it, the record says the most.

@@ -25,10 +25,17 @@ import (
 func TestTemplatedCaptures(t *testing.T) {
 	t.Parallel()
 	testdata := filepath.Join("..", "..", "decoder", "template", "testdata")
-	for _, form := range []string{"protobuf", "json"} {
-		t.Run(form, func(t *testing.T) {
+	for _, test := range []struct {
+		form     string
+		elements []elementNumber
+	}{
+		{"protobuf", nil},
+		{"json", nil},
+		{"protobuf", []elementNumber{{0, 12}, {0, 8}, {0, 82}, {0, 410}, {reversePEN, 2}}},
+	} {
+		t.Run(fmt.Sprint(test), func(t *testing.T) {
 			t.Parallel()
-			replayTemplated(t, form, 13,
+			replayTemplated(t, test.form, test.elements, 13,
 				filepath.Join(testdata, "*", "exporters", "*.pcap.gz"), filepath.Join(testdata, "*", "crafted", "*_semantics.pcap.gz"),
 				filepath.Join(testdata, "*", "crafted", "*_malformed.pcap.gz"))
 		})
@@ -42,7 +49,7 @@ func TestTemplateFloods(t *testing.T) {
 	for _, name := range []string{"netflow9/crafted/v9_flood", "ipfix/crafted/ipfix_flood"} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
-			replayTemplated(t, "protobuf", 1, filepath.Join(testdata, filepath.FromSlash(name)+".pcap.gz"))
+			replayTemplated(t, "protobuf", nil, 1, filepath.Join(testdata, filepath.FromSlash(name)+".pcap.gz"))
 		})
 	}
 }
@@ -54,12 +61,12 @@ func TestRealTemplatedCaptures(t *testing.T) {
 	if dir == "" {
 		t.Skip("NETFLOW_CAPTURES_DIR is not set")
 	}
-	replayTemplated(t, "protobuf", 60, filepath.Join(dir, "..", "netflow9", "real", "*.pcap"), filepath.Join(dir, "..", "ipfix", "real", "*.pcap"))
+	replayTemplated(t, "protobuf", nil, 60, filepath.Join(dir, "..", "netflow9", "real", "*.pcap"), filepath.Join(dir, "..", "ipfix", "real", "*.pcap"))
 }
 
 // replayTemplated replays the captures that match patterns, at least so many, to one
-// collector, and compares what comes out, in a form of values.
-func replayTemplated(t *testing.T, form string, atLeast int, patterns ...string) {
+// collector that is asked for some elements, and compares what comes out, in a form of values.
+func replayTemplated(t *testing.T, form string, elements []elementNumber, atLeast int, patterns ...string) {
 	t.Helper()
 	var paths []string
 	for _, pattern := range patterns {
@@ -74,8 +81,8 @@ func replayTemplated(t *testing.T, form string, atLeast int, patterns ...string)
 	}
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_FORMATS=netflow_v9,ipfix", "FLOWPUB_SOCKETS=1",
-		"FLOWPUB_KAFKA_LINGER=5ms", "FLOWPUB_KAFKA_VALUE="+form)
-	wanted := newWantedFlows()
+		"FLOWPUB_KAFKA_LINGER=5ms", "FLOWPUB_KAFKA_VALUE="+form, "FLOWPUB_ELEMENTS="+elementList(elements))
+	wanted := newWantedFlows(elements)
 	begun, sent := time.Now(), uint64(0)
 	for i, path := range paths {
 		replay, err := exporter.NewReplay(exporter.ReplayConfig{
@@ -112,6 +119,7 @@ type flowGroup struct {
 // wantedFlow is a record and what is known of its packet.
 type wantedFlow struct {
 	corpus.Row
+	elements []elementNumber // that are copied
 	from     netip.AddrPort
 	datagram []byte
 	index    int // among those of its packet that did not wait
@@ -120,7 +128,8 @@ type wantedFlow struct {
 
 // wantedFlows are what captures hold.
 type wantedFlows struct {
-	flows map[flowGroup][]wantedFlow
+	elements []elementNumber
+	flows    map[flowGroup][]wantedFlow
 	// contested groups are those whose records are only counted; cases, of which crafted case a
 	// group is.
 	contested map[flowGroup]bool
@@ -131,9 +140,9 @@ type wantedFlows struct {
 // caseCount is how many records, and late ones, a case has.
 type caseCount struct{ records, late int }
 
-func newWantedFlows() *wantedFlows {
+func newWantedFlows(elements []elementNumber) *wantedFlows {
 	return &wantedFlows{
-		flows: make(map[flowGroup][]wantedFlow), contested: make(map[flowGroup]bool),
+		elements: elements, flows: make(map[flowGroup][]wantedFlow), contested: make(map[flowGroup]bool),
 		counts: make(map[string]caseCount), caseOf: make(map[flowGroup]string),
 	}
 }
@@ -156,7 +165,7 @@ func (w *wantedFlows) addCapture(t *testing.T, path string, sources map[netip.Ad
 		if !known {
 			t.Fatalf("%s: the replay has not sent from %v", path, d.From)
 		}
-		f := wantedFlow{Row: *r, from: from, datagram: d.Payload, count: counts[placeOf(r)]}
+		f := wantedFlow{Row: *r, elements: w.elements, from: from, datagram: d.Payload, count: counts[placeOf(r)]}
 		if r.Late == nil {
 			f.index = index[r.Pkt]
 			index[r.Pkt]++
