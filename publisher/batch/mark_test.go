@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/flowpub/flowpub/decoder"
@@ -17,6 +18,14 @@ var trafficKinds = map[string]func(*decoder.ExportPacket){
 	"IPv4":     func(*decoder.ExportPacket) {},
 	"IPv6":     asIPv6,
 	"extended": extend,
+	"annotated": func(p *decoder.ExportPacket) {
+		p.Annotation = &decoder.Annotation{Name: strings.Repeat("n", int(p.FlowSequence)%(decoder.MaxExporterName+1)), SamplingOverride: 1000}
+	},
+	"annotated most": func(p *decoder.ExportPacket) {
+		_, _, largest := largestPacket()
+		p.Header = largest.Header
+		p.Annotation = &decoder.Annotation{Name: strings.Repeat("n", decoder.MaxExporterName), SamplingOverride: 1 << 31}
+	},
 	"no times": func(p *decoder.ExportPacket) {
 		extend(p)
 		for i := range p.Records {
