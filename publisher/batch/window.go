@@ -41,20 +41,21 @@ type window [windowSize]byte
 func common(r *decoder.Record) bool { return (r.Packets|r.Octets)>>49 == 0 }
 
 // putFields writes the fields that appendFields appends, in the same order. It
-// branches once: whether all addresses are of IPv4 and both times set, as nearly
-// always in a packet or never. It returns the index behind the last field, and where
-// some of them are.
+// branches on whether both times are set and whether all addresses are of IPv4, each as
+// nearly always in a packet or never. It returns the index behind the last field, and
+// where some of them are.
 func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies decoder.Anomalies) (uint, places) {
 	begin := i
-	plain := r.SourceAddress.Is4() && r.DestinationAddress.Is4() && r.NextHop.Is4() && r.StartTime != 0 && r.EndTime != 0
+	timed := r.StartTime != 0 && r.EndTime != 0
+	four := r.SourceAddress.Is4() && r.DestinationAddress.Is4() && r.NextHop.Is4()
 	i = putUint1(w, i, fieldRecordIndex, index)
 	i = putUint2(w, i, fieldAnomalies, uint64(anomalies|r.Anomalies))
 	i = putUint2(w, i, fieldFirstUptime, uint64(r.FirstUptime))
 	at := places(i-begin+1) << placeStartTime
-	i = putTime(w, i, fieldStartTime, uint64(r.StartTime), plain)
+	i = putTime(w, i, fieldStartTime, uint64(r.StartTime), timed)
 	i = putUint2(w, i, fieldLastUptime, uint64(r.LastUptime))
 	at |= places(i-begin+1) << placeEndTime
-	i = putTime(w, i, fieldEndTime, uint64(r.EndTime), plain)
+	i = putTime(w, i, fieldEndTime, uint64(r.EndTime), timed)
 	i = putUint1(w, i, fieldPackets, r.Packets)
 	i = putUint1(w, i, fieldOctets, r.Octets)
 	i = putUint1(w, i, fieldTCPFlags, uint64(r.TCPFlags))
@@ -66,7 +67,7 @@ func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies dec
 	i = putUint2(w, i, fieldSourceAS, uint64(r.SourceAS))
 	i = putByte2(w, i, fieldSourcePrefixLength, r.SourcePrefixLength)
 	at |= places(i-begin+2) << placeSourceAddress
-	if plain {
+	if four {
 		i = putIPv4(w, i, fieldSourceAddress, r.SourceAddress.As4())
 	} else {
 		i = putAddress(w, i, fieldSourceAddress, &r.SourceAddress)
@@ -74,13 +75,13 @@ func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies dec
 	i = putUint1(w, i, fieldInputInterface, uint64(r.InputInterface))
 	i = putUint1(w, i, fieldOutputInterface, uint64(r.OutputInterface))
 	at |= places(i-begin+2) << placeNextHop
-	if plain {
+	if four {
 		i = putIPv4(w, i, fieldNextHop, r.NextHop.As4())
 	} else {
 		i = putAddress(w, i, fieldNextHop, &r.NextHop)
 	}
 	at |= places(i-begin+2) << placeDestination
-	if plain {
+	if four {
 		i = putIPv4(w, i, fieldDestinationAddress, r.DestinationAddress.As4())
 	} else {
 		i = putAddress(w, i, fieldDestinationAddress, &r.DestinationAddress)
@@ -88,7 +89,7 @@ func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies dec
 	i = putByte2(w, i, fieldDestinationPrefixLength, r.DestinationPrefixLength)
 	i = putUint2(w, i, fieldDestinationAS, uint64(r.DestinationAS))
 	at |= places(i-begin) << placeTail
-	if plain {
+	if four && timed {
 		return i, at | 1<<placeFamily
 	}
 	return i, at.checked(r)
@@ -168,10 +169,10 @@ func putByte2(w *window, i uint, field uint64, v uint8) uint {
 
 // putTime writes a fixed64 field with a tag of one byte; or nothing that counts,
 // when v is zero.
-func putTime(w *window, i uint, field, v uint64, plain bool) uint {
+func putTime(w *window, i uint, field, v uint64, timed bool) uint {
 	w[i&windowMask] = byte(field<<3 | wireFixed64)
 	put(w, i+1, v)
-	if plain || v != 0 {
+	if timed || v != 0 {
 		return i + 9
 	}
 	return i
