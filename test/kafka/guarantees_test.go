@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,7 @@ import (
 var packages = map[string]string{
 	"":           ".",
 	"auth.":      "../../publisher/auth",
+	"cluster.":   "../../publisher/cluster",
 	"publisher.": "../../publisher",
 	"registry.":  "../../publisher/registry",
 	"collector.": "../../collector",
@@ -203,20 +205,19 @@ func subtest(n ast.Node) string {
 	return strings.ReplaceAll(name, " ", "_")
 }
 
-// programSource is the text of the packages whose log lines the matrix has, without
-// their tests.
+// programSource is the text of all packages that may log, without their tests.
 func programSource(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, dir := range []string{"publisher", "collector", "internal/inventory"} {
-		files, err := filepath.Glob("../../" + dir + "/*.go")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			if !strings.HasSuffix(file, "_test.go") {
+	for _, dir := range []string{"publisher", "collector", "listener", "internal"} {
+		err := filepath.WalkDir("../../"+dir, func(file string, _ fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(file) == ".go" && !strings.HasSuffix(file, "_test.go") {
 				all.WriteString(read(t, file))
 			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 	return all.String()
