@@ -465,6 +465,3 @@ func (p *Plan) probabilityBits() int {
 	}
 	return 0
 }
-
-// Minimum returns the least length of a record.
-func (p *Plan) Minimum() int { return p.minimum }
