@@ -29,7 +29,7 @@ type intake struct {
 	sourceCap int // of sources
 	templates *templates
 	inventory *inventory.File // nil without one
-	loser     *loser
+	losses    *setLosses
 
 	// For the goroutine of the socket, during a batch.
 	packet    decoder.ExportPacket
@@ -186,7 +186,7 @@ func (c *Collector) newIntake(streamCapacity int) *intake {
 		formats:   setOf(c.cfg.Formats),
 		templates: c.templates,
 		inventory: c.inventory,
-		loser:     c.loser(),
+		losses:    c.setLosses(),
 		reader:    template.NewReader(c.templates.table),
 		sourceCap: streamCapacity * sourcesOfStream,
 		streams:   newStreams(streamCapacity, c.named),

@@ -158,7 +158,7 @@ func (n *notices) noTemplate(s *lostSet, t *template.Table, now time.Duration) {
 	if interval := t.RefreshInterval(s.from.Addr()); interval > 0 {
 		usual = "every " + interval.Round(time.Second).String()
 	}
-	n.of(exporter).Warn("data sets dropped: their template did not come within a minute, so nobody can say what is in them",
+	n.of(exporter).Warn("data sets dropped: their template has not come, so nobody can say what is in them",
 		"port", s.from.Port(), "format", formatIn(s.header).String(),
 		"observation_domain_id", s.header.ObservationDomain, "template_id", s.template, "templates_sent", usual,
 		"cure", "have the exporter repeat its templates every minute: "+

@@ -152,16 +152,16 @@ func (s *lostSet) packet() []byte {
 	return netflow9.AppendPacket(nil, s.header, s.template, s.records)
 }
 
-// loser tells of data sets without a template: in the log, and as dead letters if
+// setLosses tells of data sets without a template: in the log, and as dead letters if
 // those are wanted.
-type loser struct {
+type setLosses struct {
 	publisher   flowPublisher
 	notices     *notices
 	table       *template.Table
 	deadLetters bool
 }
 
-func (l *loser) tell(s *lostSet, now time.Duration) {
+func (l *setLosses) tell(s *lostSet, now time.Duration) {
 	l.notices.noTemplate(s, l.table, now)
 	if l.deadLetters {
 		l.publisher.PublishDeadLetter(s.from, s.at, setNoTemplate.String(), s.packet())
@@ -169,14 +169,14 @@ func (l *loser) tell(s *lostSet, now time.Duration) {
 }
 
 // tellAll tells of sets that have waited in vain.
-func (l *loser) tellAll(lost []*template.Waiting, now time.Duration) {
+func (l *setLosses) tellAll(lost []*template.Waiting, now time.Duration) {
 	for _, w := range lost {
 		l.tell(waitedInVain(w), now)
 	}
 }
 
-func (c *Collector) loser() *loser {
-	return &loser{c.publisher, c.notices, c.templates.table, c.cfg.Publisher.DeadLetterTopic != ""}
+func (c *Collector) setLosses() *setLosses {
+	return &setLosses{c.publisher, c.notices, c.templates.table, c.cfg.Publisher.DeadLetterTopic != ""}
 }
 
 // readSets sees to the sets of the packet that was just decoded: those without a
@@ -202,11 +202,11 @@ func (in *intake) readSets(from netip.AddrPort, at decoder.UnixNano, now time.Du
 			in.awaited = append(in.awaited, set.Template)
 			continue
 		}
-		in.loser.tell(&lostSet{from, at, &in.packet.Header, set.Template, set.Records}, now)
+		in.losses.tell(&lostSet{from, at, &in.packet.Header, set.Template, set.Records}, now)
 	}
 	ready, lost := in.templates.room.Take(from, &in.packet.Header, in.awaited, now)
 	in.templates.drop(len(lost))
-	in.loser.tellAll(lost, now)
+	in.losses.tellAll(lost, now)
 	if len(ready) > 0 {
 		in.readWaiting(ready, now)
 	}
@@ -220,7 +220,7 @@ func (in *intake) readWaiting(ready []*template.Waiting, now time.Duration) {
 		in.reader.Waited(w, now, &p)
 		in.templates.read(&in.reader.Sets)
 		if len(in.reader.Missing) > 0 {
-			in.loser.tell(waitedInVain(w), now)
+			in.losses.tell(waitedInVain(w), now)
 			continue
 		}
 		in.annotate(w.From, &p)
@@ -245,6 +245,6 @@ func (c *Collector) giveUpWaiting() {
 func (c *Collector) dropWaiting(lost []*template.Waiting, now time.Duration) {
 	if len(lost) > 0 {
 		c.templates.drop(len(lost))
-		c.loser().tellAll(lost, now)
+		c.setLosses().tellAll(lost, now)
 	}
 }

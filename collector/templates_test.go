@@ -238,7 +238,7 @@ func TestTemplateDoesNotCome(t *testing.T) {
 		if !reflect.DeepEqual(c.publisher.letters, want) {
 			t.Errorf("dead letters %v, want %v", c.publisher.letters, want)
 		}
-		lines := c.log.lines("their template did not come")
+		lines := c.log.lines("their template has not come")
 		if len(lines) != 1 {
 			t.Fatalf("%d log lines, want 1", len(lines))
 		}
@@ -298,7 +298,7 @@ func TestNoRoomToWait(t *testing.T) {
 		in.handle(from("192.0.2.1:1", v9(i, 7, now, set(300, octets(10)...))), now)
 	}
 	checkSets(t, c, map[string]uint64{"received": 300, "waiting": 256, "no_template": 44})
-	if got := len(c.log.lines("their template did not come")); got != 1 {
+	if got := len(c.log.lines("their template has not come")); got != 1 {
 		t.Errorf("%d log lines, want 1", got)
 	}
 }

@@ -137,11 +137,11 @@ func (p *Publisher) warnOfSecurity() {
 	}
 }
 
-// Publish queues every record of pkt, received from an exporter at a time, or
-// none. It never waits for Kafka: when the budget has no room the records are
-// dropped and counted, and the error is ErrBufferFull. It keeps no reference to
-// pkt. Records of one exporter are delivered in the order of the calls. A packet
-// has at most 1,364 records: what a datagram of 65,535 bytes holds.
+// Publish queues the records of pkt, received from an exporter at a time, those of
+// a packet of usual size all or none. It never waits for Kafka: when the budget has no
+// room the records are dropped and counted, or from some of a large packet on the rest, and
+// the error is ErrBufferFull. It keeps no reference to pkt. Records of one exporter are
+// delivered in the order of the calls.
 func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error {
 	if len(pkt.Records) == 0 {
 		return nil
