@@ -219,6 +219,6 @@ func (t *Table) RestoreOptions(stored DomainOptions) bool {
 	}
 	next, _ := d.state.with(updates)
 	t.setState(d, next)
-	d.owner.agree()
+	d.owner.shared = undecided
 	return true
 }

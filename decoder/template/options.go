@@ -3,8 +3,6 @@ package template
 import (
 	"encoding/binary"
 	"slices"
-
-	"github.com/flowpub/flowpub/decoder"
 )
 
 // Types of NetFlow v9's scopes, RFC 3954 section 6.1. Above are numbers of elements.
@@ -112,31 +110,23 @@ func (r *Reader) options(p *Plan, b []byte) bool {
 
 // read takes the values of the first record off b and returns the rest.
 func (v *optionValues) read(p *Plan, b []byte) (rest []byte, ok bool) {
-	d := &p.definition
-	var seen [8]uint16
+	var seen [16]uint16
 	known := seen[:0]
-	scopes := d.scopes()
-	fields := d.fieldBytes()
-	for i := 0; len(fields) > 0; i++ {
-		var f fieldSpec
-		f, fields = d.nextField(fields)
-		value, after, ok := take(b, f.length)
+	for i := range p.options {
+		o := &p.options[i]
+		if int(o.skip) > len(b) {
+			return nil, false
+		}
+		value, after, ok := take(b[o.skip:], o.length)
 		if !ok {
 			return nil, false
 		}
 		b = after
-		if len(value) == 0 || len(value) > 8 || f.enterprise != 0 {
+		if o.element == 0 || len(value) == 0 || len(value) > 8 || slices.Contains(known, o.element) {
 			continue
 		}
-		id := f.id
-		if d.Format == decoder.FormatNetFlowV9 && i < scopes {
-			id = scopeElement(id)
-		}
-		if !about(id) || slices.Contains(known, id) {
-			continue
-		}
-		known = append(known, id)
-		v.set(id, bigEndian(value), len(value))
+		known = append(known, o.element)
+		v.set(o.element, bigEndian(value), len(value))
 	}
 	return b, true
 }

@@ -37,6 +37,7 @@ type Plan struct {
 	minimum  int // of a record's length; all of it unless variable
 	variable bool
 	steps    []step // how to copy a record of variable length into one of fixed
+	options  []optionStep
 
 	values []op // into decoder.Extension.Values
 	slots  []op // into slots
@@ -123,6 +124,15 @@ const (
 	stepEnd stepKind = 0 // there is no field of variable length
 )
 
+// optionStep is a field of an options record that is looked at, behind bytes that are not. A
+// record has at least as many bytes as its plan has steps, but for the last: otherwise fields
+// without length would make one of few bytes the work of hundreds.
+type optionStep struct {
+	skip    uint16
+	length  uint16 // none where the record ends
+	element uint16 // 0: its length is all that counts
+}
+
 // candidate is the field taken for a place so far.
 type candidate struct {
 	element        *element
@@ -135,6 +145,7 @@ type compiler struct {
 	chosen [256]candidate
 	offset int // in the record of fixed length
 	wanted int // elements copied
+	skip   int // bytes of an options record that no step has passed yet
 }
 
 // compile returns the plan of a definition, whose bytes it refers to.
@@ -151,7 +162,9 @@ func compile(d Definition, elements *Selection) (*Plan, error) {
 		if c.plan.minimum > maxRecordLength {
 			return nil, errLimit
 		}
-		if !d.Options {
+		if d.Options {
+			c.option(f, fields <= d.scopes())
+		} else {
 			c.field(f, elements)
 		}
 	}
@@ -161,7 +174,9 @@ func compile(d Definition, elements *Selection) (*Plan, error) {
 	if d.scopes() > fields {
 		return nil, errScopes
 	}
-	if !d.Options {
+	if d.Options {
+		c.plan.options = append(c.plan.options, optionStep{skip: uint16(c.skip)})
+	} else {
 		c.finish()
 	}
 	c.plan.shrink()
@@ -176,6 +191,24 @@ func (c *compiler) measure(f fieldSpec) {
 		return
 	}
 	c.plan.minimum += int(f.length)
+}
+
+// option notes what a field of an options record is good for.
+func (c *compiler) option(f fieldSpec, scope bool) {
+	element := f.id
+	if scope && c.plan.definition.Format == decoder.FormatNetFlowV9 {
+		element = scopeElement(f.id)
+	}
+	if f.enterprise != 0 || !about(element) {
+		element = 0
+	}
+	const maxNumber = 8
+	if f.length != VariableLength && (element == 0 || f.length == 0 || f.length > maxNumber) {
+		c.skip += int(f.length)
+		return
+	}
+	c.plan.options = append(c.plan.options, optionStep{uint16(c.skip), f.length, element})
+	c.skip = 0
 }
 
 // field notes what a field is good for.
@@ -322,6 +355,7 @@ func (c *compiler) finish() {
 func (p *Plan) shrink() {
 	p.steps, p.values, p.slots = slices.Clone(p.steps), slices.Clone(p.values), slices.Clone(p.slots)
 	p.labels, p.wide, p.spans = slices.Clone(p.labels), slices.Clone(p.wide), slices.Clone(p.spans)
+	p.options = slices.Clone(p.options)
 }
 
 // extensionAddresses are the addresses of decoder.Extension, and where they come from.

@@ -90,7 +90,7 @@ func (ps *plans) release(p *Plan) {
 func (p *Plan) octets() int {
 	return int(unsafe.Sizeof(*p)) + len(p.definition.Raw) + len(p.steps)*int(unsafe.Sizeof(step{})) +
 		(len(p.values)+len(p.slots)+len(p.labels)+len(p.wide))*int(unsafe.Sizeof(op{})) +
-		len(p.spans)*int(unsafe.Sizeof(span{})) + len(p.addresses)*int(unsafe.Sizeof(addressField{}))
+		len(p.options)*int(unsafe.Sizeof(optionStep{})) + len(p.spans)*int(unsafe.Sizeof(span{})) + len(p.addresses)*int(unsafe.Sizeof(addressField{}))
 }
 
 // is reports whether p was compiled from the definition.

@@ -285,6 +285,22 @@ func TestSamplersOfAnotherDomain(t *testing.T) {
 	expect("its own", 3, 60, 2)
 }
 
+// It is the same when the flows' domain shows itself last.
+func TestSamplersOfADomainThatWasFirst(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{})
+	from := exporterPort(1, 1)
+	told := append(be16(be16(be16(nil, 600), 0), 8), 0, 48, 0, 1, 0, 34, 0, 4)
+	tell := v9(256, set(1, told), set(600, []byte{1, 0, 0, 0, 100}))
+	d.decode(t, tell, from, 0)
+	d.decode(t, tell, from, 0)
+	flows := definition(256, field{id: 48, length: 1}, field{id: 1, length: 4})
+	d.decode(t, v9(0, set(0, flows), set(256, []byte{1, 0, 0, 0, 1})), from, 0)
+	if i, s := sampling(&d.p.Extensions[0]); i != 100 || s != 5 {
+		t.Errorf("interval %d of source %d, want 100 of 5", i, s)
+	}
+}
+
 // Routers with many domains tell of samplers in each: those are not compared.
 func TestSamplersOfManyDomains(t *testing.T) {
 	t.Parallel()

@@ -251,6 +251,15 @@ func (st *state) byInterface() bool {
 // hasSamplers reports whether some samplings hold for samplers.
 func (st *state) hasSamplers() bool { return st != nil && st.counts[scopeSampler] != 0 }
 
+// ofSamplers returns the samplings that hold for samplers.
+func (st *state) ofSamplers() []sampler {
+	if !st.hasSamplers() {
+		return nil
+	}
+	from := int(st.counts[scopeDomain]) + int(st.counts[scopeTemplate])
+	return st.samplers[from : from+int(st.counts[scopeSampler])]
+}
+
 // with returns a state that knows the updates, too, which is st itself if it did, and
 // how many samplings were left out for want of room.
 func (st *state) with(updates []update) (*state, int) {

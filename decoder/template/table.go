@@ -141,8 +141,12 @@ type owner struct {
 	entries rank
 	domains []*domain
 	common  Sampling // of the domains that have one, if it is the same
-	shared  *state   // the samplers of all domains that do not contradict each other
+	shared  *state   // the samplers of all domains that do not contradict each other, or undecided
 }
+
+// undecided stands for owner.shared, and for owner.common, once a domain has come, gone or told
+// something: what holds is found when flows ask for it, not with each record that tells something.
+var undecided = new(state)
 
 // domain is an observation domain of an address. It lives as long as it has templates.
 type domain struct {
@@ -334,7 +338,7 @@ func (t *Table) newDomain(s *shard, key domainKey) *domain {
 		s.owners[key.address] = o
 	}
 	d := &domain{key: key, owner: o, entries: rank{level: inDomain}}
-	o.domains = append(o.domains, d)
+	o.domains, o.shared = append(o.domains, d), undecided
 	s.domains[key] = d
 	return d
 }
@@ -394,7 +398,7 @@ func (t *Table) remove(s *shard, e *entry) {
 			break
 		}
 	}
-	o.agree()
+	o.shared = undecided
 	if len(o.domains) == 0 {
 		delete(s.owners, o.address)
 	}
@@ -552,6 +556,9 @@ func (t *Table) find(src source, id uint16, u use) (b binding, found bool) {
 	if u.now-e.touched >= touchInterval || !e.regular && e.uses == regularUses {
 		s.touch(e, u.now)
 	}
+	if d.owner.shared == undecided && !e.plan.definition.Options {
+		d.owner.agree()
+	}
 	return binding{e.plan, d.state, d.owner.common, d.owner.shared, e.provisional}, true
 }
 
@@ -613,7 +620,7 @@ func (t *Table) learnOptions(src source, updates []update) {
 		return
 	}
 	t.setState(d, next)
-	d.owner.agree()
+	d.owner.shared = undecided
 	t.announceOptions(s, d)
 }
 
@@ -655,29 +662,43 @@ func (o *owner) agreeOnSamplers() *state {
 	if len(o.domains) < 2 || len(o.domains) > maxSharing {
 		return nil
 	}
-	var told []sampler
-	for _, d := range o.domains {
-		if d.state.hasSamplers() {
-			told = append(told, d.state.samplers...)
-		}
+	var told [maxSharing][]sampler // each in the order of the keys
+	for i, d := range o.domains {
+		told[i] = d.state.ofSamplers()
 	}
-	slices.SortStableFunc(told, func(a, b sampler) int { return a.key.compare(b.key) })
 	shared := &state{}
-	for i := 0; i < len(told); {
-		end, same := i+1, true
-		for ; end < len(told) && told[end].key == told[i].key; end++ {
-			same = same && told[end].Sampling == told[i].Sampling
+	for len(shared.samplers) < maxSamplers {
+		next, same := takeLeast(told[:len(o.domains)])
+		if next == nil {
+			break
 		}
-		if same && told[i].key.scope == scopeSampler && len(shared.samplers) < maxSamplers {
-			shared.samplers = append(shared.samplers, told[i])
+		if same {
+			shared.samplers = append(shared.samplers, *next)
 			shared.counts[scopeSampler]++
 		}
-		i = end
 	}
 	if len(shared.samplers) == 0 {
 		return nil
 	}
 	return shared
+}
+
+// takeLeast takes the least key off the lists, which are in the order of their keys. It returns one
+// of the samplers that have it, nil if there are none, and whether all of these are the same.
+func takeLeast(lists [][]sampler) (least *sampler, same bool) {
+	for _, l := range lists {
+		if len(l) > 0 && (least == nil || l[0].key.compare(least.key) < 0) {
+			least = &l[0]
+		}
+	}
+	same = true
+	for i, l := range lists {
+		if len(l) > 0 && l[0].key == least.key {
+			same = same && l[0].Sampling == least.Sampling
+			lists[i] = l[1:]
+		}
+	}
+	return least, same
 }
 
 // Expire removes the templates past their lifetime, and returns how many.
