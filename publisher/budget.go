@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"context"
 	"math/bits"
 	"sync"
 	"time"
@@ -445,4 +446,18 @@ func (b *budget) shrink(n int64) {
 		}
 		b.pool[size] = kept
 	}
+}
+
+// awaitRoom waits until something was given back; false when that takes too long,
+// or ctx ends.
+func (b *budget) awaitRoom(ctx context.Context) bool {
+	timer := time.NewTimer(roomPatience)
+	defer timer.Stop()
+	select {
+	case <-b.room:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // counts are the flow records of one partition or stage, under its lock.
@@ -66,7 +67,7 @@ type failureCounts struct {
 
 func newFailureCounts() *failureCounts {
 	f := &failureCounts{byName: make(map[string]uint64)}
-	for _, name := range failureNames() {
+	for _, name := range failure.Names() {
 		f.byName[name] = 0
 	}
 	return f

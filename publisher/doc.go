@@ -2,19 +2,36 @@
 // each network of exporters.
 //
 // A record counts as delivered only when the brokers acknowledge it, and a
-// retry never repeats it. When the buffer's budget is used up the newest packet
-// is dropped and counted. What is in memory when the process dies is lost.
+// retry never repeats it. When the buffer's budget is used up the newest records
+// are dropped and counted. What is in memory when the process dies is lost.
 //
-// The way of a record: [Publisher.Publish] finds its exporter's topic, and encodes
-// it straight into the open batch of its partition there. The sender decides when the batch goes and
-// with which others; it is sealed (compressed, completed with its header),
-// stamped with a producer id and sequence numbers, and sent. What the broker
-// answers, or fails to, decides whether it is delivered, sent again as it is,
-// split, or given up, and is counted.
+// In the order in which a record meets them:
 //
-// Datagrams that held no flow record can go to a topic of their own, see
-// [Publisher.PublishDeadLetter]; nothing of the above waits for them.
+//	publisher.go    New, Publish, Close: what belongs together
+//	config.go       the configuration
+//	core.go         what all parts share
+//	route.go        an exporter's topic
+//	topic.go        all of one topic; target.go what the cluster says of it
+//	layout.go       the topic's partitions, and what changes when there are more
+//	partitioner.go  a key's partition
+//	stage.go        records whose partition is not known yet; chunk.go how they wait
+//	partition.go    one partition: the batch being filled, and those that wait
+//	pending.go      one batch, until its last attempt
+//	sender.go       which batches go together, and when; broker.go how many at a time
+//	request.go      one produce request; prepare.go what its batches still need;
+//	                recordset.go their bytes, for the client
+//	answer.go       what the broker's answer says of each batch
+//	settle.go       what becomes of the batch then; complaint.go what operators are told
 //
-// The package writes its own record batches, see package batch, and leaves the rest of Kafka's
-// protocol to kafka-go.
+// Beside the path:
+//
+//	watch.go        what the cluster tells; warnings.go settings that put flows at risk
+//	schemas.go      the ids of schemas
+//	budget.go       memory; shares.go who shares it; memory_*.go where it comes from
+//	counters.go     counts of flows and failures; stats.go how they are told
+//
+// One lock order holds: a topic's changes, then moves from stages, then one partition
+// or stage, then the budget. Rooms: batch (bytes), cluster (connections), auth (who we
+// are), answers (what brokers say is checked), failure (what errors mean), registry
+// (ids of schemas), deadletter (what could not be decoded).
 package publisher

@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/flowpub/flowpub/publisher/batch"
@@ -82,7 +81,7 @@ func (t *topic) adopt(n int) {
 		next.partitions = append(next.partitions, newPartition(t, int32(i), next.generation))
 	}
 	t.layout.Store(next)
-	t.pub.shareBudget()
+	t.shares.set(map[string]*layout{t.name: next})
 	t.startDrains(old, next)
 }
 
@@ -91,7 +90,7 @@ func (t *topic) adopt(n int) {
 func (t *topic) startDrains(old, next *layout) {
 	if !next.moving {
 		next.stages[0].mark(false)
-		t.pub.working.Go(func() { t.drain(next.stages[0], nil) })
+		t.core.working.Go(func() { t.drain(next.stages[0], nil) })
 		return
 	}
 	for i, part := range old.partitions {
@@ -99,7 +98,7 @@ func (t *topic) startDrains(old, next *layout) {
 		part.generation = next.generation
 		reached := part.markNow()
 		part.mu.Unlock()
-		t.pub.working.Go(func() { t.drain(next.stages[i], reached) })
+		t.core.working.Go(func() { t.drain(next.stages[i], reached) })
 	}
 }
 
@@ -113,40 +112,8 @@ func (t *topic) restage(n int, failing bool) []*stage {
 	}
 	t.stages = make([]*stage, n)
 	for i := range t.stages {
-		t.stages[i] = newStage(t.pub.budget, failing)
+		t.stages[i] = newStage(t.core.budget, failing)
 		t.stages[i].closed = t.flushing
 	}
 	return t.stages
-}
-
-// shareBudget tells the budget who shares it now, and warns when that are too
-// many for it.
-func (p *Publisher) shareBudget() {
-	var partitions, stages []*account
-	unknown := 0
-	for _, t := range p.topics {
-		l := t.layout.Load()
-		if len(l.partitions) == 0 {
-			unknown++
-		}
-		for _, part := range l.partitions {
-			partitions = append(partitions, &part.account)
-		}
-		for _, s := range l.stages {
-			stages = append(stages, s.waits.account)
-		}
-	}
-	p.budget.setAccounts(partitions, stages, unknown)
-	p.warnOfBuffer(len(partitions) + unknown*max(1, p.cfg.CreateTopic.Partitions))
-}
-
-// warnOfBuffer warns of a budget that cannot hold a packet for each of n
-// partitions.
-func (p *Publisher) warnOfBuffer(n int) {
-	enough := p.budget.enough(n)
-	p.bufferEnough.Store(enough)
-	if enough > p.budget.limit {
-		p.notices.Warn("buffer", "the buffer is too small to hold a packet for each partition: while some partitions fail, flows for others may be dropped",
-			"buffer", ByteSize(p.budget.limit), "partitions", n, "cure", fmt.Sprintf("set FLOWPUB_KAFKA_BUFFER_BYTES=%v or more", ByteSize(enough)))
-	}
 }

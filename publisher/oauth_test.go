@@ -20,7 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/flowpub/flowpub/publisher/auth"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // bearerBroker makes an embedded broker, which knows no OAUTHBEARER, speak it:
@@ -139,8 +139,8 @@ func TestTokenFile(t *testing.T) {
 			if text := got.Error(); !strings.HasPrefix(text, where) || !strings.HasSuffix(text, test.want) {
 				t.Errorf("error\n     %s\nwant %s...%s", text, where, test.want)
 			}
-			if kinds.Of(got) != kinds.Auth {
-				t.Errorf("%v is of kind %q", got, kinds.Of(got).Name)
+			if failure.Of(got) != failure.Auth {
+				t.Errorf("%v is of kind %q", got, failure.Of(got).Name)
 			}
 			writeFile(t, file, right)
 			closeWithin(t, p, 20*time.Second)

@@ -16,8 +16,9 @@ import (
 // Its records leave in the order in which they came: batches are sent oldest
 // first, one at a time, and the next only when the last one's fate is known.
 type partition struct {
-	pub    *Publisher
-	topic  *topic
+	core   *core
+	agenda agenda
+	target *target
 	number int32
 	// framing is that of the topic, which never changes.
 	framing batch.Framing
@@ -61,6 +62,16 @@ type partition struct {
 	candidate atomic.Bool
 }
 
+// agenda is told by partitions when they may have something to send.
+type agenda interface {
+	// ready: now.
+	ready(p *partition)
+	// linger: a batch was opened at a time, and waits for company.
+	linger(p *partition, opened time.Time)
+	// delay: after a failure, not before a time.
+	delay(p *partition, until time.Time)
+}
+
 // mark is closed once settled has reached a count.
 type mark struct {
 	settled uint64
@@ -69,10 +80,10 @@ type mark struct {
 
 func newPartition(t *topic, number int32, generation int) *partition {
 	p := &partition{
-		pub: t.pub, topic: t, number: number, framing: t.framing(), generation: generation,
+		core: t.core, agenda: t.agenda, target: &t.target, number: number, framing: t.framing(), generation: generation,
 		closed: t.flushing, flushing: t.flushing, ratio: 1,
 	}
-	p.late = chunks{budget: t.pub.budget, account: &p.account}
+	p.late = chunks{budget: t.core.budget, account: &p.account}
 	return p
 }
 
@@ -117,9 +128,9 @@ func (p *partition) appended(b *pending, n, before int) {
 	enough := p.enough()
 	switch {
 	case p.flushing || (b.Size() >= enough && before < enough):
-		p.pub.sender.ready(p)
+		p.agenda.ready(p)
 	case b.Records() == n:
-		p.pub.sender.linger(p, b.opened)
+		p.agenda.linger(p, b.opened)
 	}
 }
 
@@ -136,7 +147,7 @@ func (p *partition) appendStaged(packet staged) (done, failing bool) {
 			return false, p.account.failing
 		}
 		if first {
-			p.pub.sender.ready(p)
+			p.agenda.ready(p)
 		}
 	}
 	p.counts.buffered += uint64(packet.Records)
@@ -203,16 +214,16 @@ func (p *partition) refill() {
 // caller holds the lock.
 func (p *partition) refillLater() {
 	p.refilling = true
-	p.pub.working.Go(func() {
+	p.core.working.Go(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.refill()
 		p.refilling = false
 		if p.open == nil && len(p.queue) == 0 { // there is no room
-			p.pub.sender.delay(p, time.Now().Add(minBackoff))
+			p.agenda.delay(p, time.Now().Add(minBackoff))
 			return
 		}
-		p.pub.sender.ready(p)
+		p.agenda.ready(p)
 	})
 }
 
@@ -223,12 +234,12 @@ func (p *partition) fails() bool {
 }
 
 // mark tells the budget whether the partition fails to deliver.
-func (p *partition) mark() { p.pub.budget.mark(&p.account, p.fails()) }
+func (p *partition) mark() { p.core.budget.mark(&p.account, p.fails()) }
 
 // take asks the budget for a buffer of n bytes.
 func (p *partition) take(n int, c claim) []byte {
 	p.mark()
-	return p.pub.budget.take(&p.account, n, c)
+	return p.core.budget.take(&p.account, n, c)
 }
 
 // room returns the open batch with room for n bytes of records more, which may
@@ -253,7 +264,7 @@ func (p *partition) room(n int, c claim) *pending {
 }
 
 // enough is the size at which a batch is sent without waiting for more.
-func (p *partition) enough() int { return min(p.pub.cfg.BatchBytes, p.pub.budget.largest()) }
+func (p *partition) enough() int { return min(p.core.cfg.BatchBytes, p.core.budget.largest()) }
 
 // leastUsual is how small a batch may be that is queued behind others. A
 // partition that has used up its share would otherwise queue ever smaller ones,
@@ -264,7 +275,7 @@ func (p *partition) leastUsual() int { return min(p.usual, p.enough()/4) }
 // is room for that.
 func (p *partition) begin(n int, c claim) *pending {
 	opened := time.Now()
-	need := batch.Room(p.pub.cfg.Compression, n)
+	need := batch.Room(p.core.cfg.Compression, n)
 	buf := p.take(max(need, p.usual), c)
 	if buf == nil && len(p.queue) > 0 {
 		buf = p.take(max(need, p.leastUsual()), c)
@@ -274,21 +285,21 @@ func (p *partition) begin(n int, c claim) *pending {
 	if buf == nil {
 		return nil
 	}
-	p.open = &pending{Batch: batch.Open(buf, p.pub.cfg.Compression), opened: opened}
+	p.open = &pending{Batch: batch.Open(buf, p.core.cfg.Compression), opened: opened}
 	return p.open
 }
 
 // grow moves b to a larger buffer, of at least n bytes: twice as large, or a
 // quarter if there is no room for that.
 func (p *partition) grow(b *pending, n int, c claim) bool {
-	buf := p.take(max(n, min(2*cap(b.Bytes()), p.pub.budget.largest())), c)
+	buf := p.take(max(n, min(2*cap(b.Bytes()), p.core.budget.largest())), c)
 	if buf == nil {
-		buf = p.pub.budget.takeExact(&p.account, max(n, cap(b.Bytes())/4*5), c)
+		buf = p.core.budget.takeExact(&p.account, max(n, cap(b.Bytes())/4*5), c)
 	}
 	if buf == nil {
 		return false
 	}
-	p.pub.budget.give(&p.account, b.Move(buf))
+	p.core.budget.give(&p.account, b.Move(buf))
 	return true
 }
 
@@ -297,13 +308,13 @@ func (p *partition) grow(b *pending, n int, c claim) bool {
 // broker is expected to take after compression.
 func (p *partition) mostRaw() int {
 	most := float64(p.mostWire()) * 0.9 / max(p.ratio, 0.1)
-	return max(min(int(most), p.pub.budget.largest()), MinBatchBytes)
+	return max(min(int(most), p.core.budget.largest()), MinBatchBytes)
 }
 
 // mostWire is the size of a record batch that the broker will take.
 func (p *partition) mostWire() int {
 	most := MaxBatchBytes
-	if limit := int(p.topic.messageLimit.Load()); limit > 0 {
+	if limit := int(p.target.messageLimit.Load()); limit > 0 {
 		most = min(most, limit)
 	}
 	return most
@@ -316,7 +327,7 @@ func (p *partition) shut() {
 	if p.busy || len(p.queue) > 1 || p.failures > 0 {
 		p.sealLater(b)
 	} else {
-		p.pub.sender.ready(p)
+		p.agenda.ready(p)
 	}
 }
 
@@ -336,14 +347,14 @@ func (p *partition) enqueue() *pending {
 // sealLater compresses b in a goroutine of its own. The caller holds the lock.
 func (p *partition) sealLater(b *pending) {
 	b.sealing = true
-	p.pub.working.Go(func() {
-		if p.pub.ctx.Err() == nil { // else it will be discarded
-			p.pub.seal(p, b)
+	p.core.working.Go(func() {
+		if p.core.ctx.Err() == nil { // else it will be discarded
+			p.seal(b)
 		}
 		p.mu.Lock()
 		b.sealing = false
 		p.mu.Unlock()
-		p.pub.sender.ready(p)
+		p.agenda.ready(p)
 	})
 }
 
@@ -389,10 +400,10 @@ func (p *partition) more() {
 	if !p.refilling {
 		p.refill()
 	}
-	waiting := len(p.queue) > 0 || !p.late.empty() || p.due(time.Now(), p.pub.cfg.Linger)
+	waiting := len(p.queue) > 0 || !p.late.empty() || p.due(time.Now(), p.core.cfg.Linger)
 	p.mu.Unlock()
 	if waiting {
-		p.pub.sender.ready(p)
+		p.agenda.ready(p)
 	}
 }
 

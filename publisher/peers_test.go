@@ -17,14 +17,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/flowpub/flowpub/internal/fakebroker"
 	"github.com/flowpub/flowpub/internal/testca"
 	"github.com/flowpub/flowpub/publisher/auth"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // mostForAPeer bounds the memory that may be used up for one, whatever it answers. All
@@ -38,7 +37,7 @@ type peerTest struct {
 	change func(t *testing.T, c *Config) // nil: as it is
 	// want is in the log, with a cure that has cure in it, and counted as kind.
 	want, cure string
-	kind       kinds.Kind
+	kind       failure.Kind
 }
 
 // speaks starts a server that is no Kafka. It says something at once, or once it has
@@ -153,7 +152,7 @@ func scramBroker(iterations string) func(t *testing.T) string {
 }
 
 func peerTests() []peerTest {
-	notKafka, malformed := kinds.NotKafka, kinds.Malformed
+	notKafka, malformed := failure.NotKafka, failure.Malformed
 	hexed := func(text string) string {
 		b, _ := hex.DecodeString(text)
 		return string(b)
@@ -194,23 +193,23 @@ func peerTests() []peerTest {
 		}, nil, "it sends back what it is sent", "FLOWPUB_KAFKA_BROKERS", notKafka},
 		{"a controller", answering(kmsg.ApiVersions, is("0000 00000001 0034 0000 0001")), nil,
 			"speaks Kafka, but takes no messages", "FLOWPUB_KAFKA_BROKERS", notKafka},
-		{"an alert of TLS", speaks(hexed("15030300020246"), true, true), nil, "speaks TLS, and flowpub does not", "FLOWPUB_KAFKA_TLS=true", kinds.TLS},
+		{"an alert of TLS", speaks(hexed("15030300020246"), true, true), nil, "speaks TLS, and flowpub does not", "FLOWPUB_KAFKA_TLS=true", failure.TLS},
 		{"a listener with TLS, which closes", func(t *testing.T) string {
 			t.Helper()
 			return fakebroker.Start(t, &tls.Config{Certificates: []tls.Certificate{testca.New(t).Issue(t, "127.0.0.1").TLS(t)}}, nil).Address
-		}, nil, "speaks TLS, and flowpub does not", "FLOWPUB_KAFKA_TLS=true", kinds.TLS},
+		}, nil, "speaks TLS, and flowpub does not", "FLOWPUB_KAFKA_TLS=true", failure.TLS},
 		{"a listener without TLS", func(t *testing.T) string {
 			t.Helper()
 			return fakebroker.Start(t, nil, nil).Address
-		}, withTLS, "speaks Kafka without TLS", "FLOWPUB_KAFKA_TLS=false", kinds.TLS},
+		}, withTLS, "speaks Kafka without TLS", "FLOWPUB_KAFKA_TLS=false", failure.TLS},
 		{"a listener without SASL", answering(kmsg.SASLHandshake, is("0022 00000000")), withSASL(auth.Plain),
-			"takes no login: that listener is without SASL", "FLOWPUB_KAFKA_SASL_MECHANISM", kinds.Auth},
+			"takes no login: that listener is without SASL", "FLOWPUB_KAFKA_SASL_MECHANISM", failure.Auth},
 		{"another mechanism", answering(kmsg.SASLHandshake, is("0021 00000001 0005 504c41494e")), withSASL(auth.ScramSHA512),
-			"does not take the login SCRAM-SHA-512: it takes PLAIN", "FLOWPUB_KAFKA_SASL_MECHANISM", kinds.Auth},
+			"does not take the login SCRAM-SHA-512: it takes PLAIN", "FLOWPUB_KAFKA_SASL_MECHANISM", failure.Auth},
 		{"a listener with SASL", func(t *testing.T) string {
 			t.Helper()
 			return startBroker(t, 1, kfake.EnableSASL()).ListenAddrs()[0]
-		}, nil, "that listener seems to want a login", "FLOWPUB_KAFKA_SASL_MECHANISM", kinds.Auth},
+		}, nil, "that listener seems to want a login", "FLOWPUB_KAFKA_SASL_MECHANISM", failure.Auth},
 		{"2^31-1 brokers", answering(kmsg.Metadata, is("00000000 7fffffff")), nil, "answers Metadata with what cannot be used: 2147483647 brokers are in 0 bytes", "version and log", malformed},
 		{"2^31-1 topics", answering(kmsg.Metadata, is("00000000 00000000 ffff00000000 7fffffff")), nil, "2147483647 topics are in 0 bytes", "version and log", malformed},
 		{"a comma in a broker's host", answering(kmsg.Metadata, is("00000000 0000000100000001 0003 612c62 00002384 ffffffff 00000001 00000000 00000000")), nil,
@@ -219,14 +218,14 @@ func peerTests() []peerTest {
 		{"20,001 partitions", answering(kmsg.Metadata, manyPartitions(20_001)), nil, "it has 20001 partitions: at most 20000 are taken", "version and log", malformed},
 		{"2^31-1 mechanisms", answering(kmsg.SASLHandshake, is("0000 7fffffff")), withSASL(auth.Plain), "2147483647 mechanisms are in 0 bytes", "version and log", malformed},
 		{"a tagged field of 2^63 bytes", answering(kmsg.InitProducerID, is("00 00000000 0000 0000000000000007 0000 01 00 80808080808080808001")), nil,
-			"answers InitProducerId with what cannot be used: a number is out of range", "version and log", kinds.ProducerID},
+			"answers InitProducerId with what cannot be used: a number is out of range", "version and log", failure.ProducerID},
 		{"2^62 tagged fields", answering(kmsg.InitProducerID, is("00 00000000 0000 0000000000000007 0000 808080808080808040")), nil,
-			"answers InitProducerId with what cannot be used: a number is out of range", "version and log", kinds.ProducerID},
+			"answers InitProducerId with what cannot be used: a number is out of range", "version and log", failure.ProducerID},
 		{"2^30 tagged fields in the head", answering(kmsg.InitProducerID, is("8080808004")), nil,
-			"1073741824 tagged fields are in 0 bytes", "version and log", kinds.ProducerID},
+			"1073741824 tagged fields are in 0 bytes", "version and log", failure.ProducerID},
 		{"a producer id of -1", answering(kmsg.InitProducerID, is("00 00000000 0000 ffffffffffffffff ffff 00")), nil,
-			"it gives no producer id, and no reason: id -1, epoch -1", "version and log", kinds.ProducerID},
-		{"2,000,000,000 iterations", scramBroker("2000000000"), withSASL(auth.ScramSHA512), "wants 2000000000 SCRAM iterations", "iterations", kinds.Auth},
+			"it gives no producer id, and no reason: id -1, epoch -1", "version and log", failure.ProducerID},
+		{"2,000,000,000 iterations", scramBroker("2000000000"), withSASL(auth.ScramSHA512), "wants 2000000000 SCRAM iterations", "iterations", failure.Auth},
 	}
 }
 
@@ -256,8 +255,8 @@ func TestPeersThatAreNoBrokers(t *testing.T) {
 			if !log.has(test.cure) {
 				t.Errorf("the log lacks the cure %q", test.cure)
 			}
-			if err := p.cluster.Problem(); err != nil && kinds.Of(err).Name != test.kind.Name {
-				t.Errorf("%v is of kind %q, want %q", err, kinds.Of(err).Name, test.kind.Name)
+			if err := p.cluster.Problem(); err != nil && failure.Of(err).Name != test.kind.Name {
+				t.Errorf("%v is of kind %q, want %q", err, failure.Of(err).Name, test.kind.Name)
 			}
 			if s := p.Stats(); s.Buffered != 30 || s.Idempotent {
 				t.Errorf("buffered %d, idempotent %v; want 30, and not without a producer id", s.Buffered, s.Idempotent)
@@ -307,28 +306,4 @@ func TestThrottleTimesAreBounded(t *testing.T) {
 	broker.Hangup()
 	p.cluster.Close()
 	eventually(t, 10*time.Second, "what came in the pause is delivered", func() bool { return p.Stats().Delivered == 60 })
-}
-
-// Errors of brokers say what to do.
-func TestAnswersHaveCures(t *testing.T) {
-	t.Parallel()
-	for code := int16(-1); code < 140; code++ {
-		if code == 0 || code == 46 { // no error, and none for us
-			continue
-		}
-		o := brokerAnswer(kafka.Error(code), "")
-		if o.cure == "" {
-			t.Errorf("error %d has no cure", code)
-		}
-		if o.name == kinds.Other.Name && (!strings.Contains(o.cure, fmt.Sprint(code)) || !strings.Contains(o.err.Error(), fmt.Sprint(code))) {
-			t.Errorf("error %d is %q with cure %q, which do not say the code", code, o.err, o.cure)
-		}
-	}
-	for code, name := range map[int16]string{
-		-1: "unknown_server_error", 35: "unsupported_version", 42: "invalid_request", 43: "unsupported_format", 44: "policy_violation",
-	} {
-		if o := brokerAnswer(kafka.Error(code), ""); o.name != name {
-			t.Errorf("error %d is %q, want %q", code, o.name, name)
-		}
-	}
 }

@@ -4,22 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
 	"net/netip"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/internal/config/variable"
-	"github.com/flowpub/flowpub/internal/notice"
-	"github.com/flowpub/flowpub/publisher/batch"
 	"github.com/flowpub/flowpub/publisher/cluster"
 	"github.com/flowpub/flowpub/publisher/deadletter"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // The errors of Publish.
@@ -41,31 +36,18 @@ const stallLimit = 30 * time.Second
 // Publisher delivers flow records to Kafka topics. It is safe for concurrent use.
 //
 // What a topic has of its own is in its topic; memory, sealers, the sender, and
-// the link to the cluster are there once, for all of them.
+// the way to the cluster are there once, for all of them.
 type Publisher struct {
-	cfg     Config
-	log     *slog.Logger
-	notices *notice.Limiter
-	budget  *budget
-	sealers chan *batch.Sealer
-	cluster *cluster.Cluster
+	*core
 	sender  *sender
 	topics  []*topic // the first is Config.Topic's
 	routes  *routes
+	shares  *shares
 	letters *deadletter.Queue // nil when they are not wanted
 	schemas *schemas          // nil when values name none
 
-	bufferEnough   atomic.Int64 // what the budget should be at least
-	failures       *failureCounts
-	produceSeconds *histogram
-
-	ctx      context.Context // ends when no more attempts are to be made
-	cancel   context.CancelFunc
-	working  sync.WaitGroup                    // everything that Close waits for
-	jitter   func(time.Duration) time.Duration // a random part of it
-	progress chan struct{}                     // has a token after a batch was settled
-	closing  sync.Mutex
-	closed   bool
+	closing sync.Mutex
+	closed  bool
 }
 
 // New starts a publisher. It does not wait for Kafka. The error is
@@ -74,65 +56,57 @@ func New(cfg Config) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Publisher{
-		cfg:            cfg,
-		log:            cfg.Logger,
-		failures:       newFailureCounts(),
-		produceSeconds: newHistogram(),
-		progress:       make(chan struct{}, 1),
-		jitter:         rand.N[time.Duration],
-	}
-	if p.log == nil {
-		p.log = slog.New(slog.DiscardHandler)
-	}
-	p.notices = notice.New(p.log)
-	names := cfg.topics()
-	p.budget = newBudget(int64(cfg.BufferBytes), cfg.packetBytes(), len(names))
-	p.sealers = make(chan *batch.Sealer, runtime.GOMAXPROCS(0))
-	for range cap(p.sealers) {
-		p.sealers <- batch.NewSealer(cfg.Compression)
-	}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+	c := newCore(&cfg)
+	p := &Publisher{core: c, sender: newSender(c), shares: newShares(c)}
+	w := &watch{sender: p.sender}
 	var err error
-	if p.cluster, err = cluster.New(p.ctx, cfg.cluster(p.log, p.notices), watch{p}); err != nil {
-		p.cancel()
+	if c.cluster, err = cluster.New(c.ctx, cfg.cluster(c.log, c.notices), w); err != nil {
+		c.cancel()
 		return nil, err
 	}
-	p.sender = newSender(p)
-	p.warnOfSecurity()
-	for _, name := range names {
-		p.topics = append(p.topics, newTopic(p, name))
+	c.warnOfSecurity()
+	layouts := make(map[string]*layout)
+	for _, name := range cfg.topics() {
+		t := newTopic(c, p.sender, p.shares, name)
+		p.topics, layouts[name] = append(p.topics, t), t.layout.Load()
 	}
-	p.shareBudget()
+	p.shares.set(layouts)
 	p.routes = newRoutes(cfg.Routes, p.topics)
+	p.sender.topics, w.topics = p.topics, p.topics
 	if cfg.DeadLetterTopic != "" {
-		p.letters = deadletter.New(&deadletter.Config{
-			Topic: cfg.DeadLetterTopic, Brokers: kafka.TCP(cfg.Brokers...), Kafka: p.cluster, Acks: kafka.RequiredAcks(cfg.Acks),
-			Partition: cfg.Partitioner.of, Log: p.log, Notices: p.notices,
-		})
-		p.working.Go(func() { p.letters.Run(p.ctx) })
+		p.letters = deadletter.New(c.deadLetters())
+		w.letters = p.letters
+		c.working.Go(func() { p.letters.Run(c.ctx) })
 	}
 	if cfg.Registry != nil {
-		p.schemas = &schemas{pub: p, registry: cfg.Registry}
+		p.schemas = &schemas{core: c, topics: p.topics, registry: cfg.Registry}
 		p.schemas.warn()
-		p.working.Go(func() { p.schemas.run(p.ctx) })
+		c.working.Go(func() { p.schemas.run(c.ctx) })
 	}
-	p.working.Go(func() { p.cluster.Run(p.ctx) })
-	p.working.Go(func() { p.sender.run(p.ctx) })
+	c.working.Go(func() { c.cluster.Run(c.ctx) })
+	c.working.Go(func() { p.sender.run(c.ctx) })
 	return p, nil
 }
 
+// deadLetters is what dead letters need.
+func (c *core) deadLetters() *deadletter.Config {
+	return &deadletter.Config{
+		Topic: c.cfg.DeadLetterTopic, Brokers: kafka.TCP(c.cfg.Brokers...), Kafka: c.cluster, Acks: kafka.RequiredAcks(c.cfg.Acks),
+		Partition: c.cfg.Partitioner.of, Log: c.log, Notices: c.notices,
+	}
+}
+
 // warnOfSecurity tells what the configuration leaves open to others.
-func (p *Publisher) warnOfSecurity() {
-	if p.cfg.TLS != nil && p.cfg.TLS.Insecure {
-		p.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
+func (c *core) warnOfSecurity() {
+	if c.cfg.TLS != nil && c.cfg.TLS.Insecure {
+		c.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
 	}
-	if p.cfg.SASL != nil && p.cfg.TLS == nil && p.cfg.SASL.SendsSecret() {
-		p.log.Warn("brokers are sent the password or token without TLS: anybody on the way can read it",
-			"mechanism", p.cfg.SASL.Mechanism, "cure", "set "+variable.TLS+"=true, and brokers to a listener with TLS")
+	if c.cfg.SASL != nil && c.cfg.TLS == nil && c.cfg.SASL.SendsSecret() {
+		c.log.Warn("brokers are sent the password or token without TLS: anybody on the way can read it",
+			"mechanism", c.cfg.SASL.Mechanism, "cure", "set "+variable.TLS+"=true, and brokers to a listener with TLS")
 	}
-	if p.cfg.SASL != nil && p.cfg.SASL.OAuth.TokenURL != "" && !p.cfg.SASL.OAuth.Encrypted() {
-		p.log.Warn("the token URL is not https: anybody on the way can read the client secret",
+	if c.cfg.SASL != nil && c.cfg.SASL.OAuth.TokenURL != "" && !c.cfg.SASL.OAuth.Encrypted() {
+		c.log.Warn("the token URL is not https: anybody on the way can read the client secret",
 			"cure", "have the token endpoint serve https, and name that in "+variable.SASLOAuthTokenURL)
 	}
 }
@@ -172,7 +146,7 @@ func (p *Publisher) Stats() Stats {
 		PossiblyDuplicated: total.duplicated,
 		BufferBytes:        p.budget.bytes(),
 		BufferLimitBytes:   p.budget.limit,
-		BufferEnoughBytes:  p.bufferEnough.Load(),
+		BufferEnoughBytes:  p.shares.enough.Load(),
 		Batches:            total.batches,
 		BytesRaw:           total.raw,
 		BytesWire:          total.wire,
@@ -185,7 +159,7 @@ func (p *Publisher) Stats() Stats {
 		PartitionsFailing:  total.failing,
 		Unreached:          p.cluster.Problem() != nil,
 		DeadLetters:        p.letters.Snapshot(),
-		SchemasMissing:     p.awaitingSchemas(),
+		SchemasMissing:     p.schemas.missing(),
 	}
 	for _, reason := range DropReasons() {
 		s.Dropped[reason] = total.dropped[reason]
@@ -221,7 +195,7 @@ func (p *Publisher) Missing() []string {
 	var missing []string
 	for _, t := range p.topics {
 		if s := t.seen.Load(); !s.known() {
-			missing = append(missing, fmt.Sprintf("Kafka topic %q has not been reached: %s", t.name, sentence(s.problem)))
+			missing = append(missing, fmt.Sprintf("Kafka topic %q has not been reached: %s", t.name, failure.Sentence(s.problem)))
 		}
 		if s := t.schema.Load(); s != nil && s.problem != nil {
 			missing = append(missing, fmt.Sprintf("the schema registry has given no id for subject %q: %v", t.subject(), s.problem))
@@ -282,14 +256,6 @@ func (p *Publisher) awaitEmpty(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// poke tells Close that something was settled.
-func (p *Publisher) poke() {
-	select {
-	case p.progress <- struct{}{}:
-	default:
 	}
 }
 

@@ -2,20 +2,18 @@ package publisher
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
-	"io"
-	"sync"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
+
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // request is a produce request being put together and sent.
 type request struct {
+	core   *core
 	broker *broker
 	alone  bool // for one partition, which has failed
 	items  []item
@@ -31,9 +29,9 @@ type item struct {
 
 // add puts a batch into r. It returns false when the budget has no room for
 // one more copy.
-func (r *request) add(b *budget, p *partition, content *pending) bool {
+func (r *request) add(p *partition, content *pending) bool {
 	n := int64(len(content.Bytes()))
-	if !b.startCopy(r.copies(), n) {
+	if !r.core.budget.startCopy(r.copies(), n) {
 		return false
 	}
 	r.items = append(r.items, item{p, content})
@@ -51,11 +49,11 @@ func (r *request) copies() *int64 {
 }
 
 // send makes the batches of r ready, sends them, and acts on the answer.
-func (p *Publisher) send(ctx context.Context, r *request) {
+func (r *request) send(ctx context.Context) {
 	ready := r.items[:0]
 	for _, i := range r.items {
-		if err := p.prepare(ctx, i.partition, i.batch); err != nil {
-			p.settle(i.partition, i.batch, localFailure(err))
+		if err := i.partition.prepare(ctx, i.batch); err != nil {
+			i.partition.settle(i.batch, failure.Unsent(err))
 			continue
 		}
 		ready = append(ready, i)
@@ -63,41 +61,41 @@ func (p *Publisher) send(ctx context.Context, r *request) {
 	if len(ready) == 0 {
 		return
 	}
-	outcomes := p.produce(ctx, ready)
+	outcomes := r.produce(ctx, ready)
 	for n, i := range ready {
-		p.settle(i.partition, i.batch, outcomes[n])
+		i.partition.settle(i.batch, outcomes[n])
 	}
 }
 
 // produce makes one attempt and returns what became of each batch.
-func (p *Publisher) produce(ctx context.Context, items []item) []outcome {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.RequestTimeout)
+func (r *request) produce(ctx context.Context, items []item) []failure.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, r.core.cfg.RequestTimeout)
 	defer cancel()
 	sets := make([]*recordSet, len(items))
 	for i := range items {
 		sets[i] = &recordSet{batch: items[i].batch.Bytes()}
 	}
 	began := time.Now()
-	response, err := p.cluster.Do(ctx, &rawproduce.Request{
-		Acks:    int16(p.cfg.Acks),
-		Timeout: int32(p.cfg.RequestTimeout.Milliseconds() / 2),
+	response, err := r.core.cluster.Do(ctx, &rawproduce.Request{
+		Acks:    int16(r.core.cfg.Acks),
+		Timeout: int32(r.core.cfg.RequestTimeout.Milliseconds() / 2),
 		Topics:  byTopic(items, sets),
 	})
-	p.produceSeconds.observe(time.Since(began))
-	outcomes := make([]outcome, len(items))
+	r.core.produceSeconds.observe(time.Since(began))
+	outcomes := make([]failure.Outcome, len(items))
 	answer, _ := response.(*produce.Response)
 	for i := range items {
 		sent := sets[i].revoke()
 		switch {
 		case err != nil && !sent:
-			outcomes[i] = localFailure(err)
+			outcomes[i] = failure.Unsent(err)
 		case err != nil:
-			outcomes[i] = unansweredFailure(err)
-		case p.cfg.Acks == AcksNone:
-			outcomes[i] = outcome{verdict: delivered}
+			outcomes[i] = failure.Unanswered(err)
+		case r.core.cfg.Acks == AcksNone:
+			outcomes[i] = failure.Outcome{Verdict: failure.Delivered}
 		default:
 			outcomes[i] = answerFor(answer, items[i].partition)
-			outcomes[i].err = p.cluster.Discreet(outcomes[i].err)
+			outcomes[i].Err = r.core.cluster.Discreet(outcomes[i].Err)
 		}
 	}
 	return outcomes
@@ -107,13 +105,13 @@ func (p *Publisher) produce(ctx context.Context, items []item) []outcome {
 // them: each topic once.
 func byTopic(items []item, sets []*recordSet) []rawproduce.RequestTopic {
 	var topics []rawproduce.RequestTopic
-	index := make(map[*topic]int)
+	index := make(map[*target]int)
 	for i, it := range items {
-		at, known := index[it.partition.topic]
+		at, known := index[it.partition.target]
 		if !known {
 			at = len(topics)
-			index[it.partition.topic] = at
-			topics = append(topics, rawproduce.RequestTopic{Topic: it.partition.topic.name})
+			index[it.partition.target] = at
+			topics = append(topics, rawproduce.RequestTopic{Topic: it.partition.target.name})
 		}
 		topics[at].Partitions = append(topics[at].Partitions, rawproduce.RequestPartition{
 			Partition: it.partition.number,
@@ -121,63 +119,4 @@ func byTopic(items []item, sets []*recordSet) []rawproduce.RequestTopic {
 		})
 	}
 	return topics
-}
-
-// answerFor finds a partition's result in the broker's answer.
-func answerFor(answer *produce.Response, p *partition) outcome {
-	for _, t := range answer.Topics {
-		if t.Topic != p.topic.name {
-			continue
-		}
-		for _, part := range t.Partitions {
-			if part.Partition == p.number {
-				return brokerAnswer(kafka.Error(part.ErrorCode), part.ErrorMessage)
-			}
-		}
-	}
-	return unansweredFailure(errNoAnswer)
-}
-
-// errRevoked is what a client gets that reads a batch after it gave up on it.
-var errRevoked = errors.New("publisher: the attempt has ended")
-
-// recordSet gives a batch to the client as the protocol writes it, a size and
-// then the bytes. The client may still be at it when the attempt has ended for
-// us, after a time-out: revoke makes sure that it never reads memory that has
-// another use by then.
-type recordSet struct {
-	mu      sync.Mutex
-	batch   []byte
-	taken   bool
-	revoked bool
-}
-
-// WriteTo copies the record set; it is all that io.Copy calls.
-func (r *recordSet) WriteTo(w io.Writer) (int64, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.revoked {
-		return 0, errRevoked
-	}
-	r.taken = true
-	var size [4]byte
-	binary.BigEndian.PutUint32(size[:], uint32(len(r.batch)))
-	n, err := w.Write(size[:])
-	if err != nil {
-		return int64(n), err
-	}
-	m, err := w.Write(r.batch)
-	return int64(n + m), err
-}
-
-// Read is not used: a client that calls it gets an error, not half a batch.
-func (*recordSet) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
-
-// revoke ends the client's access and tells whether it had the batch: if not,
-// nothing of it can have reached a broker.
-func (r *recordSet) revoke() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.revoked = true
-	return r.taken
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 func TestRecordSet(t *testing.T) {
@@ -54,7 +56,7 @@ func TestNextSequence(t *testing.T) {
 func TestFailuresAreCountedFromTheStart(t *testing.T) {
 	t.Parallel()
 	counted := newFailureCounts().snapshot()
-	if names := failureNames(); len(counted) != len(names) {
+	if names := failure.Names(); len(counted) != len(names) {
 		t.Errorf("%d names are counted, want %d", len(counted), len(names))
 	}
 }

@@ -19,7 +19,7 @@ func parseRoutes(list ...string) ([]Route, []*topic) {
 	}
 	var topics []*topic
 	for _, name := range c.topics() {
-		topics = append(topics, &topic{name: name})
+		topics = append(topics, &topic{target: target{name: name}})
 	}
 	return c.Routes, topics
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/failure"
 	"github.com/flowpub/flowpub/publisher/registry"
 )
 
@@ -14,7 +15,8 @@ import (
 // its own, its flow records wait in a stage as if nothing were known of its
 // partitions.
 type schemas struct {
-	pub      *Publisher
+	core     *core
+	topics   []*topic
 	registry *registry.Config
 }
 
@@ -39,7 +41,7 @@ func (t *topic) framed() bool {
 
 // framing is what the topic's values are made of.
 func (t *topic) framing() batch.Framing {
-	f := batch.Framing{Value: t.pub.cfg.Value}
+	f := batch.Framing{Value: t.core.cfg.Value}
 	if s := t.schema.Load(); s != nil {
 		f.Schema = s.id
 	}
@@ -49,7 +51,7 @@ func (t *topic) framing() batch.Framing {
 // run asks until every topic has its id, or ctx ends.
 func (s *schemas) run(ctx context.Context) {
 	for s.ask(ctx) {
-		timer := time.NewTimer(slowBackoff/2 + rand.N(slowBackoff/2))
+		timer := time.NewTimer(failure.SlowPause/2 + rand.N(failure.SlowPause/2))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -62,7 +64,7 @@ func (s *schemas) run(ctx context.Context) {
 // ask asks once for each topic that has no id, and tells whether one is left
 // without. What is wrong with the registry itself ends it.
 func (s *schemas) ask(ctx context.Context) (left bool) {
-	for _, t := range s.pub.topics {
+	for _, t := range s.topics {
 		if t.framed() {
 			continue
 		}
@@ -86,8 +88,8 @@ func (s *schemas) ask(ctx context.Context) (left bool) {
 // be used.
 func (s *schemas) learn(t *topic, id uint32) {
 	t.schema.Store(&awaitedSchema{id: id})
-	s.pub.log.Info("the schema of the flow records is in the registry", "topic", t.name, "subject", t.subject(), "schema_id", id)
-	s.pub.cluster.Refresh()
+	s.core.log.Info("the schema of the flow records is in the registry", "topic", t.name, "subject", t.subject(), "schema_id", id)
+	s.core.cluster.Refresh()
 }
 
 // fail notes and tells why a topic has no id, and tells whether that holds for all
@@ -99,26 +101,29 @@ func (s *schemas) fail(t *topic, err error) (everywhere bool) {
 		args = append(args, "cure", known.Cure)
 		everywhere = !known.Refused()
 	}
-	for _, other := range s.pub.topics {
+	for _, other := range s.topics {
 		if other == t || everywhere && !other.framed() {
 			other.schema.Store(&awaitedSchema{problem: err})
 		}
 	}
-	s.pub.notices.Warn("schema "+t.name, "the schema registry gives no id for the flow records' schema, trying again", args...)
+	s.core.notices.Warn("schema "+t.name, "the schema registry gives no id for the flow records' schema, trying again", args...)
 	return everywhere
 }
 
 // warn tells of a password that everybody on the way can read.
 func (s *schemas) warn() {
 	if s.registry.Username != "" && !s.registry.Encrypted() {
-		s.pub.log.Warn("the password for the schema registry is sent without encryption", "url", s.registry.URL, "cure", "use https")
+		s.core.log.Warn("the password for the schema registry is sent without encryption", "url", s.registry.URL, "cure", "use https")
 	}
 }
 
-// awaitingSchemas counts the topics without the id of their schema.
-func (p *Publisher) awaitingSchemas() int {
+// missing counts the topics without the id of their schema. s may be nil.
+func (s *schemas) missing() int {
+	if s == nil {
+		return 0
+	}
 	n := 0
-	for _, t := range p.topics {
+	for _, t := range s.topics {
 		if !t.framed() {
 			n++
 		}

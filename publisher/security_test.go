@@ -19,7 +19,7 @@ import (
 	"github.com/flowpub/flowpub/internal/testca"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/cluster"
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // serverTLS is the TLS configuration of a broker that asks clients for a
@@ -67,8 +67,8 @@ func TestTLSProblems(t *testing.T) {
 				missing := p.Missing()
 				return len(missing) == 1 && strings.Contains(missing[0], "tls: ")
 			})
-			if kind := kinds.Of(p.cluster.Problem()); kind.Name != kinds.TLS.Name {
-				t.Errorf("%v is of kind %q, want %q", p.cluster.Problem(), kind.Name, kinds.TLS.Name)
+			if kind := failure.Of(p.cluster.Problem()); kind.Name != failure.TLS.Name {
+				t.Errorf("%v is of kind %q, want %q", p.cluster.Problem(), kind.Name, failure.TLS.Name)
 			}
 			if s := p.Stats(); s.Buffered != 300 {
 				t.Errorf("buffered %d, want 300", s.Buffered)
@@ -110,8 +110,8 @@ func TestPasswordIsReadAgain(t *testing.T) {
 	})
 	n := publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the reason is told", func() bool {
-		kind := kinds.Of(p.cluster.Problem())
-		return kind == kinds.Lost && strings.Contains(kind.Cure, "password")
+		kind := failure.Of(p.cluster.Problem())
+		return kind == failure.Lost && strings.Contains(kind.Cure, "password")
 	})
 	if missing := p.Missing(); len(missing) != 1 || strings.Contains(missing[0], "wrong-password") {
 		t.Errorf("missing %q, want one thing without the password", missing)
@@ -158,7 +158,7 @@ func TestRevokedPasswordIsNotTriedByAll(t *testing.T) {
 	eventually(t, 10*time.Second, "the password is refused", func() bool { return refused.Load() > 0 })
 	const watched = 12 * time.Second
 	<-time.After(watched)
-	if got, most := refused.Load(), int32(maxRequestsPerBroker+1+watched/slowBackoff); got > most {
+	if got, most := refused.Load(), int32(maxRequestsPerBroker+1+watched/failure.SlowPause); got > most {
 		t.Errorf("%d logins in %v, want at most %d", got, watched, most)
 	}
 	revoked.Store(false)
@@ -261,8 +261,8 @@ func TestSecretsWithoutTLSAreWarnedOf(t *testing.T) {
 		{&auth.SASL{Mechanism: auth.Plain}, new(auth.TLS), false},
 	} {
 		var log logBuffer
-		p := &Publisher{cfg: Config{SASL: test.sasl, TLS: test.tls}, log: log.logger()}
-		p.warnOfSecurity()
+		c := &core{cfg: Config{SASL: test.sasl, TLS: test.tls}, log: log.logger()}
+		c.warnOfSecurity()
 		if got := log.has("cure=\"set FLOWPUB_KAFKA_TLS=true"); got != test.want {
 			t.Errorf("with %v and TLS %v: warned %v, want %v", test.sasl, test.tls, got, test.want)
 		}

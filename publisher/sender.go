@@ -6,12 +6,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // Limits of requests. A request's size is the sum of its batches'.
 const (
-	maxRequestBytes      = 8 << 20
-	maxRequestsPerBroker = 4
+	maxRequestBytes = 8 << 20
 	// longestPause is the longest the sender sleeps, and so the pulse that
 	// tells it is alive.
 	longestPause = time.Second
@@ -20,7 +21,8 @@ const (
 // sender decides which partitions go into which request, and when. One
 // goroutine runs it; each request under way has one of its own.
 type sender struct {
-	pub *Publisher
+	core   *core
+	topics []*topic // complete before run
 
 	mu         sync.Mutex
 	candidates []*partition  // may have something to send
@@ -41,8 +43,8 @@ type appointment struct {
 	at        time.Time
 }
 
-func newSender(p *Publisher) *sender {
-	return &sender{pub: p, wake: make(chan struct{}, 1), brokers: make(map[int32]*broker)}
+func newSender(c *core) *sender {
+	return &sender{core: c, wake: make(chan struct{}, 1), brokers: make(map[int32]*broker)}
 }
 
 // ready tells the sender that p may have something to send.
@@ -59,7 +61,7 @@ func (s *sender) ready(p *partition) {
 // linger tells the sender that p has opened a batch at a time.
 func (s *sender) linger(p *partition, opened time.Time) {
 	s.mu.Lock()
-	s.lingering = append(s.lingering, appointment{p, opened.Add(s.pub.cfg.Linger)})
+	s.lingering = append(s.lingering, appointment{p, opened.Add(s.core.cfg.Linger)})
 	first := len(s.lingering) == 1
 	s.mu.Unlock()
 	if first {
@@ -105,7 +107,7 @@ func (s *sender) run(ctx context.Context) {
 func (s *sender) round(ctx context.Context, now time.Time) {
 	shared := make(map[int32]*request)
 	for _, p := range s.collect(now) {
-		s.place(ctx, now, p, s.pub.cfg.Linger, shared)
+		s.place(ctx, now, p, s.core.cfg.Linger, shared)
 	}
 	s.join(ctx, now, shared)
 	for _, r := range shared {
@@ -121,11 +123,11 @@ func (s *sender) join(ctx context.Context, now time.Time, shared map[int32]*requ
 	if len(shared) == 0 {
 		return
 	}
-	for _, t := range s.pub.topics {
+	for _, t := range s.topics {
 		leaders := t.seen.Load()
 		for _, p := range t.layout.Load().partitions {
 			if leader, err := leaders.leader(p.number); err == nil && shared[leader] != nil {
-				s.place(ctx, now, p, s.pub.cfg.Linger/2, shared)
+				s.place(ctx, now, p, s.core.cfg.Linger/2, shared)
 			}
 		}
 	}
@@ -191,9 +193,9 @@ func (s *sender) place(ctx context.Context, now time.Time, p *partition, linger 
 	if b == nil {
 		return
 	}
-	leader, err := p.topic.seen.Load().leader(p.number)
+	leader, err := p.target.seen.Load().leader(p.number)
 	if err != nil {
-		s.pub.settle(p, b, localFailure(err))
+		p.settle(b, failure.Unsent(err))
 		return
 	}
 	r := shared[leader]
@@ -214,7 +216,7 @@ func (s *sender) place(ctx context.Context, now time.Time, p *partition, linger 
 			shared[leader] = r
 		}
 	}
-	if !r.add(s.pub.budget, p, b) {
+	if !r.add(p, b) {
 		s.wait(p)
 	}
 }
@@ -230,14 +232,14 @@ func (s *sender) wait(p *partition) {
 func (s *sender) open(leader int32, now time.Time, alone bool) *request {
 	b := s.brokers[leader]
 	if b == nil {
-		b = &broker{inOrder: s.pub.cfg.Acks == AcksNone}
+		b = &broker{inOrder: s.core.cfg.Acks == AcksNone}
 		s.brokers[leader] = b
 	}
-	b.throttle(s.pub.cluster.PausedUntil(leader))
-	if !s.pub.cluster.Sendable() || !b.begin(now, alone) {
+	b.throttle(s.core.cluster.PausedUntil(leader))
+	if !s.core.cluster.Sendable() || !b.begin(now, alone) {
 		return nil
 	}
-	return &request{broker: b, alone: alone}
+	return &request{core: s.core, broker: b, alone: alone}
 }
 
 // start sends r, unless nothing came into it.
@@ -246,70 +248,10 @@ func (s *sender) start(ctx context.Context, r *request) {
 		r.broker.end(r.alone)
 		return
 	}
-	s.pub.working.Go(func() {
-		s.pub.send(ctx, r)
-		s.pub.budget.endCopy(r.copies(), r.copied)
+	s.core.working.Go(func() {
+		r.send(ctx)
+		s.core.budget.endCopy(r.copies(), r.copied)
 		r.broker.end(r.alone)
 		s.poke()
 	})
-}
-
-// broker is what the sender knows of one. It is safe for concurrent use.
-type broker struct {
-	// inOrder lets only one request at a time be under way, on the broker's sole
-	// connection: where brokers acknowledge nothing, two batches of a partition
-	// would overtake each other on two of them. They still may when one breaks and
-	// the next follows.
-	inOrder bool
-	// copies is what the client has copied for it, in bytes; the budget's lock
-	// guards it.
-	copies int64
-
-	mu       sync.Mutex
-	requests int // under way
-	alone    int // of them, for a partition that has failed
-	until    time.Time
-}
-
-// begin takes one of the broker's places for requests, if one is free and the
-// broker has not asked to be left alone. Partitions that have failed, and may
-// fail again after a long wait, leave one place to the others.
-func (b *broker) begin(now time.Time, alone bool) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	places := maxRequestsPerBroker
-	if b.inOrder {
-		places = 1
-	}
-	if b.requests == places || (alone && b.alone > 0 && b.alone == places-1) || now.Before(b.until) {
-		return false
-	}
-	b.requests++
-	if alone {
-		b.alone++
-	}
-	return true
-}
-
-// end gives the place back.
-func (b *broker) end(alone bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.requests--
-	if alone {
-		b.alone--
-	}
-}
-
-// throttle leaves the broker alone until a time.
-func (b *broker) throttle(until time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.until = until
-}
-
-func (b *broker) throttledUntil() time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.until
 }

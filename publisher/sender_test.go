@@ -83,7 +83,7 @@ func TestStalled(t *testing.T) {
 	if stalled := p.Stalled(); stalled != nil {
 		t.Errorf("after Close: stalled %q", stalled)
 	}
-	p = &Publisher{sender: newSender(nil), ctx: t.Context()}
+	p = &Publisher{core: &core{ctx: t.Context()}, sender: newSender(nil)}
 	p.sender.pulse.Store(time.Now().Add(-time.Minute).UnixNano())
 	if stalled := p.Stalled(); len(stalled) != 1 {
 		t.Errorf("a minute of silence: stalled %q", stalled)

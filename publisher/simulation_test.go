@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -16,8 +15,8 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/decoder"
-	"github.com/flowpub/flowpub/internal/notice"
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // Partitions fail and recover at random, in budgets, numbers and at rates that are
@@ -91,7 +90,7 @@ const (
 // simulatedAttempt is a batch under way.
 type simulatedAttempt struct {
 	request *request
-	outcome outcome
+	outcome failure.Outcome
 	ends    time.Time
 }
 
@@ -108,19 +107,14 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 		cfg.BufferBytes = max(cfg.BufferBytes, 8<<20)
 		partitions = 2 << s.random.IntN(6)
 	}
-	s.p = &Publisher{
-		cfg: cfg, log: slog.New(slog.DiscardHandler), failures: newFailureCounts(), progress: make(chan struct{}, 1),
-		jitter:  func(d time.Duration) time.Duration { return time.Duration(s.random.Int64N(int64(d))) },
-		sealers: make(chan *batch.Sealer, 1),
-	}
-	s.p.notices = notice.New(s.p.log)
-	s.p.budget = newBudget(int64(cfg.BufferBytes), cfg.packetBytes(), 1)
-	s.p.sealers <- batch.NewSealer(cfg.Compression)
-	s.p.ctx, s.p.cancel = context.WithCancel(t.Context())
-	s.p.sender = newSender(s.p)
-	s.topic = newTopic(s.p, testTopic)
+	c := newCore(&cfg)
+	c.jitter = func(d time.Duration) time.Duration { return time.Duration(s.random.Int64N(int64(d))) }
+	c.sealers = make(chan *batch.Sealer, 1)
+	c.sealers <- batch.NewSealer(cfg.Compression)
+	s.p = &Publisher{core: c, sender: newSender(c), shares: newShares(c)}
+	s.topic = newTopic(c, s.p.sender, s.p.shares, testTopic)
 	s.p.topics = []*topic{s.topic}
-	s.p.shareBudget()
+	s.p.shares.set(map[string]*layout{testTopic: s.topic.layout.Load()})
 	s.brokers = make([]broker, 1+s.random.IntN(3))
 	s.states = make([]simulatedPartition, partitions)
 	failing := s.random.Float64()
@@ -331,26 +325,26 @@ func (s *simulation) attempt(part *partition, state *simulatedPartition, now tim
 		return
 	}
 	if state.kind == simulatedNoLeader {
-		s.settleAs(part, b, localFailure(errNoLeader))
+		settleAs(part, b, failure.Unsent(failure.ErrNoLeader))
 		return
 	}
-	r := &request{broker: &s.brokers[int(part.number)%len(s.brokers)], alone: alone}
-	if !r.add(s.p.budget, part, b) {
+	r := &request{core: s.p.core, broker: &s.brokers[int(part.number)%len(s.brokers)], alone: alone}
+	if !r.add(part, b) {
 		part.release()
 		return
 	}
-	a := simulatedAttempt{request: r, outcome: outcome{verdict: delivered}}
+	a := simulatedAttempt{request: r, outcome: failure.Outcome{Verdict: failure.Delivered}}
 	a.ends = now.Add(time.Duration(s.random.Int64N(int64(60 * time.Millisecond))))
 	switch state.kind {
 	case simulatedRefusal:
-		a.outcome = brokerAnswer(kafka.NotEnoughReplicas, "")
+		a.outcome = failure.Answer(kafka.NotEnoughReplicas, "")
 	case simulatedSilence:
-		a.outcome = unansweredFailure(context.DeadlineExceeded)
+		a.outcome = failure.Unanswered(context.DeadlineExceeded)
 		a.ends = now.Add(10 * time.Second)
 	default:
 	}
 	if !b.Sealed() {
-		s.p.seal(part, b)
+		part.seal(b)
 	}
 	s.under = append(s.under, a)
 }
@@ -358,7 +352,7 @@ func (s *simulation) attempt(part *partition, state *simulatedPartition, now tim
 // settle acts on what became of an attempt; what is delivered comes in order.
 func (s *simulation) settle(a simulatedAttempt) {
 	it := a.request.items[0]
-	if a.outcome.verdict == delivered {
+	if a.outcome.Verdict == failure.Delivered {
 		header := it.batch.Bytes()
 		first, last := int64(binary.BigEndian.Uint64(header[27:])), int64(binary.BigEndian.Uint64(header[35:]))
 		state := &s.states[it.partition.number]
@@ -367,14 +361,14 @@ func (s *simulation) settle(a simulatedAttempt) {
 		}
 		state.latest = last
 	}
-	s.settleAs(it.partition, it.batch, a.outcome)
+	settleAs(it.partition, it.batch, a.outcome)
 	s.p.budget.endCopy(a.request.copies(), a.request.copied)
 }
 
 // settleAs settles without asking who leads now: there is no cluster.
-func (s *simulation) settleAs(part *partition, b *pending, o outcome) {
-	o.moved = false
-	s.p.settle(part, b, o)
+func settleAs(part *partition, b *pending, o failure.Outcome) {
+	o.Kind.Moved = false
+	part.settle(b, o)
 }
 
 // waits is how many flows are buffered for partitions of a kind, those that are
@@ -427,8 +421,8 @@ func TestSilentPartitionFails(t *testing.T) {
 		if !parts[0].fails() || !parts[1].fails() || parts[2].fails() || failing() != 2 {
 			t.Errorf("failing: %v, %v and %v; %d are counted; want the first two", parts[0].fails(), parts[1].fails(), parts[2].fails(), failing())
 		}
-		s.p.seal(parts[0], silent)
-		s.settleAs(parts[0], silent, outcome{verdict: delivered})
+		parts[0].seal(silent)
+		settleAs(parts[0], silent, failure.Outcome{Verdict: failure.Delivered})
 		if parts[0].fails() {
 			t.Error("a partition fails that has just delivered")
 		}

@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -100,10 +99,10 @@ func (t *topic) drain(s *stage, after <-chan struct{}) {
 		return
 	}
 	d := drain{topic: t, stage: s, hopeless: make(map[*partition]bool)}
-	for t.pub.ctx.Err() == nil {
+	for t.core.ctx.Err() == nil {
 		c, ok := s.oldest()
 		if !ok {
-			t.pub.poke()
+			t.core.settledSome()
 			return
 		}
 		d.empty(c)
@@ -122,7 +121,7 @@ func (t *topic) awaitSettled(s *stage, after <-chan struct{}) bool {
 			return true
 		case <-timer.C:
 			s.mark(true)
-		case <-t.pub.ctx.Done():
+		case <-t.core.ctx.Done():
 			return false
 		}
 	}
@@ -173,12 +172,12 @@ func (d *drain) move(packet staged) {
 		if failing && (d.hopeless[part] || time.Since(began) >= roomPatience) {
 			break
 		}
-		if !t.pub.awaitRoom(t.pub.ctx) {
+		if !t.core.budget.awaitRoom(t.core.ctx) {
 			break
 		}
 	}
 	d.hopeless[part] = true
-	if t.pub.ctx.Err() == nil { // else the stage discards all it has not moved
+	if t.core.ctx.Err() == nil { // else the stage discards all it has not moved
 		d.stage.drop(packet.Records)
 	}
 }
@@ -194,18 +193,4 @@ func (t *topic) tryMove(s *stage, part *partition, packet staged) (moved, failin
 	defer s.mu.Unlock()
 	s.counts.buffered -= uint64(packet.Records)
 	return true, false
-}
-
-// awaitRoom waits until the budget was given something back; false when that
-// takes too long.
-func (p *Publisher) awaitRoom(ctx context.Context) bool {
-	timer := time.NewTimer(roomPatience)
-	defer timer.Stop()
-	select {
-	case <-p.budget.room:
-		return true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return false
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/flowpub/flowpub/publisher/cluster"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // testCustomer is the topic of those test exporters that are in testNetwork: 7
@@ -284,9 +285,9 @@ func TestLeader(t *testing.T) {
 		err       error
 	}{
 		{"there", &known, 0, 7, nil},
-		{"without leader", &known, 1, 0, errNoLeader},
-		{"beyond the partitions", &known, 2, 0, errNoLeader},
-		{"never reached", new(sighted), 0, 0, errNoLeader},
+		{"without leader", &known, 1, 0, failure.ErrNoLeader},
+		{"beyond the partitions", &known, 2, 0, failure.ErrNoLeader},
+		{"never reached", new(sighted), 0, 0, failure.ErrNoLeader},
 		{"not answered for", &unasked, 0, 7, nil},
 		{"gone", &gone, 0, 0, kerr.UnknownTopicOrPartition},
 	}

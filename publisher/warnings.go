@@ -49,17 +49,17 @@ func (w *topicWarnings) set(kind string, stands bool) (isNew bool) {
 
 // judge warns of settings that are new and put flows at risk.
 func (t *topic) judge(s *cluster.Settings) {
-	cfg := &t.pub.cfg
+	cfg := &t.core.cfg
 	if s.Err != nil {
 		// Whatever a broker refused meanwhile may be mended by now.
 		t.messageLimit.Store(0)
-		t.pub.log.Debug("cannot read the topic's settings", "topic", t.name, "error", s.Err)
+		t.core.log.Debug("cannot read the topic's settings", "topic", t.name, "error", s.Err)
 		return
 	}
 	t.messageLimit.Store(int64(s.MaxMessageBytes))
 	for _, w := range warningsOf(s, cfg.Acks, cfg.BatchBytes) {
 		if t.warnings.set(w.kind, w.stands) {
-			t.pub.log.Warn("the topic's settings put flows at risk: "+w.risk, //nolint:sloglint // one of four constant texts
+			t.core.log.Warn("the topic's settings put flows at risk: "+w.risk, //nolint:sloglint // one of four constant texts
 				"topic", t.name, "cure", w.cure)
 		}
 	}

@@ -77,7 +77,7 @@ func TestTopicCannotBeChecked(t *testing.T) {
 	if got := p.topics[0].messageLimit.Load(); got != 777 {
 		t.Errorf("limit %d, want the lower of the two", got)
 	}
-	watch{p}.Check(testTopic, &cluster.Settings{Err: kafka.TopicAuthorizationFailed})
+	(&watch{topics: p.topics}).Check(testTopic, &cluster.Settings{Err: kafka.TopicAuthorizationFailed})
 	if got := p.topics[0].messageLimit.Load(); got != 0 {
 		t.Errorf("limit %d, want what was refused before to be tried again", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -113,6 +114,30 @@ func TestNames(t *testing.T) {
 	for _, name := range names {
 		if name == "" || slices.ContainsFunc([]byte(name), func(c byte) bool { return c != '_' && (c < 'a' || c > 'z') }) {
 			t.Errorf("name %q is not in snake case", name)
+		}
+	}
+}
+
+// Errors of brokers say what to do.
+func TestAnswersHaveCures(t *testing.T) {
+	t.Parallel()
+	for code := int16(-1); code < 140; code++ {
+		if code == 0 || code == 46 { // no error, and none for us
+			continue
+		}
+		o := Answer(kafka.Error(code), "")
+		if o.Kind.Cure == "" {
+			t.Errorf("error %d has no cure", code)
+		}
+		if o.Kind.Name == Other.Name && (!strings.Contains(o.Kind.Cure, fmt.Sprint(code)) || !strings.Contains(o.Err.Error(), fmt.Sprint(code))) {
+			t.Errorf("error %d is %q with cure %q, which do not say the code", code, o.Err, o.Kind.Cure)
+		}
+	}
+	for code, name := range map[int16]string{
+		-1: "unknown_server_error", 35: "unsupported_version", 42: "invalid_request", 43: "unsupported_format", 44: "policy_violation",
+	} {
+		if o := Answer(kafka.Error(code), ""); o.Kind.Name != name {
+			t.Errorf("error %d is %q, want %q", code, o.Kind.Name, name)
 		}
 	}
 }

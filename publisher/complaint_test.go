@@ -9,7 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	kinds "github.com/flowpub/flowpub/publisher/failure"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // A broker tells an address that nobody can reach from here, as one in a container
@@ -54,21 +54,20 @@ func TestAdvertisedNameUnknown(t *testing.T) {
 // called wrong.
 func TestCureAt(t *testing.T) {
 	t.Parallel()
-	p := startPublisher(t, []string{"127.0.0.1:1"}, nil)
 	const configured, learned = "127.0.0.1:1", "127.0.0.1:2"
-	for _, f := range []kinds.Kind{kinds.Refused, kinds.Unreachable, kinds.DNS, kinds.DialTimeout} {
-		if got := p.cureAt(learned, failureOf(f)); !strings.Contains(got, "advertised.listeners") || got == f.Cure {
+	for _, f := range []failure.Kind{failure.Refused, failure.Unreachable, failure.DNS, failure.DialTimeout} {
+		if got := cureAt([]string{configured}, learned, f); !strings.Contains(got, "advertised.listeners") || got == f.Cure {
 			t.Errorf("%s at a learned address: %q", f.Name, got)
 		}
-		if got := p.cureAt(configured, failureOf(f)); got != f.Cure {
+		if got := cureAt([]string{configured}, configured, f); got != f.Cure {
 			t.Errorf("%s at a configured address: %q", f.Name, got)
 		}
-		if got := p.cureAt("", failureOf(f)); got != f.Cure {
+		if got := cureAt([]string{configured}, "", f); got != f.Cure {
 			t.Errorf("%s at no address: %q", f.Name, got)
 		}
 	}
-	for _, f := range []kinds.Kind{kinds.Timeout, kinds.Lost, kinds.TLS, kinds.Auth} {
-		if got := p.cureAt(learned, failureOf(f)); got != f.Cure {
+	for _, f := range []failure.Kind{failure.Timeout, failure.Lost, failure.TLS, failure.Auth} {
+		if got := cureAt([]string{configured}, learned, f); got != f.Cure {
 			t.Errorf("%s at a learned address: %q", f.Name, got)
 		}
 	}
