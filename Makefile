@@ -106,7 +106,7 @@ test-kafka-older: ## Test the essentials with KAFKA_OLDER releases of Apache Kaf
 	done
 
 .PHONY: soak
-soak: ## Full load on a real Apache Kafka that fails every 20 s, for SOAK_DURATION (15m)
+soak: ## Full load on a real Apache Kafka that fails every 20 s, for SOAK_DURATION (15m); with SOAK_FAILING=4 so many partitions of 12 do
 	go test -tags kafka,soak -count 1 -timeout 0 -v -run '^TestSoak$$' $(TESTFLAGS) ./test/kafka/
 
 .PHONY: test-manifests

@@ -6,21 +6,28 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	synthetic "github.com/flowpub/flowpub/internal/exporter"
 	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 const (
-	soakRate = 100_000 // flows a second
-	soakBeat = 20 * time.Second
+	soakRate       = 100_000 // flows a second
+	soakBeat       = 20 * time.Second
+	soakPartitions = 12
+	// failingBroker has the partitions that fail, and no others.
+	failingBroker = 3
 )
 
 // TestSoak runs the collector for SOAK_DURATION (15m) at full load, while every
@@ -28,23 +35,40 @@ const (
 // that was sent is in the topic, once and in order, or counted as dropped; memory
 // and goroutines are what they were at the start.
 //
+// With SOAK_FAILING=N that many of 12 partitions fail instead, again and again at
+// random times, until what they may hold of a small buffer is used up: no flow for the
+// others may be missing.
+//
 // The topic keeps little, and a consumer reads along.
 func TestSoak(t *testing.T) {
 	duration, err := time.ParseDuration(cmp.Or(os.Getenv("SOAK_DURATION"), "15m"))
 	if err != nil {
 		t.Fatalf("SOAK_DURATION: %v", err)
 	}
+	failing, err := strconv.Atoi(cmp.Or(os.Getenv("SOAK_FAILING"), "0"))
+	if err != nil || failing < 0 || failing >= soakPartitions {
+		t.Fatalf("SOAK_FAILING is %q, want a number from 0 to %d", os.Getenv("SOAK_FAILING"), soakPartitions-1)
+	}
 	c := startOn(t, freePorts(t, 6), "KAFKA_CONFIG="+writeFile(t, "log.retention.check.interval.ms=5000\n"))
-	name := c.createTopic(t, "soak", 12, "segment.bytes", "8388608", "retention.bytes", "33554432", "file.delete.delay.ms", "1000")
-	p := startCollector(t, buildCollector(t), c, name, "FLOWPUB_HTTP_PPROF=true")
+	name := c.createTopic(t, "soak", soakPartitions, "segment.bytes", "8388608", "retention.bytes", "33554432", "file.delete.delay.ms", "1000")
+	settings := []string{"FLOWPUB_HTTP_PPROF=true"}
+	if failing > 0 {
+		c.isolate(t, name, failing)
+		settings = append(settings, "FLOWPUB_KAFKA_BUFFER_BYTES=64MiB")
+	}
+	p := startCollector(t, buildCollector(t), c, name, settings...)
 	g, stop := startExporters(t, synthetic.Config{Target: p.UDP, Exporters: 64, Rate: soakRate})
 	f := follow(t, c, name, g.Stats().Exporters)
 	s := &soak{cluster: c, collector: p, began: time.Now()}
+	disturb, pause := s.disturb, func() time.Duration { return soakBeat }
+	if failing > 0 {
+		disturb, pause = s.fail, func() time.Duration { return rand.N(soakBeat) }
+	}
 	s.watch(t, after(soakBeat))
 	rests := []state{s.rest(t)}
 	for round := 0; time.Since(s.began) < duration; round++ {
-		next := after(soakBeat)
-		s.disturb(t, round)
+		next := after(pause())
+		disturb(t, round)
 		s.watch(t, next)
 		rests = append(rests, s.rest(t))
 		t.Logf("%v: %v; %d flows are read", time.Since(s.began).Round(time.Second), rests[len(rests)-1], f.total())
@@ -54,6 +78,9 @@ func TestSoak(t *testing.T) {
 	l := p.terminate(t)
 	f.catchUp(t, c, name)
 	checkAccount(t, f, g.Stats(), l)
+	if failing > 0 {
+		checkLiving(t, f, g.Stats().Exporters, failing, l)
+	}
 	checkFlat(t, rests)
 	t.Logf("at most %d flows and %d MiB were buffered, %d MiB resident; the brokers' logs had at most %d MiB",
 		s.mostFlows, s.mostBuffer>>20, s.mostResident>>20, s.mostDisk>>20)
@@ -89,6 +116,76 @@ func (s *soak) disturb(t *testing.T, round int) {
 	s.cluster.pause(t, id)
 	defer s.cluster.resume(t, id)
 	s.watch(t, after(10*time.Second))
+}
+
+// isolate gives the first n partitions of a topic one replica, on failingBroker, and
+// none of the others to that.
+func (c *cluster) isolate(t *testing.T, name string, n int) {
+	t.Helper()
+	for i := range int32(soakPartitions) {
+		replicas := []int32{1 + i%2, 2 - i%2}
+		if i < int32(n) {
+			replicas = []int32{failingBroker}
+		}
+		c.reassign(t, name, i, replicas)
+	}
+	testwait.Until(t, time.Minute, "the partitions have their replicas", func() bool {
+		for i, p := range c.partitions(t, name) {
+			if (len(p.Replicas) == 1) != (i < n) || len(p.Replicas) > 2 || len(p.ISR) != len(p.Replicas) || p.Leader < 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// fail has the partitions of failingBroker fail for 20 to 60 s: without a leader or,
+// each second time, with one that says nothing at first. Killed, the broker might not
+// lead again.
+func (s *soak) fail(t *testing.T, round int) {
+	t.Helper()
+	lasting := after(20*time.Second + rand.N(40*time.Second))
+	if round%2 == 1 {
+		s.cluster.pause(t, failingBroker)
+		defer s.cluster.resume(t, failingBroker)
+		s.watch(t, lasting)
+		return
+	}
+	s.cluster.end(t, failingBroker)
+	s.watch(t, lasting)
+	mended := make(chan struct{})
+	go func() {
+		defer close(mended)
+		s.cluster.restart(t, failingBroker)
+	}()
+	s.watch(t, mended)
+}
+
+// checkLiving fails the test if a flow is missing of an exporter whose partition is
+// not among the first n, which fail, unless the kernel dropped it; or if those could
+// hold everything.
+func checkLiving(t *testing.T, f *follower, sent []synthetic.SourceStats, n int, l *ledger) {
+	t.Helper()
+	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic("")
+	var missing, living uint64
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range sent {
+		key := e.Address.Addr().String()
+		if partitioner.Partition(&kgo.Record{Key: []byte(key)}, soakPartitions) < n {
+			continue
+		}
+		s := f.exporters[key]
+		living += s.flows
+		missing += s.missing + uint64(e.NextSequence-s.next)
+	}
+	t.Logf("of exporters whose partitions do not fail %d flows came, %d are missing", living, missing)
+	if missing > 30*l.KernelDropped {
+		t.Errorf("%d flows are missing in partitions that do not fail, the kernel dropped %d", missing, 30*l.KernelDropped)
+	}
+	if l.FlowsDropped["buffer_full"] == 0 {
+		t.Error("partitions that fail have lost nothing: they never held all they may")
+	}
 }
 
 // watch scrapes twice a second until done: the ledger adds up each time.
