@@ -77,6 +77,14 @@ help: ## List the targets
 run: ## Run it all in one process: broker, collector, exporters, printed flows
 	go run ./cmd/flowdemo $(RUNFLAGS)
 
+# Tests that take long are left out, as are the packages with full load. Most of the
+# others wait for somebody, so more of them run at a time than there are processors.
+.PHONY: check
+check: ## Build, vet and run the short tests, in half a minute: for every edit
+	go build ./...
+	go vet ./...
+	go test -short -vet off -parallel 8 $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
+
 .PHONY: test
 test: ## Test everything that needs no other service
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector' >&2)

@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // A broker tells an address from which no answer comes, as behind a firewall that
 // throws away what it does not let through.
 func TestAdvertisedListenerSilent(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	listener := &misleadingListener{told: deafAddress(t)}
 	startBroker(t, 1, kfake.ListenFn(listener.listen))

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
@@ -71,6 +72,7 @@ func TestMissingTopicIsCreated(t *testing.T) {
 // What the brokers refuse is told with topic, broker, error and cure, is what is
 // missing, and is tried again until it succeeds.
 func TestCreationIsRefused(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	broker := startBroker(t, 1)
 	refused := broker.Fault(kfake.Fault{

@@ -15,6 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // produceFault makes the broker answer produce requests with an error.
@@ -25,6 +27,7 @@ func produceFault(err *kerr.Error, count int) kfake.Fault {
 // Whatever a broker answers, and however often, each record is delivered once
 // and in order.
 func TestAnswersAreOvercome(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	tests := []struct {
 		err  *kerr.Error
@@ -72,6 +75,7 @@ func TestAnswersAreOvercome(t *testing.T) {
 
 // A batch that is too large for the topic is split, down to single records.
 func TestTooLargeIsSplit(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	broker := startBroker(t, 1)
 	if err := broker.CreateTopic("small", 1, map[string]string{"max.message.bytes": "2000"}); err != nil {
@@ -364,6 +368,7 @@ func TestOneDeadPartition(t *testing.T) {
 // More partitions: exporters that move do not overtake their own records, even
 // when the old partition cannot be written to at that time.
 func TestPartitionsAreAdded(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	broker := startBroker(t, 2)
 	p := startPublisher(t, broker.ListenAddrs(), nil)
@@ -448,6 +453,7 @@ func refuseProducers(broker *kfake.Cluster, count int) *kfake.FaultHandle {
 // Producer ids are asked for again, and once they are given brokers recognise
 // batches: what comes then, and what has been refused meanwhile.
 func TestIdempotenceIsTakenOn(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	broker := startBroker(t, 1)
 	refuseProducers(broker, 1)
@@ -482,6 +488,7 @@ func TestIdempotenceIsTakenOn(t *testing.T) {
 // next batches have none, rather than the old one and the sequence numbers of the
 // one given up.
 func TestNoOldSequencesWhileRefused(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	listener := new(lossyListener)
 	broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
@@ -627,6 +634,7 @@ func TestStagedRecordsWaitForTheirPartition(t *testing.T) {
 
 // The first broker that answers gives no producer id: another one is asked.
 func TestProducerIDFromAnotherBroker(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	broker := startBroker(t, 3, kfake.NumBrokers(3))
 	refuses := []int32{0, 1}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // A broker stands still: its connections live, more can be made, and nothing is
@@ -15,6 +17,7 @@ import (
 // others: when it is the controller, which is asked first, and when no other was
 // named in the configuration.
 func TestBrokerStandsStill(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	for name, named := range map[string]int{"all are named": 3, "the only one named": 1} {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/failure"
 )
@@ -77,6 +78,7 @@ func closes() (string, error) { return "", errors.New("closing the connection") 
 
 // The request for which a connection was to be made gets the reason, too.
 func TestRefusalOfABatchIsTold(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
 	writeFile(t, file, "abc")
@@ -212,6 +214,7 @@ func (k *tokens) start(t *testing.T) *Publisher {
 // a failed attempt; while the endpoint is down the old one serves as long as it
 // lasts, and longer on connections there are.
 func TestTokenIsRenewed(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	k := &tokens{seconds: 4}
 	p := k.start(t)
@@ -234,6 +237,7 @@ func TestTokenIsRenewed(t *testing.T) {
 
 // A token that brokers refuse before its time, since it was revoked, is replaced.
 func TestRevokedTokenIsReplaced(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	k := &tokens{seconds: 3600}
 	k.least.Store(2)
@@ -249,6 +253,7 @@ func TestRevokedTokenIsReplaced(t *testing.T) {
 // An endpoint that is down at the start is told with its cure, asked slowly, and
 // not missed once it is back.
 func TestTokenEndpointIsDown(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	k := &tokens{seconds: 3600}
 	k.down.Store(true)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/fakebroker"
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/failure"
 )
@@ -232,6 +233,7 @@ func peerTests() []peerTest {
 // Whatever is at a broker's address: it is named, with what to do, the process goes on,
 // and neither memory nor time is spent on it. Flows wait.
 func TestPeersThatAreNoBrokers(t *testing.T) {
+	testwait.Long(t)
 	for _, test := range peerTests() {
 		t.Run(test.name, func(t *testing.T) {
 			address := test.start(t)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 func TestDelivery(t *testing.T) {
@@ -170,6 +172,7 @@ func TestEmptyPacket(t *testing.T) {
 // The largest packet that a datagram can hold is one batch's, or none's. In JSON
 // it is larger than a batch may be, and is divided.
 func TestLargestPacket(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	for _, f := range framings {
 		for _, c := range []Compression{CompressionNone, CompressionZstd, CompressionLZ4Fast} {
@@ -194,6 +197,7 @@ func TestLargestPacket(t *testing.T) {
 // With the least buffer there may be, the largest packet can wait for its topic,
 // move to a partition, and be sent: the packets come one after the other.
 func TestLargestPacketInLeastBuffer(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	for _, f := range framings {
 		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast} {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/fakeregistry"
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 	"github.com/flowpub/flowpub/publisher/registry"
 )
@@ -89,6 +90,7 @@ func awaitDelivery(t *testing.T, p *Publisher, broker *kfake.Cluster, n uint64) 
 
 // A registry that comes late costs no flow.
 func TestRegistryComesLate(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	address, _ := reserveAddress(t)
 	p, broker, n, log := confluent(t, registry.Config{URL: "http://" + address})
@@ -107,6 +109,7 @@ func TestRegistryComesLate(t *testing.T) {
 // A wrong password can be corrected in its file while the program runs, and is
 // told to nobody.
 func TestRegistryPasswordCorrected(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	r := fakeregistry.Start(t)
 	r.Username, r.Password = "flowpub", "open-sesame"
@@ -126,6 +129,7 @@ func TestRegistryPasswordCorrected(t *testing.T) {
 
 // So can the authorities.
 func TestRegistryAuthorityCorrected(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	authority := testca.New(t)
 	r := fakeregistry.StartTLS(t, authority)
@@ -140,6 +144,7 @@ func TestRegistryAuthorityCorrected(t *testing.T) {
 
 // A topic whose schema is refused does not hold up another's flows.
 func TestSchemaRefused(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	r := fakeregistry.Start(t)
 	r.Add("other-value", flowv1.Schema)

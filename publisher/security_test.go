@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/cluster"
 	"github.com/flowpub/flowpub/publisher/failure"
@@ -126,6 +127,7 @@ func TestPasswordIsReadAgain(t *testing.T) {
 // Each partition that fails is tried for itself. If it is a revoked password that
 // they fail of, brokers see no more of them than those under way and one each 5 s.
 func TestRevokedPasswordIsNotTriedByAll(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	broker := startBroker(t, 12, kfake.EnableSASL(), kfake.Superuser("PLAIN", "router", "hunter2"))
 	var revoked atomic.Bool

@@ -6,6 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 func TestBrokerPlaces(t *testing.T) {
@@ -50,6 +52,7 @@ func TestPartitionsShareRequests(t *testing.T) {
 // A leader that moves is found again, and a broker that asks for a pause gets
 // it.
 func TestLeaderMoves(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	broker := startBroker(t, 3, kfake.NumBrokers(3))
 	p := startPublisher(t, broker.ListenAddrs(), nil)

@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // starved is a publisher some of whose partitions fail, the lower ones, and how
@@ -101,6 +103,7 @@ func (s *starved) goOn(t *testing.T, packets, records int) {
 // taken, and the stage empties itself. Once all can be written to, all that was
 // taken is delivered, in order.
 func TestStageDrainsPastFailingPartitions(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	for _, tt := range []struct {
 		buffer    int
@@ -185,6 +188,7 @@ func checkOrder(t *testing.T, got consumed, n uint64) {
 // Partitions that fail leave those that do not enough of a budget that is too
 // small to keep a packet for each.
 func TestManyPartitionsInSmallBudget(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	for _, tt := range []struct {
 		value  Value
@@ -212,6 +216,7 @@ func TestManyPartitionsInSmallBudget(t *testing.T) {
 // One partition that fails may fill more than half of the budget, and all together
 // nearly all of it.
 func TestBufferFillsBeforeDrops(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	for _, buffer := range []int{4 << 20, 8 << 20, 16 << 20, 32 << 20, 256 << 20} {
 		for _, dead := range []int32{1, 16} {
@@ -253,6 +258,7 @@ func TestBufferFillsBeforeDrops(t *testing.T) {
 // A datagram with very many records does not need the whole budget: what there is
 // no room for is dropped, and the rest is delivered.
 func TestPacketLargerThanBudget(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	for _, c := range []Compression{CompressionNone, CompressionZstd, CompressionLZ4Fast} {
 		t.Run(c.String(), func(t *testing.T) {

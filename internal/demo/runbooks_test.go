@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/internal/exporter"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // Where a command of a runbook runs, as the first line of its block says. A block
@@ -75,6 +76,7 @@ func readRunbooks(t *testing.T) []runbook {
 // Every command of every runbook runs as it stands, or is what its tool takes where
 // that tool needs what a test has not.
 func TestRunbooks(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	runbooks := readRunbooks(t)
 	here := newRunbookHost(t)

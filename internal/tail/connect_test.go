@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // encrypted is Security with TLS alone.
@@ -69,6 +70,7 @@ func httpPeer(conn net.Conn) {
 // Whatever is there instead of Kafka is named, with the cure, long before brokers
 // would be given up.
 func TestRunTellsWhatIsNoKafka(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	ca := testca.New(t)
 	pair := ca.Issue(t, "broker")

@@ -14,11 +14,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // Far more connections than are held, that say nothing or half of a request: the
 // oldest are closed, and probes are answered as if nobody was there.
 func TestProbesAreAnsweredBesideIdleConnections(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	for name, said := range map[string]string{
 		"nothing":            "",

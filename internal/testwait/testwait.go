@@ -1,5 +1,6 @@
 // Package testwait lets a test wait for what others bring about: it looks again and
 // again, so that a machine under load costs patience only, and a fast one no time.
+// A test that waits long says so.
 package testwait
 
 import (
@@ -41,5 +42,14 @@ func Faultless(tb testing.TB, limit time.Duration, fault func() string) (took ti
 			tb.Fatalf("waited %v in vain: %s", limit, found)
 		}
 		<-time.After(min(pause, limit-took))
+	}
+}
+
+// Long says that a test takes seconds. It is skipped where only short ones are asked
+// for: by -short, as in `make check`.
+func Long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes seconds, and -short is set")
 	}
 }

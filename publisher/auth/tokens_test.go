@@ -22,6 +22,7 @@ import (
 	"github.com/flowpub/flowpub/internal/fakehttp"
 	"github.com/flowpub/flowpub/internal/secrethttp"
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -94,6 +95,7 @@ func TestTokenRequest(t *testing.T) {
 // cure, and no secret in any form: not those of ours, nor those of the URL, though
 // the endpoint repeats all that it was sent.
 func TestTokenErrors(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	// repeats answers with all it was sent, in every form.
 	repeats := func(r *http.Request) string {
@@ -492,6 +494,7 @@ func TestRenewAfter(t *testing.T) {
 // Whatever a token endpoint answers: there is an error in time, little is read of
 // it, and no redirection is followed.
 func TestHostileTokenEndpoint(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	fakehttp.Hostile(t, func(t *testing.T, address string) {
 		t.Helper()

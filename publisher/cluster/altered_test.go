@@ -152,6 +152,7 @@ var alteredAnswers = flag.Int("altered", 1000, "how many answers TestAlteredAnsw
 
 // The same without a fuzzer's choice, for as many as are asked for.
 func TestAlteredAnswers(t *testing.T) {
+	testwait.Long(t)
 	b := startAltering(t)
 	keys := slices.Sorted(maps.Keys(fakebroker.Requests()))
 	random := mathrand.New(mathrand.NewPCG(1, 2))

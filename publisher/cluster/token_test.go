@@ -16,6 +16,7 @@ import (
 
 // Whoever asked for a token, connections are to be made anew with it, once.
 func TestConnectionsFollowTheToken(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	var given atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

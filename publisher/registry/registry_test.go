@@ -11,6 +11,7 @@ import (
 	"github.com/flowpub/flowpub/internal/fakehttp"
 	"github.com/flowpub/flowpub/internal/fakeregistry"
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testwait"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -176,6 +177,7 @@ func TestRegistryFileGone(t *testing.T) {
 // Whatever a registry answers: there is an error in time, little is read of it, and
 // no redirection is followed.
 func TestHostileRegistry(t *testing.T) {
+	testwait.Long(t)
 	t.Parallel()
 	fakehttp.Hostile(t, func(t *testing.T, address string) {
 		t.Helper()

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // TestMain lets the test binary play the roles, as the program starts itself.
@@ -46,6 +48,7 @@ func row(collector, rate, codec string) *regexp.Regexp {
 // TestQuick measures flowpub, and flowpub again as another collector, whose
 // configuration comes from the environment.
 func TestQuick(t *testing.T) {
+	testwait.Long(t)
 	program := buildFlowpub(t)
 	versus := "env FLOWPUB_LISTEN={listen} FLOWPUB_HTTP_LISTEN={http} FLOWPUB_KAFKA_BROKERS={brokers}" +
 		" FLOWPUB_KAFKA_TOPIC={topic} FLOWPUB_KAFKA_COMPRESSION={codec} " + program
@@ -70,6 +73,7 @@ func TestQuick(t *testing.T) {
 }
 
 func TestProfilesAreWritten(t *testing.T) {
+	testwait.Long(t)
 	directory := t.TempDir()
 	status, stdout, stderr := bench(t, "-quick", "-flowpub", buildFlowpub(t), "-traffic", "ipfix", "-codec", "none", "-warmup", "0",
 		"-duration", "1s", "-profile", directory)
