@@ -7,8 +7,9 @@ import (
 	"github.com/flowpub/flowpub/internal/config"
 )
 
-const helpIntroduction = `flowpub collects NetFlow version 5 over UDP and publishes every flow record to a
-Kafka topic. SIGTERM, SIGINT or SIGHUP ends it in order, a second one at once.
+const helpIntroduction = `flowpub collects NetFlow v5 and v9, IPFIX and sFlow v5 over UDP and publishes every
+flow record to a Kafka topic. SIGTERM, SIGINT or SIGHUP ends it in order, a second
+one at once.
 
 Usage: flowpub [-h | -version]
 

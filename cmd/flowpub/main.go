@@ -1,5 +1,5 @@
-// Command flowpub collects NetFlow version 5 over UDP and publishes every flow
-// record to a Kafka topic.
+// Command flowpub collects NetFlow v5 and v9, IPFIX and sFlow v5 over UDP and publishes
+// every flow record to a Kafka topic.
 //
 // It is configured by environment variables; flowpub -h lists them. SIGTERM,
 // SIGINT and SIGHUP end it in order, a second one at once. Exit status:

@@ -1,10 +1,12 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Limits of the elements copied into a record.
@@ -58,6 +60,12 @@ func ParseSelection(list string) (*Selection, error) {
 
 // parseElement reads the number of an element.
 func parseElement(item string) (n elementNumber, err error) {
+	if several := strings.FieldsFunc(item, func(r rune) bool { return unicode.IsSpace(r) || r == ';' || r == '|' }); len(several) > 1 {
+		return n, fmt.Errorf("%q is not one element but %d: separate them by commas, as in %s", item, len(several), strings.Join(several, ","))
+	}
+	if item == "" {
+		return n, errors.New("an element is missing beside a comma: remove the comma")
+	}
 	id := item
 	enterprise, after, found := strings.Cut(item, "/")
 	if found {

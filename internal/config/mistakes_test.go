@@ -90,8 +90,17 @@ func TestMistakes(t *testing.T) {
 		{"element that is none", []string{"FLOWPUB_ELEMENTS=82,name"}, []string{
 			`FLOWPUB_ELEMENTS is "82,name": elements: "name" is no element: write its number, 0 to 65535`,
 		}},
+		{"elements without commas", []string{"FLOWPUB_ELEMENTS=82 25461/1;83"}, []string{
+			`FLOWPUB_ELEMENTS is "82 25461/1;83": elements: "82 25461/1;83" is not one element but 3: separate them by commas, as in 82,25461/1,83`,
+		}},
+		{"comma too many", []string{"FLOWPUB_ELEMENTS=82,"}, []string{
+			`FLOWPUB_ELEMENTS is "82,": elements: an element is missing beside a comma: remove the comma`,
+		}},
 		{"exporters file that is not there", []string{"FLOWPUB_EXPORTERS_FILE=/nowhere/exporters"}, []string{
-			`FLOWPUB_EXPORTERS_FILE is "/nowhere/exporters": exporters file: no such file or directory`,
+			`FLOWPUB_EXPORTERS_FILE is "/nowhere/exporters": exporters file: no such file or directory: name a file that this user may read`,
+		}},
+		{"exporters file that is none", []string{"FLOWPUB_EXPORTERS_FILE=/dev/null"}, []string{
+			`FLOWPUB_EXPORTERS_FILE is "/dev/null": exporters file: it is no regular file: name a text file with a line for each network`,
 		}},
 		{"HTTP without port", []string{"FLOWPUB_HTTP_LISTEN=localhost"}, []string{`FLOWPUB_HTTP_LISTEN is "localhost": `}},
 		{"HTTP port alone", []string{"FLOWPUB_HTTP_LISTEN=8080"}, []string{

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -123,7 +124,7 @@ func load(path string) (fs.FileInfo, *Table, error) {
 		return nil, nil, withoutCall(err)
 	}
 	if !info.Mode().IsRegular() {
-		return info, nil, errors.New("it is no regular file")
+		return info, nil, errors.New("it is no regular file: name a text file with a line for each network")
 	}
 	file, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
@@ -138,10 +139,11 @@ func load(path string) (fs.FileInfo, *Table, error) {
 	return info, t, err
 }
 
-// withoutCall returns an error of package os without the system call and the path.
+// withoutCall returns an error of package os without the system call and the path, and with
+// what to do about it.
 func withoutCall(err error) error {
 	if inner, ok := errors.AsType[*fs.PathError](err); ok {
-		return inner.Err
+		err = inner.Err
 	}
-	return err
+	return fmt.Errorf("%w: name a file that this user may read", err)
 }

@@ -33,7 +33,7 @@ const usage = "write the network, a name or -, and the sampling interval if ther
 // with the number of the line.
 func Parse(text []byte) (*Table, error) {
 	if len(text) > maxBytes {
-		return nil, fmt.Errorf("it is larger than %d MiB", maxBytes>>20)
+		return nil, fmt.Errorf("it is larger than %d MiB: leave out what is not about exporters", maxBytes>>20)
 	}
 	p := parser{lines: make(map[netip.Prefix]int)}
 	number := 0
@@ -86,7 +86,7 @@ func (p *parser) line(number int, line []byte) error {
 		return err
 	}
 	if len(p.networks) == maxNetworks {
-		return fmt.Errorf("there are more than %d networks", maxNetworks)
+		return fmt.Errorf("there are more than %d networks: name larger ones", maxNetworks)
 	}
 	p.lines[prefix] = number
 	p.networks = append(p.networks, network{prefix, known})

@@ -180,7 +180,7 @@ func TestMistakes(t *testing.T) {
 			return all + "and 5 mistakes more\n"
 		}(), "\n"),
 		strings.Repeat("y", 10_000):     `line 1: "` + strings.Repeat("y", 80) + `…" is no network: ` + usage,
-		strings.Repeat(" ", maxBytes+1): "it is larger than 16 MiB",
+		strings.Repeat(" ", maxBytes+1): "it is larger than 16 MiB: leave out what is not about exporters",
 	} {
 		_, err := Parse([]byte(text))
 		if err == nil || err.Error() != want {
@@ -200,7 +200,7 @@ func TestTooManyNetworks(t *testing.T) {
 		t.Errorf("of the last is known %v", got)
 	}
 	text.WriteString("11.0.0.0/24 more")
-	if _, err := Parse([]byte(text.String())); err == nil || err.Error() != "line 65537: there are more than 65536 networks" {
+	if _, err := Parse([]byte(text.String())); err == nil || err.Error() != "line 65537: there are more than 65536 networks: name larger ones" {
 		t.Errorf("error is %v", err)
 	}
 }
