@@ -7,6 +7,7 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/memory"
 )
 
 // Sizes of chunks: the first of a row is small, so that many rows that hold
@@ -20,8 +21,8 @@ const (
 // an account. Full chunks are compressed, so that what waits for long costs little
 // memory. Its owner's lock guards it.
 type chunks struct {
-	budget  *budget
-	account *account
+	budget  *memory.Budget
+	account *memory.Account
 	list    []chunk
 }
 
@@ -60,7 +61,7 @@ func (c *chunks) empty() bool { return len(c.list) == 0 }
 // append keeps the records from..to-1 of the packet in e. It returns false when
 // the budget has no room.
 func (c *chunks) append(hash uint32, e *batch.Encoder, from, to int) bool {
-	last := c.withRoom(stagedHeader+len(e.Key())+e.MaxMessagesSize(from, to), claimFresh)
+	last := c.withRoom(stagedHeader+len(e.Key())+e.MaxMessagesSize(from, to), memory.Fresh)
 	if last == nil {
 		return false
 	}
@@ -78,7 +79,7 @@ func (c *chunks) move(packet staged) bool {
 		if !c.empty() {
 			c.pack(c.last())
 		}
-		if !c.add(bufferSize(n), claimMoved) {
+		if !c.add(memory.Size(n), memory.Moved) {
 			return false
 		}
 	}
@@ -95,19 +96,19 @@ func (c *chunks) grow(n int) bool {
 	if last.packed != 0 || len(last.buf)+n > maxChunk {
 		return false
 	}
-	buf := c.budget.takeExact(c.account, min(max(2*cap(last.buf), len(last.buf)+n), maxChunk), claimMoved)
+	buf := c.budget.TakeExact(c.account, min(max(2*cap(last.buf), len(last.buf)+n), maxChunk), memory.Moved)
 	if buf == nil {
 		return false
 	}
 	old := last.buf
 	last.buf = append(buf, old...) //nolint:gocritic // into the larger buffer
-	c.budget.give(c.account, old)
+	c.budget.Give(c.account, old)
 	return true
 }
 
 // add begins a chunk with n bytes. It returns false when the budget has no room.
-func (c *chunks) add(n int, claimed claim) bool {
-	buf := c.budget.takeExact(c.account, n, claimed)
+func (c *chunks) add(n int, claimed memory.Claim) bool {
+	buf := c.budget.TakeExact(c.account, n, claimed)
 	if buf != nil {
 		c.list = append(c.list, chunk{buf: buf})
 	}
@@ -129,7 +130,7 @@ func (c *chunk) begun(start int) {
 
 // withRoom returns the last chunk with room for n bytes more, which may be a new
 // one; nil when the budget has none.
-func (c *chunks) withRoom(n int, claimed claim) *chunk {
+func (c *chunks) withRoom(n int, claimed memory.Claim) *chunk {
 	if !c.empty() {
 		if c.last().has(n) {
 			return c.last()
@@ -151,11 +152,11 @@ func (c *chunks) pack(full *chunk) {
 	scratch := takeScratch()
 	defer chunkScratch.Put(scratch)
 	packed := s2.Encode((*scratch)[:cap(*scratch)], full.buf)
-	buf := c.budget.exchange(c.account, full.buf, len(packed))
+	buf := c.budget.Exchange(c.account, full.buf, len(packed))
 	if cap(buf) == cap(full.buf) {
 		return
 	}
-	c.budget.release(full.buf)
+	c.budget.Release(full.buf)
 	full.packed = len(full.buf)
 	full.buf = append(buf, packed...) //nolint:gocritic // what was in it is in packed
 }
@@ -170,7 +171,7 @@ func (c *chunks) shift() chunk {
 	return first
 }
 
-func (c *chunks) release(gone chunk) { c.budget.give(c.account, gone.buf) }
+func (c *chunks) release(gone chunk) { c.budget.Give(c.account, gone.buf) }
 
 // discard gives back everything.
 func (c *chunks) discard() {

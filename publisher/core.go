@@ -11,6 +11,7 @@ import (
 	"github.com/flowpub/flowpub/internal/notice"
 	"github.com/flowpub/flowpub/publisher/batch"
 	"github.com/flowpub/flowpub/publisher/cluster"
+	"github.com/flowpub/flowpub/publisher/memory"
 )
 
 // core is what the parts of a publisher share. It is complete before any of them
@@ -19,7 +20,7 @@ type core struct {
 	cfg     Config
 	log     *slog.Logger
 	notices *notice.Limiter
-	budget  *budget
+	budget  *memory.Budget
 	sealers chan *batch.Sealer
 	cluster *cluster.Cluster
 
@@ -47,7 +48,7 @@ func newCore(cfg *Config) *core {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	c.notices = notice.New(c.log)
-	c.budget = newBudget(int64(cfg.BufferBytes), cfg.packetBytes(), len(cfg.topics()))
+	c.budget = memory.New(int64(cfg.BufferBytes), MaxBatchBytes, cfg.packetBytes(), len(cfg.topics()))
 	c.sealers = make(chan *batch.Sealer, runtime.GOMAXPROCS(0))
 	for range cap(c.sealers) {
 		c.sealers <- batch.NewSealer(cfg.Compression)

@@ -27,11 +27,11 @@
 //
 //	watch.go        what the cluster tells; warnings.go settings that put flows at risk
 //	schemas.go      the ids of schemas
-//	budget.go       memory; shares.go who shares it; memory_*.go where it comes from
+//	shares.go       who shares the memory
 //	counters.go     counts of flows and failures; stats.go how they are told
 //
 // One lock order holds: a topic's changes, then moves from stages, then one partition
-// or stage, then the budget. Rooms: batch (bytes), cluster (connections), auth (who we
+// or stage, then the budget. Rooms: batch (bytes), memory (buffers), cluster (connections), auth (who we
 // are), answers (what brokers say is checked), failure (what errors mean), registry
 // (ids of schemas), deadletter (what could not be decoded).
 package publisher

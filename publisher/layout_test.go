@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/memory"
 )
 
 // Until the partitions are known everything waits in one place; when there are
@@ -93,7 +94,7 @@ func TestAdopt(t *testing.T) {
 // What is staged comes out as it went in, from compressed chunks too.
 func TestStageKeepsPackets(t *testing.T) {
 	t.Parallel()
-	s := newStage(newBudget(16<<20, 16<<10, 1), true)
+	s := newStage(memory.New(16<<20, MaxBatchBytes, 16<<10, 1), true)
 	const packets = 500
 	for seed := range uint64(packets) {
 		var e batch.Encoder
@@ -128,8 +129,8 @@ func TestStageKeepsPackets(t *testing.T) {
 		}
 		s.waits.release(c)
 	}
-	if seed != packets || s.waits.account.held != 0 {
-		t.Errorf("%d packets of %d came out, %d bytes are still charged", seed, packets, s.waits.account.held)
+	if seed != packets || s.waits.account.Held() != 0 {
+		t.Errorf("%d packets of %d came out, %d bytes are still charged", seed, packets, s.waits.account.Held())
 	}
 	var e batch.Encoder
 	e.Reset(testExporter(0), testTime, testPacket(0, 1))
@@ -141,7 +142,7 @@ func TestStageKeepsPackets(t *testing.T) {
 // A stage fills most of the budget, and leaves a part to the partitions.
 func TestStageIsBounded(t *testing.T) {
 	t.Parallel()
-	b := newBudget(MinBufferBytes, 16<<10, 1)
+	b := memory.New(MinBufferBytes, MaxBatchBytes, 16<<10, 1)
 	s := newStage(b, true)
 	var err error
 	for seed := uint64(0); err == nil; seed++ {
@@ -149,15 +150,15 @@ func TestStageIsBounded(t *testing.T) {
 		e.Reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
 		_, err = s.append(0, &e)
 	}
-	if !errors.Is(err, ErrBufferFull) || s.waits.account.held > b.whole()-b.kept || s.waits.account.held < b.limit/10*7 {
-		t.Errorf("error %v with %d bytes held of %d", err, s.waits.account.held, b.whole())
+	if !errors.Is(err, ErrBufferFull) || s.waits.account.Held() > b.Limit()/16*15 || s.waits.account.Held() < b.Limit()/10*7 {
+		t.Errorf("error %v with %d bytes held of %d", err, s.waits.account.Held(), b.Limit())
 	}
 	if s.counts.decoded != s.counts.buffered+s.counts.dropped[DropBufferFull] {
 		t.Errorf("counts %+v do not add up", s.counts)
 	}
 	s.discard()
-	if s.waits.account.held != 0 || s.counts.buffered != 0 || s.counts.dropped[DropShutdown] == 0 {
-		t.Errorf("after discard: %d bytes held, counts %+v", s.waits.account.held, s.counts)
+	if s.waits.account.Held() != 0 || s.counts.buffered != 0 || s.counts.dropped[DropShutdown] == 0 {
+		t.Errorf("after discard: %d bytes held, counts %+v", s.waits.account.Held(), s.counts)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowpub/flowpub/publisher/batch"
 	"github.com/flowpub/flowpub/publisher/cluster"
+	"github.com/flowpub/flowpub/publisher/memory"
 )
 
 // partition owns everything of one partition of a topic: the batch being
@@ -29,7 +30,7 @@ type partition struct {
 	generation int
 	closed     bool
 	flushing   bool // nothing waits for company any more
-	account    account
+	account    memory.Account
 	open       *pending
 	queue      []*pending // full batches and those tried already, oldest first
 	busy       bool       // a request has queue[0]
@@ -110,7 +111,7 @@ func (p *partition) keep(hash uint32, e *batch.Encoder, from, to int) bool {
 		p.accepted += uint64(n)
 		return true
 	}
-	b := p.room(e.MaxSize(from, to), claimFresh)
+	b := p.room(e.MaxSize(from, to), memory.Fresh)
 	if b == nil {
 		return false
 	}
@@ -144,7 +145,7 @@ func (p *partition) appendStaged(packet staged) (done, failing bool) {
 		p.mark()
 		first := p.late.empty()
 		if !p.late.move(packet) {
-			return false, p.account.failing
+			return false, p.account.Failing()
 		}
 		if first {
 			p.agenda.ready(p)
@@ -172,11 +173,11 @@ func (p *partition) batched(packet staged) bool {
 }
 
 // batchClaim is what a buffer is for that takes what is late to a batch.
-func (p *partition) batchClaim() claim {
+func (p *partition) batchClaim() memory.Claim {
 	if p.open == nil && len(p.queue) == 0 {
-		return claimOnly
+		return memory.Only
 	}
-	return claimBatch
+	return memory.ForBatch
 }
 
 // wants reports whether n bytes that are late should go on into batches: one waits
@@ -234,17 +235,17 @@ func (p *partition) fails() bool {
 }
 
 // mark tells the budget whether the partition fails to deliver.
-func (p *partition) mark() { p.core.budget.mark(&p.account, p.fails()) }
+func (p *partition) mark() { p.core.budget.Mark(&p.account, p.fails()) }
 
 // take asks the budget for a buffer of n bytes.
-func (p *partition) take(n int, c claim) []byte {
+func (p *partition) take(n int, c memory.Claim) []byte {
 	p.mark()
-	return p.core.budget.take(&p.account, n, c)
+	return p.core.budget.Take(&p.account, n, c)
 }
 
 // room returns the open batch with room for n bytes of records more, which may
 // be a new one; nil when the budget has none.
-func (p *partition) room(n int, c claim) *pending {
+func (p *partition) room(n int, c memory.Claim) *pending {
 	b := p.open
 	if b != nil && b.Size()+n > p.mostRaw() {
 		p.shut()
@@ -264,7 +265,7 @@ func (p *partition) room(n int, c claim) *pending {
 }
 
 // enough is the size at which a batch is sent without waiting for more.
-func (p *partition) enough() int { return min(p.core.cfg.BatchBytes, p.core.budget.largest()) }
+func (p *partition) enough() int { return min(p.core.cfg.BatchBytes, p.core.budget.Largest()) }
 
 // leastUsual is how small a batch may be that is queued behind others. A
 // partition that has used up its share would otherwise queue ever smaller ones,
@@ -273,7 +274,7 @@ func (p *partition) leastUsual() int { return min(p.usual, p.enough()/4) }
 
 // begin opens a batch with room for n bytes, as large as the last ones if there
 // is room for that.
-func (p *partition) begin(n int, c claim) *pending {
+func (p *partition) begin(n int, c memory.Claim) *pending {
 	opened := time.Now()
 	need := batch.Room(p.core.cfg.Compression, n)
 	buf := p.take(max(need, p.usual), c)
@@ -291,15 +292,15 @@ func (p *partition) begin(n int, c claim) *pending {
 
 // grow moves b to a larger buffer, of at least n bytes: twice as large, or a
 // quarter if there is no room for that.
-func (p *partition) grow(b *pending, n int, c claim) bool {
-	buf := p.take(max(n, min(2*cap(b.Bytes()), p.core.budget.largest())), c)
+func (p *partition) grow(b *pending, n int, c memory.Claim) bool {
+	buf := p.take(max(n, min(2*cap(b.Bytes()), p.core.budget.Largest())), c)
 	if buf == nil {
-		buf = p.core.budget.takeExact(&p.account, max(n, cap(b.Bytes())/4*5), c)
+		buf = p.core.budget.TakeExact(&p.account, max(n, cap(b.Bytes())/4*5), c)
 	}
 	if buf == nil {
 		return false
 	}
-	p.core.budget.give(&p.account, b.Move(buf))
+	p.core.budget.Give(&p.account, b.Move(buf))
 	return true
 }
 
@@ -308,7 +309,7 @@ func (p *partition) grow(b *pending, n int, c claim) bool {
 // broker is expected to take after compression.
 func (p *partition) mostRaw() int {
 	most := float64(p.mostWire()) * 0.9 / max(p.ratio, 0.1)
-	return max(min(int(most), p.core.budget.largest()), MinBatchBytes)
+	return max(min(int(most), p.core.budget.Largest()), MinBatchBytes)
 }
 
 // mostWire is the size of a record batch that the broker will take.

@@ -49,15 +49,3 @@ func (b *pending) stamp(p cluster.Producer, sequence int32) {
 func nextSequence(sequence int32, n int) int32 {
 	return int32((int64(sequence) + int64(n)) & (1<<31 - 1))
 }
-
-// charged is the budget on behalf of an account, as a batch.Memory.
-type charged struct {
-	budget  *budget
-	account *account
-}
-
-func (c charged) Exchange(buf []byte, n int) []byte { return c.budget.exchange(c.account, buf, n) }
-func (charged) Capacity(n int) int                  { return bufferSize(n) }
-func (c charged) Release(buf []byte)                { c.budget.release(buf) }
-func (c charged) Force(n int) []byte                { return c.budget.force(c.account, n) }
-func (c charged) Give(buf []byte)                   { c.budget.give(c.account, buf) }

@@ -28,7 +28,7 @@ func (p *partition) prepare(ctx context.Context, b *pending) error {
 // seal compresses b, which belongs to the caller.
 func (p *partition) seal(b *pending) {
 	s := <-p.core.sealers
-	s.Seal(charged{p.core.budget, &p.account}, &b.Batch)
+	s.Seal(p.core.budget.For(&p.account), &b.Batch)
 	p.core.sealers <- s
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -38,7 +38,7 @@ func (p *partition) seal(b *pending) {
 // divide puts two batches in the place of b, which the partition is busy with.
 func (p *partition) divide(b *pending) error {
 	s := <-p.core.sealers
-	second, err := s.Split(charged{p.core.budget, &p.account}, &b.Batch)
+	second, err := s.Split(p.core.budget.For(&p.account), &b.Batch)
 	p.core.sealers <- s
 	if err != nil {
 		return &failure.Error{Kind: failure.Memory, Err: err}

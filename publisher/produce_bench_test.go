@@ -77,7 +77,7 @@ func benchPublisher(b *testing.B, c Compression) *Publisher {
 // awaitBacklog waits while the publisher has more to send than keeps it busy.
 func awaitBacklog(b *testing.B, p *Publisher) {
 	b.Helper()
-	for p.budget.bytes() > p.budget.limit/4 {
+	for p.budget.Bytes() > p.budget.Limit()/4 {
 		<-time.After(100 * time.Microsecond)
 	}
 }

@@ -144,8 +144,8 @@ func (p *Publisher) Stats() Stats {
 		Dropped:            make(map[DropReason]uint64, dropReasons),
 		Buffered:           total.buffered,
 		PossiblyDuplicated: total.duplicated,
-		BufferBytes:        p.budget.bytes(),
-		BufferLimitBytes:   p.budget.limit,
+		BufferBytes:        p.budget.Bytes(),
+		BufferLimitBytes:   p.budget.Limit(),
 		BufferEnoughBytes:  p.shares.enough.Load(),
 		Batches:            total.batches,
 		BytesRaw:           total.raw,
@@ -238,7 +238,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 	p.letters.Discard()
 	p.cluster.Close()
 	shutdown, unconfirmed := p.discard()
-	p.budget.close()
+	p.budget.Close()
 	if shutdown+unconfirmed > 0 {
 		return fmt.Errorf("%w: %d never reached Kafka, %d may have", ErrGivenUp, shutdown, unconfirmed)
 	}

@@ -31,7 +31,7 @@ type item struct {
 // one more copy.
 func (r *request) add(p *partition, content *pending) bool {
 	n := int64(len(content.Bytes()))
-	if !r.core.budget.startCopy(r.copies(), n) {
+	if !r.core.budget.StartCopy(r.copies(), n) {
 		return false
 	}
 	r.items = append(r.items, item{p, content})

@@ -250,7 +250,7 @@ func (s *sender) start(ctx context.Context, r *request) {
 	}
 	s.core.working.Go(func() {
 		r.send(ctx)
-		s.core.budget.endCopy(r.copies(), r.copied)
+		s.core.budget.EndCopy(r.copies(), r.copied)
 		r.broker.end(r.alone)
 		s.poke()
 	})

@@ -47,7 +47,7 @@ func (p *partition) delivered(b *pending) {
 		p.sequence = nextSequence(p.sequence, b.Records())
 	}
 	p.delivers, p.failures, p.after, p.since = true, 0, time.Time{}, time.Now()
-	p.core.budget.mark(&p.account, false)
+	p.core.budget.Mark(&p.account, false)
 	if b.unanswered && time.Since(b.opened) >= producerMemory {
 		p.doubt(b) // brokers that have forgotten the producer say nothing, and store it again
 	}
@@ -141,7 +141,7 @@ func (p *partition) finish(b *pending) {
 	n := uint64(b.Records())
 	p.counts.buffered -= n
 	p.settled += n
-	p.core.budget.give(&p.account, b.Take())
+	p.core.budget.Give(&p.account, b.Take())
 	p.marks = slices.DeleteFunc(p.marks, func(m mark) bool {
 		reached := m.settled <= p.settled
 		if reached {
@@ -162,7 +162,7 @@ func (p *partition) postpone(b *pending, slow bool) {
 	wait = wait/2 + p.core.jitter(wait/2+1)
 	p.failures++
 	p.delivers = false
-	p.core.budget.mark(&p.account, true)
+	p.core.budget.Mark(&p.account, true)
 	p.after = time.Now().Add(wait)
 	if !b.Sealed() {
 		p.sealLater(b)

@@ -8,12 +8,13 @@ import (
 
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/notice"
+	"github.com/flowpub/flowpub/publisher/memory"
 )
 
 // shares tells the budget who shares it, whenever a topic's layout changes. It is
 // safe for concurrent use.
 type shares struct {
-	budget  *budget
+	budget  *memory.Budget
 	notices *notice.Limiter
 	// unknown is how many partitions a topic is taken for that is not known.
 	unknown int
@@ -33,7 +34,7 @@ func (s *shares) set(changed map[string]*layout) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.Copy(s.layouts, changed)
-	var partitions, stages []*account
+	var partitions, stages []*memory.Account
 	unknown := 0
 	for _, l := range s.layouts {
 		if len(l.partitions) == 0 {
@@ -46,16 +47,16 @@ func (s *shares) set(changed map[string]*layout) {
 			stages = append(stages, st.waits.account)
 		}
 	}
-	s.budget.setAccounts(partitions, stages, unknown)
+	s.budget.SetAccounts(partitions, stages, unknown)
 	s.warn(len(partitions) + unknown*s.unknown)
 }
 
 // warn warns of a budget that cannot hold a packet for each of n partitions.
 func (s *shares) warn(n int) {
-	enough := s.budget.enough(n)
+	enough := s.budget.Enough(n)
 	s.enough.Store(enough)
-	if enough > s.budget.limit {
+	if enough > s.budget.Limit() {
 		s.notices.Warn("buffer", "the buffer is too small to hold a packet for each partition: while some partitions fail, flows for others may be dropped",
-			"buffer", ByteSize(s.budget.limit), "partitions", n, "cure", fmt.Sprintf("set %s=%v or more", variable.BufferBytes, ByteSize(enough)))
+			"buffer", ByteSize(s.budget.Limit()), "partitions", n, "cure", fmt.Sprintf("set %s=%v or more", variable.BufferBytes, ByteSize(enough)))
 	}
 }

@@ -136,7 +136,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	s.rate, s.lasting, s.change = math.Exp2(6*s.random.Float64()), simulatedTime, 8*time.Second
 	if s.calm {
 		steps := float64((answerPatience + time.Second) / simulatedStep)
-		s.rate = min(s.rate, float64(s.p.budget.whole()/8)/simulatedPacket/steps)
+		s.rate = min(s.rate, float64(s.p.budget.Limit()/9)/simulatedPacket/steps)
 		s.lasting, s.change = 4*simulatedTime, 4*simulatedTime
 	}
 	t.Logf("%v, %d partitions, %d brokers, %v, %.0f packets/s, calm: %v, a share of %.2f may fail",
@@ -170,8 +170,8 @@ func (s *simulation) run() {
 		}
 	}
 	total, _ := s.p.count()
-	if total.buffered > 0 || s.p.budget.bytes() != 0 {
-		s.t.Errorf("in the end %d flows and %d bytes are in the buffer", total.buffered, s.p.budget.bytes())
+	if total.buffered > 0 || s.p.budget.Bytes() != 0 {
+		s.t.Errorf("in the end %d flows and %d bytes are in the buffer", total.buffered, s.p.budget.Bytes())
 	}
 	s.t.Logf("%d flows: %d delivered, %d refused, %d dropped on their way to a partition; %d bytes were used", s.published, total.delivered, s.refused, total.dropped[DropBufferFull]-s.refused, s.most)
 }
@@ -183,7 +183,7 @@ func (s *simulation) end() {
 	s.p.cancel()
 	s.p.working.Wait()
 	s.topic.discard()
-	s.p.budget.close()
+	s.p.budget.Close()
 }
 
 // alter has partitions fail and recover.
@@ -214,8 +214,8 @@ func (s *simulation) publish() {
 			continue
 		}
 		if s.calm && s.states[s.number(from)].steady {
-			s.t.Fatalf("after %v: a packet for partition %d, which never fails, is dropped: %d bytes of %d are used, %d by those that fail",
-				s.age(), s.number(from), s.p.budget.bytes(), s.p.budget.limit, s.p.budget.failing)
+			s.t.Fatalf("after %v: a packet for partition %d, which never fails, is dropped: %d bytes of %d are used",
+				s.age(), s.number(from), s.p.budget.Bytes(), s.p.budget.Limit())
 		}
 		if s.hasRoom() {
 			s.insist(from, packet)
@@ -255,7 +255,7 @@ func (s *simulation) insist(from netip.AddrPort, packet *decoder.ExportPacket) {
 	synctest.Wait()
 	if s.lives(from, packet) && s.hasRoom() && !s.offer(from, packet) {
 		s.t.Fatalf("after %v: a packet for partition %d, which does not fail, is dropped though there is room: %d bytes of %d are used",
-			s.age(), s.number(from), s.p.budget.bytes(), s.p.budget.limit)
+			s.age(), s.number(from), s.p.budget.Bytes(), s.p.budget.Limit())
 	}
 }
 
@@ -277,12 +277,11 @@ func (s *simulation) lives(from netip.AddrPort, packet *decoder.ExportPacket) bo
 	return !part.fails() && s.states[part.number].kind == simulatedLife
 }
 
-// hasRoom reports whether there is room for a packet.
+// hasRoom reports whether there is room for a packet, whatever is spare: at most an
+// eighth, a thirty-second for the client's copies, and half of a batch.
 func (s *simulation) hasRoom() bool {
 	b := s.p.budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.limit-max(b.copies, b.copiesLeast())-b.used > b.spare+b.batch/2
+	return b.Limit()-b.Bytes() > b.Limit()/16*3
 }
 
 // step lets time pass, sends what is due, settles what has ended, and checks the
@@ -312,9 +311,9 @@ func (s *simulation) step() {
 	if total.decoded != s.published || sum != s.published {
 		s.t.Fatalf("after %v: of %d flows %d are decoded; delivered, buffered and dropped %d: %+v", s.age(), s.published, total.decoded, sum, total)
 	}
-	s.most = max(s.most, s.p.budget.bytes())
-	if b := s.p.budget; s.most > b.limit {
-		s.t.Fatalf("after %v: %d bytes of %d are used", s.age(), s.most, b.limit)
+	s.most = max(s.most, s.p.budget.Bytes())
+	if b := s.p.budget; s.most > b.Limit() {
+		s.t.Fatalf("after %v: %d bytes of %d are used", s.age(), s.most, b.Limit())
 	}
 }
 
@@ -362,7 +361,7 @@ func (s *simulation) settle(a simulatedAttempt) {
 		state.latest = last
 	}
 	settleAs(it.partition, it.batch, a.outcome)
-	s.p.budget.endCopy(a.request.copies(), a.request.copied)
+	s.p.budget.EndCopy(a.request.copies(), a.request.copied)
 }
 
 // settleAs settles without asking who leads now: there is no cluster.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowpub/flowpub/publisher/batch"
+	"github.com/flowpub/flowpub/publisher/memory"
 )
 
 const (
@@ -31,9 +32,8 @@ type stage struct {
 
 // newStage returns an empty stage. To the budget it fails while nothing can leave
 // it: as long as the topic's partitions are not known.
-func newStage(b *budget, failing bool) *stage {
-	s := &stage{waits: chunks{budget: b, account: new(account)}}
-	s.waits.account.failing, s.waits.account.unknown = failing, failing
+func newStage(b *memory.Budget, failing bool) *stage {
+	s := &stage{waits: chunks{budget: b, account: memory.NewStage(failing)}}
 	return s
 }
 
@@ -52,7 +52,7 @@ func (s *stage) append(hash uint32, e *batch.Encoder) (done bool, err error) {
 func (s *stage) mark(failing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waits.budget.mark(s.waits.account, failing)
+	s.waits.budget.Mark(s.waits.account, failing)
 }
 
 // oldest takes the first chunk out of the stage. Its memory stays charged until
@@ -172,7 +172,7 @@ func (d *drain) move(packet staged) {
 		if failing && (d.hopeless[part] || time.Since(began) >= roomPatience) {
 			break
 		}
-		if !t.core.budget.awaitRoom(t.core.ctx) {
+		if !t.core.budget.AwaitRoom(t.core.ctx, roomPatience) {
 			break
 		}
 	}

@@ -155,16 +155,6 @@ func (p *Process) Logged(message string, into any) bool {
 	return false
 }
 
-// Ended tells whether the process has ended.
-func (p *Process) Ended() bool {
-	select {
-	case <-p.Exited:
-		return true
-	default:
-		return false
-	}
-}
-
 // Kill ends the process with SIGKILL, if it runs, and waits until it has ended.
 func (p *Process) Kill() {
 	_ = p.Command.Process.Kill()

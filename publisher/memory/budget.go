@@ -1,4 +1,4 @@
-package publisher
+package memory
 
 import (
 	"context"
@@ -27,17 +27,18 @@ const (
 	ownShare = 8
 )
 
-// claim says what a buffer is for.
-type claim uint8
+// Claim says what a buffer is for.
+type Claim uint8
 
+// The claims.
 const (
-	claimFresh claim = iota // for what has just come
-	claimBatch              // for a batch of what waits in the budget already
-	claimMoved              // for what only changes its place in the budget
-	claimOnly               // for the only batch of a partition, of what waits
+	Fresh    Claim = iota // for what has just come
+	ForBatch              // for a batch of what waits in the budget already
+	Moved                 // for what only changes its place in the budget
+	Only                  // for the only batch of a partition, of what waits
 )
 
-// budget hands out the buffers of all batches and stages and keeps their sum
+// Budget hands out the buffers of all batches and stages and keeps their sum
 // within a limit. Accounts that fail to deliver leave room in it to the others:
 //
 //	0                                              limit
@@ -61,7 +62,7 @@ const (
 // Buffers that come back are kept for reuse up to an eighth of the limit, and
 // only within it. It is safe for concurrent use; it is asked once a batch, not
 // once a packet.
-type budget struct {
+type Budget struct {
 	mu     sync.Mutex
 	limit  int64
 	batch  int64 // the largest buffer for a batch
@@ -72,8 +73,8 @@ type budget struct {
 	copies  int64 // the client's copies of requests under way
 	retries int64 // of them, of partitions that have failed
 
-	partitions []*account
-	stages     []*account
+	partitions []*Account
+	stages     []*Account
 	n          int   // partitions, and topics whose partitions are not known
 	dead       int   // partitions that fail
 	unknown    int   // topics whose partitions are not known
@@ -91,9 +92,9 @@ type budget struct {
 	room chan struct{}
 }
 
-// account is what one partition or stage holds of the budget. Its owner's lock
+// Account is what one partition or stage holds of the budget. Its owner's lock
 // guards failing as well as the budget's: both are held to change it.
-type account struct {
+type Account struct {
 	held    int64
 	failing bool
 	// counted: it is one of the budget's partitions.
@@ -104,42 +105,53 @@ type account struct {
 	peak, last int64
 }
 
-// most is what the account has held lately.
-func (a *account) most() int64 { return max(a.peak, a.last) }
+// NewStage returns the account of a stage. It fails while nothing can leave it: as
+// long as the topic's partitions are not known.
+func NewStage(unknown bool) *Account { return &Account{failing: unknown, unknown: unknown} }
 
-// newBudget returns a budget of limit bytes for n topics whose partitions are
-// not known yet. A batch with a single packet is to have a buffer of packet bytes.
-func newBudget(limit int64, packet, n int) *budget {
-	b := &budget{limit: limit, packet: int64(openSize(packet)), pool: make(map[int][][]byte), room: make(chan struct{}, 1)}
-	b.batch = min(MaxBatchBytes, max(fineBuffer, int64(1)<<(bits.Len64(uint64(limit/64))-1)))
+// Failing reports whether the account fails. The caller holds its owner's lock.
+func (a *Account) Failing() bool { return a.failing }
+
+// Held is what the account holds, in bytes. No other goroutine may change it.
+func (a *Account) Held() int64 { return a.held }
+
+// most is what the account has held lately.
+func (a *Account) most() int64 { return max(a.peak, a.last) }
+
+// New returns a budget of limit bytes for n topics whose partitions are
+// not known yet. No batch is larger than largest; one with a single packet is to have
+// a buffer of packet bytes.
+func New(limit int64, largest, packet, n int) *Budget {
+	b := &Budget{limit: limit, packet: int64(openSize(packet)), pool: make(map[int][][]byte), room: make(chan struct{}, 1)}
+	b.batch = min(int64(largest), max(fineBuffer, int64(1)<<(bits.Len64(uint64(limit/64))-1)))
 	b.turned = time.Now()
-	b.setAccounts(nil, nil, n)
+	b.SetAccounts(nil, nil, n)
 	return b
 }
 
-// largest is the most bytes to put into one batch. Small budgets have small
+// Largest is the most bytes to put into one batch. Small budgets have small
 // batches.
-func (b *budget) largest() int { return int(b.batch) }
+func (b *Budget) Largest() int { return int(b.batch) }
 
 // copiesLeast is what is set aside for the client's copies: one of the largest
 // batch of a partition that has failed, one of another, or more.
-func (b *budget) copiesLeast() int64 { return max(b.limit/32, 2*b.batch) }
+func (b *Budget) copiesLeast() int64 { return max(b.limit/32, 2*b.batch) }
 
 // whole is what all accounts together may hold when no more copies are made than
 // are provided for.
-func (b *budget) whole() int64 { return b.limit - b.copiesLeast() }
+func (b *Budget) whole() int64 { return b.limit - b.copiesLeast() }
 
-// enough is the least limit with which what is kept has room for a packet of
+// Enough is the least limit with which what is kept has room for a packet of
 // each of n partitions.
-func (b *budget) enough(n int) int64 {
+func (b *Budget) Enough(n int) int64 {
 	const mebibyte = 1 << 20
 	whole := 4 * int64(n) * b.packet
 	return (max(whole*32/31, whole+2*b.batch) + mebibyte) / mebibyte * mebibyte
 }
 
-// setAccounts tells the budget who there is from now on: partitions, stages, and
+// SetAccounts tells the budget who there is from now on: partitions, stages, and
 // how many topics whose partitions are not known.
-func (b *budget) setAccounts(partitions, stages []*account, unknown int) {
+func (b *Budget) SetAccounts(partitions, stages []*Account, unknown int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.partitions, b.stages, b.n, b.unknown = partitions, stages, len(partitions)+unknown, unknown
@@ -155,7 +167,7 @@ func (b *budget) setAccounts(partitions, stages []*account, unknown int) {
 }
 
 // review works out what is kept.
-func (b *budget) review() {
+func (b *Budget) review() {
 	packets := b.packet * int64(b.n-b.dead)
 	b.kept = max(b.whole()/16, min(b.whole()/2, 2*packets))
 	b.spare = max(b.whole()/32, min(b.whole()/8, packets))
@@ -163,9 +175,9 @@ func (b *budget) review() {
 }
 
 // count adds up what the accounts that do not fail have held lately.
-func (b *budget) count() {
+func (b *Budget) count() {
 	b.needed = 0
-	for _, list := range [][]*account{b.partitions, b.stages} {
+	for _, list := range [][]*Account{b.partitions, b.stages} {
 		for _, a := range list {
 			if !a.failing {
 				b.needed += a.most()
@@ -175,14 +187,14 @@ func (b *budget) count() {
 }
 
 // turn begins another needWindow when one is over.
-func (b *budget) turn() {
+func (b *Budget) turn() {
 	now := time.Now()
 	if now.Sub(b.turned) < needWindow {
 		return
 	}
 	b.turned = now
 	b.last, b.peak = b.peak, b.used-b.failing
-	for _, list := range [][]*account{b.partitions, b.stages} {
+	for _, list := range [][]*Account{b.partitions, b.stages} {
 		for _, a := range list {
 			a.last, a.peak = a.peak, a.held
 		}
@@ -191,7 +203,7 @@ func (b *budget) turn() {
 }
 
 // reserve is what failing accounts leave to the others.
-func (b *budget) reserve() int64 {
+func (b *Budget) reserve() int64 {
 	if b.n == b.dead+b.unknown {
 		return b.kept
 	}
@@ -199,8 +211,8 @@ func (b *budget) reserve() int64 {
 	return max(b.kept, b.whole()/8*3, min(needed/2*3, b.whole()/4*3, mostReserve))
 }
 
-// mark notes whether a fails to deliver. The caller holds the lock of a's owner.
-func (b *budget) mark(a *account, failing bool) {
+// Mark notes whether a fails to deliver. The caller holds the lock of a's owner.
+func (b *Budget) Mark(a *Account, failing bool) {
 	if a.failing == failing {
 		return
 	}
@@ -220,25 +232,25 @@ func (b *budget) mark(a *account, failing bool) {
 }
 
 // allows reports whether the rules let a have size bytes more.
-func (b *budget) allows(a *account, size int64, c claim) bool {
+func (b *Budget) allows(a *Account, size int64, c Claim) bool {
 	left := b.limit - max(b.copies, b.copiesLeast()) - b.used - size
 	first := a.held+size <= b.part
 	switch {
 	case left < 0:
 		return false
-	case first && !a.failing || c == claimOnly:
+	case first && !a.failing || c == Only:
 		return true
 	case first:
 		return left >= max(b.kept/4, b.spare/2)
-	case c == claimMoved:
+	case c == Moved:
 		return left >= b.whole()/64
-	case c == claimFresh && !a.failing:
+	case c == Fresh && !a.failing:
 		return left >= b.spare
 	case a.unknown:
 		return left >= b.kept && a.held+size <= b.whole()/4*3/int64(max(1, b.unknown))
-	case c == claimBatch && !a.failing:
+	case c == ForBatch && !a.failing:
 		return left >= b.kept/4*3
-	case c == claimBatch:
+	case c == ForBatch:
 		return left >= b.kept
 	}
 	others := b.whole() - b.reserve() - b.failing - size
@@ -255,13 +267,13 @@ func openSize(n int) int {
 	case n <= largeBuffer:
 		return 1 << bits.Len(uint(n-1))
 	default:
-		return bufferSize(n)
+		return Size(n)
 	}
 }
 
-// bufferSize is the capacity of the buffer handed out for n bytes that are there:
+// Size is the capacity of the buffer handed out for n bytes that are there:
 // hardly more, since a batch may wait in it for long.
-func bufferSize(n int) int {
+func Size(n int) int {
 	step := fineBuffer
 	if n <= fineBuffer {
 		step = smallStep
@@ -269,13 +281,13 @@ func bufferSize(n int) int {
 	return (max(n, 1) + step - 1) / step * step
 }
 
-// take charges a buffer of at least n bytes to a and returns it empty, or nil
+// Take charges a buffer of at least n bytes to a and returns it empty, or nil
 // when there is no room for it.
-func (b *budget) take(a *account, n int, c claim) []byte { return b.takeExact(a, openSize(n), c) }
+func (b *Budget) Take(a *Account, n int, c Claim) []byte { return b.TakeExact(a, openSize(n), c) }
 
-// takeExact is take for a buffer that has hardly more than n bytes.
-func (b *budget) takeExact(a *account, n int, c claim) []byte {
-	size := bufferSize(n)
+// TakeExact is take for a buffer that has hardly more than n bytes.
+func (b *Budget) TakeExact(a *Account, n int, c Claim) []byte {
+	size := Size(n)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.turn()
@@ -285,17 +297,17 @@ func (b *budget) takeExact(a *account, n int, c claim) []byte {
 	return b.charged(a, size)
 }
 
-// force is take without asking whether there is room. It is for the one case in
+// Force is take without asking whether there is room. It is for the one case in
 // which a batch in memory must become two; it returns nil only when the
 // operating system has no memory.
-func (b *budget) force(a *account, n int) []byte {
+func (b *Budget) Force(a *Account, n int) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.charged(a, bufferSize(n))
+	return b.charged(a, Size(n))
 }
 
 // charged returns an empty buffer that is charged to a.
-func (b *budget) charged(a *account, size int) []byte {
+func (b *Budget) charged(a *Account, size int) []byte {
 	buf := b.buffer(size)
 	if buf != nil {
 		b.add(a, int64(size))
@@ -303,20 +315,20 @@ func (b *budget) charged(a *account, size int) []byte {
 	return buf
 }
 
-// give returns a buffer of a.
-func (b *budget) give(a *account, buf []byte) {
+// Give returns a buffer of a.
+func (b *Budget) Give(a *Account, buf []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.discharge(a, int64(cap(buf)))
 	b.keep(buf)
 }
 
-// exchange returns a buffer with room for n bytes in place of buf, which must
+// Exchange returns a buffer with room for n bytes in place of buf, which must
 // be at least that large. It never fails: at worst it is buf itself. The
 // caller copies what it needs into the new buffer and then calls release(buf)
 // if the two differ.
-func (b *budget) exchange(a *account, buf []byte, n int) []byte {
-	size := bufferSize(n)
+func (b *Budget) Exchange(a *Account, buf []byte, n int) []byte {
+	size := Size(n)
 	if size >= cap(buf) {
 		return buf[:0]
 	}
@@ -331,20 +343,20 @@ func (b *budget) exchange(a *account, buf []byte, n int) []byte {
 	return small
 }
 
-// release puts away a buffer that is no longer charged.
-func (b *budget) release(buf []byte) {
+// Release puts away a buffer that is no longer charged.
+func (b *Budget) Release(buf []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.keep(buf)
 }
 
-// startCopy charges the client's copy of a batch to a broker, whose copies are
+// StartCopy charges the client's copy of a batch to a broker, whose copies are
 // of, or to all partitions together that have failed, if that is nil. All copies
 // have a quarter of the limit, as far as batches leave it, and always what is set
 // aside for them. Partitions that have failed may have half of that, and one broker
 // twice what it leaves to the others, so that those that do not answer leave some
 // to those that do. A single copy is always let through, so that everything moves.
-func (b *budget) startCopy(of *int64, n int64) bool {
+func (b *Budget) StartCopy(of *int64, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := max(b.copiesLeast(), min(b.limit/4, b.limit-b.used-b.spare))
@@ -362,8 +374,8 @@ func (b *budget) startCopy(of *int64, n int64) bool {
 	return true
 }
 
-// endCopy takes back startCopy's charge.
-func (b *budget) endCopy(of *int64, n int64) {
+// EndCopy takes back startCopy's charge.
+func (b *Budget) EndCopy(of *int64, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if of == nil {
@@ -373,21 +385,21 @@ func (b *budget) endCopy(of *int64, n int64) {
 	*of -= n
 }
 
-// bytes is what is charged now.
-func (b *budget) bytes() int64 {
+// Bytes is what is charged now.
+func (b *Budget) Bytes() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.used + b.copies
 }
 
-// close unmaps the buffers kept for reuse.
-func (b *budget) close() {
+// Close unmaps the buffers kept for reuse.
+func (b *Budget) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.shrink(0)
 }
 
-func (b *budget) add(a *account, size int64) {
+func (b *Budget) add(a *Account, size int64) {
 	before := a.most()
 	a.held += size
 	a.peak = max(a.peak, a.held)
@@ -400,7 +412,7 @@ func (b *budget) add(a *account, size int64) {
 	}
 }
 
-func (b *budget) discharge(a *account, size int64) {
+func (b *Budget) discharge(a *Account, size int64) {
 	b.add(a, -size)
 	select {
 	case b.room <- struct{}{}:
@@ -410,7 +422,7 @@ func (b *budget) discharge(a *account, size int64) {
 
 // buffer returns an empty buffer of exactly size bytes, kept or new; nil when
 // the operating system refuses one.
-func (b *budget) buffer(size int) []byte {
+func (b *Budget) buffer(size int) []byte {
 	if kept := b.pool[size]; len(kept) > 0 {
 		buf := kept[len(kept)-1]
 		b.pool[size] = kept[:len(kept)-1]
@@ -426,7 +438,7 @@ func (b *budget) buffer(size int) []byte {
 }
 
 // keep puts buf away for reuse, or gives it back to the operating system.
-func (b *budget) keep(buf []byte) {
+func (b *Budget) keep(buf []byte) {
 	size := int64(cap(buf))
 	if b.pooled+size > b.limit/8 || b.used+b.pooled+size > b.limit {
 		unmapMemory(buf[:size])
@@ -437,7 +449,7 @@ func (b *budget) keep(buf []byte) {
 }
 
 // shrink gives buffers kept for reuse back until they are at most n bytes.
-func (b *budget) shrink(n int64) {
+func (b *Budget) shrink(n int64) {
 	for size, kept := range b.pool {
 		for len(kept) > 0 && b.pooled > n {
 			unmapMemory(kept[len(kept)-1][:size])
@@ -448,10 +460,10 @@ func (b *budget) shrink(n int64) {
 	}
 }
 
-// awaitRoom waits until something was given back; false when that takes too long,
+// AwaitRoom waits until something was given back; false when that takes too long,
 // or ctx ends.
-func (b *budget) awaitRoom(ctx context.Context) bool {
-	timer := time.NewTimer(roomPatience)
+func (b *Budget) AwaitRoom(ctx context.Context, patience time.Duration) bool {
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-b.room:
@@ -461,3 +473,30 @@ func (b *budget) awaitRoom(ctx context.Context) bool {
 	}
 	return false
 }
+
+// Limit is the most that all buffers together may take.
+func (b *Budget) Limit() int64 { return b.limit }
+
+// Charge is a budget on behalf of an account.
+type Charge struct {
+	budget  *Budget
+	account *Account
+}
+
+// For returns the budget on behalf of an account.
+func (b *Budget) For(a *Account) Charge { return Charge{b, a} }
+
+// Exchange is that of the budget.
+func (c Charge) Exchange(buf []byte, n int) []byte { return c.budget.Exchange(c.account, buf, n) }
+
+// Capacity is Size.
+func (Charge) Capacity(n int) int { return Size(n) }
+
+// Release is that of the budget.
+func (c Charge) Release(buf []byte) { c.budget.Release(buf) }
+
+// Force is that of the budget.
+func (c Charge) Force(n int) []byte { return c.budget.Force(c.account, n) }
+
+// Give is that of the budget.
+func (c Charge) Give(buf []byte) { c.budget.Give(c.account, buf) }

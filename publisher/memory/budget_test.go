@@ -1,4 +1,4 @@
-package publisher
+package memory
 
 import (
 	"math/rand/v2"
@@ -11,8 +11,8 @@ func TestBufferSize(t *testing.T) {
 		0: 4 << 10, 1: 4 << 10, 16 << 10: 16 << 10, 16<<10 + 1: 20 << 10, 40 << 10: 40 << 10,
 		64 << 10: 64 << 10, 64<<10 + 1: 128 << 10, 1 << 20: 1 << 20, 1<<20 + 1: 1<<20 + 64<<10,
 	} {
-		if got := bufferSize(n); got != want {
-			t.Errorf("bufferSize(%d) = %d, want %d", n, got, want)
+		if got := Size(n); got != want {
+			t.Errorf("Size(%d) = %d, want %d", n, got, want)
 		}
 	}
 }
@@ -29,20 +29,23 @@ func TestOpenSize(t *testing.T) {
 	}
 }
 
+// testLargest is the largest batch there may be.
+const testLargest = 1 << 20
+
 // testBudget returns a budget and the accounts of its n partitions.
-func testBudget(limit int64, n int) (*budget, []*account) {
-	b := newBudget(limit, 16<<10, 1)
-	accounts := make([]*account, n)
+func testBudget(limit int64, n int) (*Budget, []*Account) {
+	b := New(limit, testLargest, 16<<10, 1)
+	accounts := make([]*Account, n)
 	for i := range accounts {
-		accounts[i] = new(account)
+		accounts[i] = new(Account)
 	}
-	b.setAccounts(accounts, nil, 0)
+	b.SetAccounts(accounts, nil, 0)
 	return b, accounts
 }
 
 // fill takes buffers of 16 KiB until the budget refuses.
-func fill(b *budget, a *account) {
-	for b.take(a, 16<<10, claimFresh) != nil { //nolint:revive // that is all
+func fill(b *Budget, a *Account) {
+	for b.Take(a, 16<<10, Fresh) != nil { //nolint:revive // that is all
 	}
 }
 
@@ -54,12 +57,12 @@ func TestBudgetIsUsed(t *testing.T) {
 	for _, limit := range []int64{4 << 20, 8 << 20, 16 << 20, 32 << 20, 256 << 20} {
 		for _, failing := range []bool{true, false} {
 			b, accounts := testBudget(limit, 16)
-			b.mark(accounts[0], failing)
+			b.Mark(accounts[0], failing)
 			fill(b, accounts[0])
-			if b.bytes() < limit/2 {
-				t.Errorf("limit %d, failing %v: only %d bytes are used before any is refused", limit, failing, b.bytes())
+			if b.Bytes() < limit/2 {
+				t.Errorf("limit %d, failing %v: only %d bytes are used before any is refused", limit, failing, b.Bytes())
 			}
-			b.mark(accounts[1], true)
+			b.Mark(accounts[1], true)
 			// The copies have 1/32, or two batches of 64 KiB. A partition that fails has
 			// 8/9 of 5/8, the others all but a thirty-second, or 256 KiB.
 			copies := max(limit/32, 128<<10)
@@ -67,11 +70,11 @@ func TestBudgetIsUsed(t *testing.T) {
 			if failing {
 				want = (limit - copies) / 8 * 5 * 8 / 9
 			}
-			if b.bytes() < want-32<<10 || b.bytes() > want+32<<10 {
-				t.Errorf("limit %d, failing %v: %d bytes are used before any is refused, want %d", limit, failing, b.bytes(), want)
+			if b.Bytes() < want-32<<10 || b.Bytes() > want+32<<10 {
+				t.Errorf("limit %d, failing %v: %d bytes are used before any is refused, want %d", limit, failing, b.Bytes(), want)
 			}
 			for i, a := range accounts[1:] {
-				if b.take(a, 16<<10, claimFresh) == nil {
+				if b.Take(a, 16<<10, Fresh) == nil {
 					t.Errorf("limit %d, failing %v: nothing for partition %d", limit, failing, i+1)
 				}
 			}
@@ -88,7 +91,7 @@ func TestBudgetReserve(t *testing.T) {
 	whole := int64(62 << 20)
 	for _, a := range accounts[8:] {
 		for range 16 {
-			b.take(a, 128<<10, claimFresh)
+			b.Take(a, 128<<10, Fresh)
 		}
 	}
 	for _, a := range accounts[8:] { // 2 MiB each, for a while
@@ -98,7 +101,7 @@ func TestBudgetReserve(t *testing.T) {
 	}
 	var failing int64
 	for _, a := range accounts[:8] {
-		b.mark(a, true)
+		b.Mark(a, true)
 	}
 	for _, a := range accounts[:8] {
 		fill(b, a)
@@ -119,28 +122,28 @@ func TestBudgetWhenAllFail(t *testing.T) {
 	const limit = 16 << 20
 	b, accounts := testBudget(limit, 256)
 	for _, a := range accounts {
-		b.take(a, 16<<10, claimFresh)
-		b.mark(a, true)
+		b.Take(a, 16<<10, Fresh)
+		b.Mark(a, true)
 	}
 	for _, a := range accounts {
 		fill(b, a)
 	}
-	if b.bytes() < limit/10*9 {
-		t.Errorf("%d bytes of %d are used when all fail", b.bytes(), limit)
+	if b.Bytes() < limit/10*9 {
+		t.Errorf("%d bytes of %d are used when all fail", b.Bytes(), limit)
 	}
 }
 
-// enough is the least budget that keeps room for a packet of each partition.
+// Enough is the least budget that keeps room for a packet of each partition.
 func TestBudgetEnough(t *testing.T) {
 	t.Parallel()
 	const mebibyte = 1 << 20
 	// 4 n packets of 16 KiB, and one thirty-first more, in the next whole MiB.
 	for n, want := range map[int]int64{1: 1 * mebibyte, 16: 2 * mebibyte, 256: 17 * mebibyte, 1024: 67 * mebibyte} {
-		b, _ := testBudget(MinBufferBytes, 1)
-		if got := b.enough(n); got != want {
+		b, _ := testBudget(int64(4<<20), 1)
+		if got := b.Enough(n); got != want {
 			t.Errorf("%d partitions: enough is %d bytes, want %d", n, got, want)
 		}
-		if want < MinBufferBytes {
+		if want < int64(4<<20) {
 			continue
 		}
 		if b, _ := testBudget(want, n); b.kept/2/int64(n) < b.packet {
@@ -164,37 +167,37 @@ func TestBudgetAddsUp(t *testing.T) {
 		a := accounts[i]
 		switch last := len(held[i]) - 1; {
 		case random.IntN(1000) == 0:
-			b.setAccounts(accounts[:1+random.IntN(len(accounts))], nil, random.IntN(3))
+			b.SetAccounts(accounts[:1+random.IntN(len(accounts))], nil, random.IntN(3))
 		case random.IntN(100) == 0:
-			b.mark(a, !a.failing)
+			b.Mark(a, !a.failing)
 		case last < 0 || random.IntN(3) == 0:
-			if buf := b.take(a, random.IntN(512<<10), claim(random.IntN(3))); buf != nil {
+			if buf := b.Take(a, random.IntN(512<<10), Claim(random.IntN(3))); buf != nil {
 				held[i] = append(held[i], buf)
 			}
 		case random.IntN(3) == 0:
 			old := held[i][last]
-			held[i][last] = b.exchange(a, old, random.IntN(cap(old)))
+			held[i][last] = b.Exchange(a, old, random.IntN(cap(old)))
 			if cap(held[i][last]) != cap(old) {
-				b.release(old)
+				b.Release(old)
 			}
 		default:
-			b.give(a, held[i][last])
+			b.Give(a, held[i][last])
 			held[i] = held[i][:last]
 		}
 		checkCharges(t, b, accounts, held)
 	}
 	for i := range accounts {
 		for _, buf := range held[i] {
-			b.give(accounts[i], buf)
+			b.Give(accounts[i], buf)
 		}
 	}
-	b.close()
+	b.Close()
 	if b.used != 0 || b.failing != 0 || b.pooled != 0 {
 		t.Errorf("in the end %d bytes are used, %d of those that fail, %d pooled", b.used, b.failing, b.pooled)
 	}
 }
 
-func checkCharges(t *testing.T, b *budget, accounts []*account, held [][][]byte) {
+func checkCharges(t *testing.T, b *Budget, accounts []*Account, held [][][]byte) {
 	t.Helper()
 	var used, failing int64
 	for i, a := range accounts {
@@ -222,31 +225,31 @@ func TestBudgetCopies(t *testing.T) {
 	t.Parallel()
 	b, accounts := testBudget(16<<20, 1) // a quarter is 4 MiB
 	var first, second int64
-	if !b.startCopy(&first, 8<<20) || b.startCopy(&second, 1) {
+	if !b.StartCopy(&first, 8<<20) || b.StartCopy(&second, 1) {
 		t.Error("want one copy of any size, and then none")
 	}
-	b.endCopy(&first, 8<<20)
+	b.EndCopy(&first, 8<<20)
 	n := 0
-	for b.startCopy(&first, 64<<10) {
+	for b.StartCopy(&first, 64<<10) {
 		n++
 	}
 	if first < 5<<19 || first > 3<<20 {
 		t.Errorf("one broker's copies have %d bytes, want two thirds of 4 MiB", first)
 	}
-	if !b.startCopy(&second, 512<<10) {
+	if !b.StartCopy(&second, 512<<10) {
 		t.Errorf("nothing for the second broker beside %d bytes", first)
 	}
-	if b.bytes() != first+second {
-		t.Errorf("%d bytes are charged, want the copies", b.bytes())
+	if b.Bytes() != first+second {
+		t.Errorf("%d bytes are charged, want the copies", b.Bytes())
 	}
-	b.endCopy(&first, first)
-	b.endCopy(&second, second)
+	b.EndCopy(&first, first)
+	b.EndCopy(&second, second)
 	fill(b, accounts[0])
 	n = 0
-	for third := int64(0); b.startCopy(new(int64), 64<<10); third++ {
+	for third := int64(0); b.StartCopy(new(int64), 64<<10); third++ {
 		n++
 	}
-	if n != 8 || b.bytes() > 16<<20 {
-		t.Errorf("in a full budget there are %d copies of 64 KiB, want a thirty-second; %d bytes are charged", n, b.bytes())
+	if n != 8 || b.Bytes() > 16<<20 {
+		t.Errorf("in a full budget there are %d copies of 64 KiB, want a thirty-second; %d bytes are charged", n, b.Bytes())
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package publisher
+package memory
 
 // mapMemory returns n zeroed bytes; without mmap they come from the Go heap.
 func mapMemory(n int) ([]byte, error) { return make([]byte, n), nil }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package publisher
+package memory
 
 import "golang.org/x/sys/unix"
 
@@ -16,6 +16,6 @@ func mapMemory(n int) ([]byte, error) {
 func unmapMemory(b []byte) {
 	// The only possible failure is a slice that mapMemory did not return.
 	if err := unix.Munmap(b[:cap(b)]); err != nil {
-		panic("publisher: unmapping a batch buffer: " + err.Error())
+		panic("memory: unmapping a batch buffer: " + err.Error())
 	}
 }
