@@ -69,37 +69,12 @@ func (f fill) or(rank uint8) fill {
 	return f
 }
 
-// place is where a value goes: a slot, or a field behind the slots.
+// place is where a value goes: a slot, an address, or a field behind them.
 type place uint8
 
-// The slots: values that a record's fields are worked out from. Those of IPv6 addresses
-// take two, the upper half first.
+// The slots: values that a record's fields are worked out from.
 const (
 	nowhere place = iota
-	slotSource4
-	slotDestination4
-	slotNextHop4
-	slotSource6
-	slotSource6Low
-	slotDestination6
-	slotDestination6Low
-	slotNextHop6
-	slotNextHop6Low
-	slotBGPNextHop4
-	slotBGPNextHop6
-	slotBGPNextHop6Low
-	slotMPLSTop4
-	slotMPLSTop6
-	slotMPLSTop6Low
-	slotPostNATSource4
-	slotPostNATSource6
-	slotPostNATSource6Low
-	slotPostNATDestination4
-	slotPostNATDestination6
-	slotPostNATDestination6Low
-	slotAgent4
-	slotAgent6
-	slotAgent6Low
 	slotPackets
 	slotOctets
 	slotFirst
@@ -136,11 +111,33 @@ const (
 	numSlots
 )
 
+// The places of addresses, which are read where they are.
+const (
+	placeSource4 = numSlots + iota
+	placeDestination4
+	placeNextHop4
+	placeSource6
+	placeDestination6
+	placeNextHop6
+	placeBGPNextHop4
+	placeBGPNextHop6
+	placeMPLSTop4
+	placeMPLSTop6
+	placePostNATSource4
+	placePostNATSource6
+	placePostNATDestination4
+	placePostNATDestination6
+	placeAgent4
+	placeAgent6
+
+	numPlaces
+)
+
 // slotRoom is how many slots there may be.
 const slotRoom = 64
 
-// This does not compile when there are more.
-const _ = uint(slotRoom - numSlots)
+// This does not compile when there are more, with the addresses' places.
+const _ = uint(slotRoom - numPlaces)
 
 // firstField is the place of field 0 of decoder.Extension; the labels have a place each.
 const (
@@ -186,30 +183,30 @@ var elements = []element{
 	{5, "ipClassOfService", unsigned8, "", fill{to: slotTOS}},
 	{6, "tcpControlBits", unsigned16, "", fill{to: slotTCPFlags}},
 	{7, "sourceTransportPort", unsigned16, "", fill{to: slotSourcePort}},
-	{8, "sourceIPv4Address", ipv4Address, "", fill{to: slotSource4}},
+	{8, "sourceIPv4Address", ipv4Address, "", fill{to: placeSource4}},
 	{9, "sourceIPv4PrefixLength", unsigned8, "bits", fill{to: slotSourceLength4}},
 	{10, "ingressInterface", unsigned32, "", fill{to: slotInput}},
 	{11, "destinationTransportPort", unsigned16, "", fill{to: slotDestinationPort}},
-	{12, "destinationIPv4Address", ipv4Address, "", fill{to: slotDestination4}},
+	{12, "destinationIPv4Address", ipv4Address, "", fill{to: placeDestination4}},
 	{13, "destinationIPv4PrefixLength", unsigned8, "bits", fill{to: slotDestinationLength4}},
 	{14, "egressInterface", unsigned32, "", fill{to: slotOutput}},
-	{15, "ipNextHopIPv4Address", ipv4Address, "", fill{to: slotNextHop4}},
+	{15, "ipNextHopIPv4Address", ipv4Address, "", fill{to: placeNextHop4}},
 	{16, "bgpSourceAsNumber", unsigned32, "", fill{to: slotSourceAS}},
 	{17, "bgpDestinationAsNumber", unsigned32, "", fill{to: slotDestinationAS}},
-	{18, "bgpNextHopIPv4Address", ipv4Address, "", fill{to: slotBGPNextHop4}},
+	{18, "bgpNextHopIPv4Address", ipv4Address, "", fill{to: placeBGPNextHop4}},
 	{21, "flowEndSysUpTime", unsigned32, "milliseconds", fill{to: slotLast}},
 	{22, "flowStartSysUpTime", unsigned32, "milliseconds", fill{to: slotFirst}},
 	{23, "postOctetDeltaCount", unsigned64, "octets", into(decoder.FieldPostOctets)},
 	{24, "postPacketDeltaCount", unsigned64, "packets", into(decoder.FieldPostPackets)},
-	{27, "sourceIPv6Address", ipv6Address, "", fill{to: slotSource6}},
-	{28, "destinationIPv6Address", ipv6Address, "", fill{to: slotDestination6}},
+	{27, "sourceIPv6Address", ipv6Address, "", fill{to: placeSource6}},
+	{28, "destinationIPv6Address", ipv6Address, "", fill{to: placeDestination6}},
 	{29, "sourceIPv6PrefixLength", unsigned8, "bits", fill{to: slotSourceLength6}},
 	{30, "destinationIPv6PrefixLength", unsigned8, "bits", fill{to: slotDestinationLength6}},
 	{31, "flowLabelIPv6", unsigned32, "", into(decoder.FieldIPv6FlowLabel)},
 	{32, "icmpTypeCodeIPv4", unsigned16, "", into(decoder.FieldICMPTypeCode)},
 	{34, "samplingInterval", unsigned32, "packets", fill{to: slotSamplingInterval}},
 	{35, "samplingAlgorithm", unsigned8, "", into(decoder.FieldSamplingAlgorithm)},
-	{47, "mplsTopLabelIPv4Address", ipv4Address, "", fill{to: slotMPLSTop4}},
+	{47, "mplsTopLabelIPv4Address", ipv4Address, "", fill{to: placeMPLSTop4}},
 	{48, "samplerId", unsigned8, "", into(decoder.FieldSamplerID).or(1)},
 	{49, "samplerMode", unsigned8, "", into(decoder.FieldSamplingAlgorithm).or(1)},
 	{50, "samplerRandomInterval", unsigned32, "packets", fill{to: slotRandomInterval}},
@@ -223,8 +220,8 @@ var elements = []element{
 	{59, "postVlanId", unsigned16, "", into(decoder.FieldPostVLANID)},
 	{60, "ipVersion", unsigned8, "", fill{to: slotIPVersion}},
 	{61, "flowDirection", unsigned8, "", into(decoder.FieldFlowDirection)},
-	{62, "ipNextHopIPv6Address", ipv6Address, "", fill{to: slotNextHop6}},
-	{63, "bgpNextHopIPv6Address", ipv6Address, "", fill{to: slotBGPNextHop6}},
+	{62, "ipNextHopIPv6Address", ipv6Address, "", fill{to: placeNextHop6}},
+	{63, "bgpNextHopIPv6Address", ipv6Address, "", fill{to: placeBGPNextHop6}},
 	{70, "mplsTopLabelStackSection", octetArray, "", label(0)},
 	{71, "mplsLabelStackSection2", octetArray, "", label(1)},
 	{72, "mplsLabelStackSection3", octetArray, "", label(2)},
@@ -244,14 +241,14 @@ var elements = []element{
 	{95, "applicationId", octetArray, "", applicationID},
 	{128, "bgpNextAdjacentAsNumber", unsigned32, "", into(decoder.FieldBGPNextAdjacentAS)},
 	{129, "bgpPrevAdjacentAsNumber", unsigned32, "", into(decoder.FieldBGPPreviousAdjacentAS)},
-	{130, "exporterIPv4Address", ipv4Address, "", fill{to: slotAgent4}},
-	{131, "exporterIPv6Address", ipv6Address, "", fill{to: slotAgent6}},
+	{130, "exporterIPv4Address", ipv4Address, "", fill{to: placeAgent4}},
+	{131, "exporterIPv6Address", ipv6Address, "", fill{to: placeAgent6}},
 	{132, "droppedOctetDeltaCount", unsigned64, "octets", into(decoder.FieldDroppedOctets)},
 	{133, "droppedPacketDeltaCount", unsigned64, "packets", into(decoder.FieldDroppedPackets)},
 	{136, "flowEndReason", unsigned8, "", into(decoder.FieldFlowEndReason)},
 	{138, "observationPointId", unsigned64, "", into(decoder.FieldObservationPointID)},
 	{139, "icmpTypeCodeIPv6", unsigned16, "", into(decoder.FieldICMPTypeCode).or(1)},
-	{140, "mplsTopLabelIPv6Address", ipv6Address, "", fill{to: slotMPLSTop6}},
+	{140, "mplsTopLabelIPv6Address", ipv6Address, "", fill{to: placeMPLSTop6}},
 	{148, "flowId", unsigned64, "", into(decoder.FieldFlowID)},
 	{150, "flowStartSeconds", dateTimeSeconds, "seconds", start.on(clockSeconds, 3)},
 	{151, "flowEndSeconds", dateTimeSeconds, "seconds", end.on(clockSeconds, 3)},
@@ -276,8 +273,8 @@ var elements = []element{
 	{183, "tcpDestinationPort", unsigned16, "", fill{to: slotDestinationPort, rank: 2}},
 	{192, "ipTTL", unsigned8, "hops", into(decoder.FieldMinimumTTL).or(1)},
 	{197, "fragmentFlags", unsigned8, "", into(decoder.FieldFragmentFlags)},
-	{225, "postNATSourceIPv4Address", ipv4Address, "", fill{to: slotPostNATSource4}},
-	{226, "postNATDestinationIPv4Address", ipv4Address, "", fill{to: slotPostNATDestination4}},
+	{225, "postNATSourceIPv4Address", ipv4Address, "", fill{to: placePostNATSource4}},
+	{226, "postNATDestinationIPv4Address", ipv4Address, "", fill{to: placePostNATDestination4}},
 	{227, "postNAPTSourceTransportPort", unsigned16, "", into(decoder.FieldPostNAPTSourcePort)},
 	{228, "postNAPTDestinationTransportPort", unsigned16, "", into(decoder.FieldPostNAPTDestinationPort)},
 	{230, "natEvent", unsigned8, "", into(decoder.FieldNATEvent)},
@@ -292,8 +289,8 @@ var elements = []element{
 	{253, "egressPhysicalInterface", unsigned32, "", into(decoder.FieldEgressPhysicalInterface)},
 	{254, "postDot1qVlanId", unsigned16, "", into(decoder.FieldPostVLANID).or(1)},
 	{256, "ethernetType", unsigned16, "", into(decoder.FieldEthernetType)},
-	{281, "postNATSourceIPv6Address", ipv6Address, "", fill{to: slotPostNATSource6}},
-	{282, "postNATDestinationIPv6Address", ipv6Address, "", fill{to: slotPostNATDestination6}},
+	{281, "postNATSourceIPv6Address", ipv6Address, "", fill{to: placePostNATSource6}},
+	{282, "postNATDestinationIPv6Address", ipv6Address, "", fill{to: placePostNATDestination6}},
 	{298, "initiatorPackets", unsigned64, "packets", packets.or(rankEvent)},
 	{299, "responderPackets", unsigned64, "packets", into(decoder.FieldReversePackets).or(2)},
 	{302, "selectorId", unsigned64, "", into(decoder.FieldSamplerID)},

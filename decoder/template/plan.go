@@ -45,7 +45,7 @@ type Plan struct {
 	wide   []op // bits that the value's field cannot hold
 	spans  []span
 
-	source, destination, nextHop addressing
+	source, destination, nextHop address
 	addresses                    []addressField
 
 	start, end, duration, observed clock
@@ -74,21 +74,27 @@ type span struct {
 	offset, length      int
 }
 
-// addressing says in which families a template has an address.
-type addressing uint8
+// families says in which families a template has an address.
+type families uint8
 
 const (
-	addressNone addressing = 0
-	addressIPv4 addressing = 1
-	addressIPv6 addressing = 2
-	addressBoth addressing = addressIPv4 | addressIPv6
+	familyNone families = 0
+	familyIPv4 families = 1
+	familyIPv6 families = 2
+	familyBoth families = familyIPv4 | familyIPv6
 )
+
+// address is where an address of either family is in a record that begins lead bytes into
+// its slice.
+type address struct {
+	in       families
+	ip4, ip6 uint16
+}
 
 // addressField is an address of decoder.Extension.
 type addressField struct {
-	field    decoder.Field
-	how      addressing
-	ip4, ip6 place
+	field decoder.Field
+	address
 }
 
 // flags say which rare work a record needs.
@@ -325,13 +331,13 @@ func (c *compiler) finish() {
 			c.emit(place(to))
 		}
 	}
-	p.source = c.families(slotSource4, slotSource6)
-	p.destination = c.families(slotDestination4, slotDestination6)
-	p.nextHop = c.families(slotNextHop4, slotNextHop6)
-	for _, a := range extensionAddresses {
-		if a.how = c.families(a.ip4, a.ip6); a.how != addressNone {
-			p.addresses = append(p.addresses, a)
-			p.present |= 1 << a.field
+	p.source = c.address(placeSource4, placeSource6)
+	p.destination = c.address(placeDestination4, placeDestination6)
+	p.nextHop = c.address(placeNextHop4, placeNextHop6)
+	for _, from := range extensionAddresses {
+		if a := c.address(from.ip4, from.ip6); a.in != familyNone {
+			p.addresses = append(p.addresses, addressField{from.field, a})
+			p.present |= 1 << from.field
 		}
 	}
 	p.present |= 1 << decoder.FieldTemplateID
@@ -359,23 +365,26 @@ func (p *Plan) shrink() {
 }
 
 // extensionAddresses are the addresses of decoder.Extension, and where they come from.
-var extensionAddresses = []addressField{
-	{field: decoder.FieldBGPNextHop, ip4: slotBGPNextHop4, ip6: slotBGPNextHop6},
-	{field: decoder.FieldMPLSTopLabelAddress, ip4: slotMPLSTop4, ip6: slotMPLSTop6},
-	{field: decoder.FieldPostNATSourceAddress, ip4: slotPostNATSource4, ip6: slotPostNATSource6},
-	{field: decoder.FieldPostNATDestinationAddress, ip4: slotPostNATDestination4, ip6: slotPostNATDestination6},
-	{field: decoder.FieldAgentAddress, ip4: slotAgent4, ip6: slotAgent6},
+var extensionAddresses = []struct {
+	field    decoder.Field
+	ip4, ip6 place
+}{
+	{decoder.FieldBGPNextHop, placeBGPNextHop4, placeBGPNextHop6},
+	{decoder.FieldMPLSTopLabelAddress, placeMPLSTop4, placeMPLSTop6},
+	{decoder.FieldPostNATSourceAddress, placePostNATSource4, placePostNATSource6},
+	{decoder.FieldPostNATDestinationAddress, placePostNATDestination4, placePostNATDestination6},
+	{decoder.FieldAgentAddress, placeAgent4, placeAgent6},
 }
 
-// families says in which families an address was found.
-func (c *compiler) families(ip4, ip6 place) (how addressing) {
+// address says where an address was found.
+func (c *compiler) address(ip4, ip6 place) (a address) {
 	if c.has(ip4) {
-		how |= addressIPv4
+		a.in, a.ip4 = familyIPv4, uint16(lead+c.chosen[ip4].offset)
 	}
 	if c.has(ip6) {
-		how |= addressIPv6
+		a.in, a.ip6 = a.in|familyIPv6, uint16(lead+c.chosen[ip6].offset)
 	}
-	return how
+	return a
 }
 
 // has reports whether a field was chosen for a place.
@@ -423,16 +432,12 @@ func (c *compiler) times() {
 	c.plan.duration = pick(slotDuration, nowhere)
 }
 
-// emit adds the ops of the field chosen for a place.
+// emit adds the op of the field chosen for a place. Addresses need none.
 func (c *compiler) emit(to place) {
 	p, f := c.plan, c.chosen[to]
 	o := op{mask: ^uint64(0) >> (64 - 8*min(f.length, 8)), end: uint16(f.offset + f.length)}
 	switch {
-	case f.element.kind == ipv6Address:
-		upper := o
-		upper.end, upper.to = o.end-8, uint8(to)
-		o.to = uint8(to) + 1
-		p.slots = append(p.slots, upper, o)
+	case f.element.kind == ipv4Address || f.element.kind == ipv6Address:
 	case to < firstField:
 		o.to = uint8(to)
 		c.narrow(&o, f, bitsOf(to))

@@ -32,7 +32,7 @@ func (r *Reader) record(p *Plan, rec []byte, out *decoder.Record, x *decoder.Ext
 	x.Values[decoder.FieldTemplateID] = uint64(r.id)
 	x.Values[decoder.FieldCounterKind] = p.counterKind
 
-	r.addresses(p, out)
+	r.addresses(p, rec, out)
 	out.Packets = s[slotPackets]
 	out.Octets = s[slotOctets]
 	out.InputInterface = uint32(s[slotInput])
@@ -71,53 +71,46 @@ func (r *Reader) record(p *Plan, rec []byte, out *decoder.Record, x *decoder.Ext
 }
 
 // addresses sets the addresses of a record.
-func (r *Reader) addresses(p *Plan, out *decoder.Record) {
-	s := &r.slots
-	if p.source == addressIPv4 && p.destination == addressIPv4 {
-		out.SourceAddress = ip4(s[slotSource4])
-		out.DestinationAddress = ip4(s[slotDestination4])
-	} else {
-		out.SourceAddress = r.address(p.source, slotSource4, slotSource6)
-		out.DestinationAddress = r.address(p.destination, slotDestination4, slotDestination6)
+func (r *Reader) addresses(p *Plan, rec []byte, out *decoder.Record) {
+	switch {
+	case p.source.in == familyIPv4 && p.destination.in == familyIPv4:
+		out.SourceAddress = ip4(rec, p.source.ip4)
+		out.DestinationAddress = ip4(rec, p.destination.ip4)
+	case p.source.in == familyIPv6 && p.destination.in == familyIPv6:
+		out.SourceAddress = ip6(rec, p.source.ip6)
+		out.DestinationAddress = ip6(rec, p.destination.ip6)
+	default:
+		out.SourceAddress = r.address(&p.source, rec)
+		out.DestinationAddress = r.address(&p.destination, rec)
 	}
-	out.NextHop = r.address(p.nextHop, slotNextHop4, slotNextHop6)
+	out.NextHop = r.address(&p.nextHop, rec)
 }
 
-// address returns the address in two slots' families. Where a record has both, its
-// version says which counts, otherwise the one that is not zero does.
-func (r *Reader) address(how addressing, at4, at6 place) netip.Addr {
-	s := &r.slots
-	switch how {
-	case addressNone:
+// address returns an address. Where a record has it in both families, its version says which
+// counts, otherwise the one that is not zero does.
+func (r *Reader) address(a *address, rec []byte) netip.Addr {
+	switch a.in {
+	case familyNone:
 		return netip.Addr{}
-	case addressIPv4:
-		return ip4(s[at4])
-	case addressIPv6:
-		return ip6(s[at6], s[at6+1])
-	case addressBoth:
+	case familyIPv4:
+		return ip4(rec, a.ip4)
+	case familyIPv6:
+		return ip6(rec, a.ip6)
+	case familyBoth:
 	}
-	six := s[at4] == 0 && s[at6]|s[at6+1] != 0
-	if version := s[slotIPVersion]; version == 4 || version == 6 {
-		six = version == 6
+	four, six := ip4(rec, a.ip4), ip6(rec, a.ip6)
+	newer := four.IsUnspecified() && !six.IsUnspecified()
+	if version := r.slots[slotIPVersion]; version == 4 || version == 6 {
+		newer = version == 6
 	}
-	if six {
-		return ip6(s[at6], s[at6+1])
+	if newer {
+		return six
 	}
-	return ip4(s[at4])
+	return four
 }
 
-func ip4(v uint64) netip.Addr {
-	var a [4]byte
-	binary.BigEndian.PutUint32(a[:], uint32(v))
-	return netip.AddrFrom4(a)
-}
-
-func ip6(high, low uint64) netip.Addr {
-	var a [16]byte
-	binary.BigEndian.PutUint64(a[:], high)
-	binary.BigEndian.PutUint64(a[8:], low)
-	return netip.AddrFrom16(a)
-}
+func ip4(rec []byte, at uint16) netip.Addr { return netip.AddrFrom4([4]byte(rec[at:])) }
+func ip6(rec []byte, at uint16) netip.Addr { return netip.AddrFrom16([16]byte(rec[at:])) }
 
 // rare sees to what few templates have.
 func (r *Reader) rare(p *Plan, rec []byte, out *decoder.Record, x *decoder.Extension) {
@@ -135,7 +128,7 @@ func (r *Reader) rare(p *Plan, rec []byte, out *decoder.Record, x *decoder.Exten
 	}
 	for i := range p.addresses {
 		a := &p.addresses[i]
-		x.SetAddress(a.field, r.address(a.how, a.ip4, a.ip6))
+		x.SetAddress(a.field, r.address(&a.address, rec))
 	}
 	for i := range p.wide {
 		if p.wide[i].load(rec) != 0 {
