@@ -113,12 +113,13 @@ func TestOpenErrors(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const notRegular = "it is no regular file: name a text file with a line for each network"
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none"): "no such file or directory",
-		filepath.Join(dir, "pipe"): "it is no regular file",
+		filepath.Join(dir, "none"): "no such file or directory: name a file that this user may read",
+		filepath.Join(dir, "pipe"): notRegular,
 		filepath.Join(dir, "bad"):  `line 1: "x" is no network: ` + usage,
-		dir:                        "it is no regular file",
-		"/dev/zero":                "it is no regular file",
+		dir:                        notRegular,
+		"/dev/zero":                notRegular,
 	} {
 		if _, err := Open(path, nil); err == nil || err.Error() != want {
 			t.Errorf("%s: error is %v, want %s", path, err, want)
