@@ -73,9 +73,11 @@ help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | \
 		while IFS=$$'\t' read -r target text; do printf '  %-15s %s\n' "$$target" "$$text"; done
 
+# Built first: after Ctrl-C go run has the status 1, whatever the program's is.
 .PHONY: run
 run: ## Run it all in one process: broker, collector, exporters, printed flows
-	go run ./cmd/flowdemo $(RUNFLAGS)
+	go build -o .bin/ ./cmd/flowdemo
+	@.bin/flowdemo $(RUNFLAGS)
 
 # Tests that take long are left out, as are the packages with full load. Most of the
 # others wait for somebody, so more of them run at a time than there are processors.
