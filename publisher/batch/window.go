@@ -189,16 +189,16 @@ func putAddress(w *window, i uint, field uint64, a *netip.Addr) uint {
 	sixteen := a.As16()
 	high, low := binary.LittleEndian.Uint64(sixteen[:8]), binary.LittleEndian.Uint64(sixteen[8:])
 	switch {
-	case a.Is4():
-		put(w, i, field<<3|wireBytes|4<<8|low>>32<<16)
-		return i + 6
+	case a.Is6(): // the most frequent: records of IPv4 alone do without
+		put(w, i, field<<3|wireBytes|16<<8)
+		put(w, i+2, high)
+		put(w, i+10, low)
+		return i + 18
 	case !a.IsValid():
 		return i
 	}
-	put(w, i, field<<3|wireBytes|16<<8)
-	put(w, i+2, high)
-	put(w, i+10, low)
-	return i + 18
+	put(w, i, field<<3|wireBytes|4<<8|low>>32<<16)
+	return i + 6
 }
 
 // putVarint writes v, which is below 2^56.
