@@ -40,7 +40,7 @@ type Kind struct {
 var (
 	Timeout     = Kind{Name: "timeout", Cure: "the broker did not answer in time: look at its load and the network", Moved: true}
 	DialTimeout = Kind{Name: "timeout", Cure: "no connection came about in time: look at the network, for a firewall, and whether the broker stands still", Moved: true, Unconnected: true}
-	Refused     = Kind{Name: "connection_refused", Cure: "nothing listens there: start the broker, or correct its advertised.listeners", Moved: true, Unconnected: true}
+	Refused     = Kind{Name: "connection_refused", Cure: "nothing listens there: start the broker, or correct " + variable.Brokers + " or its advertised.listeners", Moved: true, Unconnected: true}
 	Unreachable = Kind{Name: "unreachable", Cure: "there is no way to that address: correct the broker's advertised.listeners, or the network", Moved: true, Unconnected: true}
 	Lost        = Kind{Name: "connection_lost", Cure: "the broker ends or restarts; if that lasts, look at its log: it may want TLS, SASL or another password", Moved: true}
 	DNS         = Kind{Name: "dns", Cure: "the name does not resolve here: correct it, or the broker's advertised.listeners", Moved: true, Unconnected: true}
