@@ -138,10 +138,15 @@ func parseAnnotation(fields []string) (a decoder.Annotation, err error) {
 	}
 	if len(fields) == 2 {
 		a.SamplingOverride, err = parseSampling(fields[1])
-	} else if a.Name == "" {
-		err = errors.New("it gives neither a name nor a sampling interval: " + usage)
+		return a, err
 	}
-	return a, err
+	if a.Name == "" {
+		return a, errors.New("it gives neither a name nor a sampling interval: " + usage)
+	}
+	if _, err := parseSampling(a.Name); err == nil {
+		return a, fmt.Errorf("%q stands where the name does: write - %[1]s if it is the sampling interval, or a name that is no number", a.Name)
+	}
+	return a, nil
 }
 
 // parseName reads a name.

@@ -167,6 +167,7 @@ func TestMistakes(t *testing.T) {
 		"192.0.2.1 core 0":                   `line 1: the sampling interval "0" is no number from 1 to 4294967295: write 1000 if one packet in 1000 is counted`,
 		"192.0.2.1 core 4294967296":          `line 1: the sampling interval "4294967296" is no number from 1 to 4294967295: write 1000 if one packet in 1000 is counted`,
 		"192.0.2.1 -":                        "line 1: it gives neither a name nor a sampling interval: " + usage,
+		"192.0.2.1 1000":                     `line 1: "1000" stands where the name does: write - 1000 if it is the sampling interval, or a name that is no number`,
 		"192.0.2.1 a\n192.0.2.1/32 b":        "line 2: 192.0.2.1/32 is on line 1, too: remove one",
 		"192.0.2.1 a\n::ffff:192.0.2.1 b":    "line 2: 192.0.2.1/32 is on line 1, too: remove one",
 		"192.0.2.1 a\x00b":                   `line 1: the name "a\x00b" has the character U+0000, which cannot be printed: remove it`,
