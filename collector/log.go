@@ -22,6 +22,8 @@ func (c *Collector) logStart() {
 		"receive_buffer", c.cfg.ReceiveBuffer,
 		"receive_delay", c.cfg.ReceiveDelay.String(),
 		"exporters_allow", c.cfg.ExportersAllow,
+		"formats", formatNames(c.cfg.Formats),
+		"elements", c.cfg.Elements,
 		"exporters_file", c.cfg.ExportersFile,
 		"exporters_networks", c.inventory.Networks(),
 		"http_listen", c.HTTPAddr(),
@@ -46,6 +48,18 @@ func (c *Collector) logStart() {
 		"go_memory_limit", goMemoryLimit(debug.SetMemoryLimit(-1)), // as it is; negative sets none
 		"go_max_procs", runtime.GOMAXPROCS(0),
 	)
+}
+
+// formatNames names the formats that are taken: all if none are given.
+func formatNames(taken []Format) []string {
+	if len(taken) == 0 {
+		taken = Formats()
+	}
+	names := make([]string, len(taken))
+	for i, f := range taken {
+		names[i] = f.String()
+	}
+	return names
 }
 
 // logReady writes that all is there that the first delivery needs: what is listened

@@ -126,7 +126,7 @@ func TestRunWithoutKafka(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("ended with %v", err)
 	}
-	for _, text := range []string{"msg=collecting", "kafka_topic=flows", "msg=ledger"} {
+	for _, text := range []string{"msg=collecting", `formats="[netflow_v5 netflow_v9 ipfix sflow]"`, "kafka_topic=flows", "msg=ledger"} {
 		if len(book.lines(text)) != 1 {
 			t.Errorf("%d log lines say %s, want 1", len(book.lines(text)), text)
 		}
