@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// counts are what a sender has sent so far.
-type counts struct{ flows, datagrams uint64 }
+// counts are what a sender has sent so far; uncounted are the datagrams whose flows
+// nobody counts.
+type counts struct{ flows, datagrams, uncounted uint64 }
 
 // sender sends flows: synthetic exporters, or a replay.
 type sender interface {

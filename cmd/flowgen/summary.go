@@ -14,9 +14,13 @@ import (
 // summary is what is printed in the end.
 func summary(s sender, took time.Duration) []string {
 	sent := s.counts()
-	return append([]string{fmt.Sprintf("sent %s flows in %s datagrams in %.2f s: %s flows/s",
-		thousands(sent.flows), thousands(sent.datagrams), took.Seconds(), thousands(perSecond(sent.flows, took)))},
-		s.remarks()...)
+	what := fmt.Sprintf("sent %s flows in %s datagrams in %.2f s: %s flows/s",
+		thousands(sent.flows), thousands(sent.datagrams), took.Seconds(), thousands(perSecond(sent.flows, took)))
+	if sent.flows == 0 && sent.uncounted > 0 { // "0 flows" would read as a failure
+		what = fmt.Sprintf("sent %s datagrams in %.2f s: %s datagrams/s",
+			thousands(sent.datagrams), took.Seconds(), thousands(perSecond(sent.datagrams, took)))
+	}
+	return append([]string{what}, s.remarks()...)
 }
 
 func perSecond(n uint64, took time.Duration) uint64 {
@@ -62,7 +66,7 @@ type replay struct {
 
 func (r replay) counts() counts {
 	stats := r.Stats()
-	return counts{flows: stats.Flows, datagrams: stats.Datagrams}
+	return counts{flows: stats.Flows, datagrams: stats.Datagrams, uncounted: stats.Others}
 }
 
 func (r replay) remarks() []string {
