@@ -1,13 +1,11 @@
 package publisher
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,7 +84,7 @@ func TestRefusalOfABatchIsTold(t *testing.T) {
 	var revoked atomic.Bool
 	bearerBroker(broker, func(string) string {
 		if revoked.Load() {
-			return `{"status":"revoked"}`
+			return `{"status":"invalid_token"}`
 		}
 		return ""
 	}, closes)
@@ -101,7 +99,7 @@ func TestRefusalOfABatchIsTold(t *testing.T) {
 	})
 	publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the refusal of a batch is told", func() bool {
-		return log.has(`msg="Kafka did not take a batch, trying again"`) && log.has(`error="the broker closed the connection, and refuses the OAuth token: {\"status\":\"revoked\"}"`)
+		return log.has(`msg="Kafka did not take a batch, trying again"`) && log.has(`error="the broker closed the connection, and refuses the OAuth token: invalid_token"`)
 	})
 }
 
@@ -111,18 +109,15 @@ func TestRefusalOfABatchIsTold(t *testing.T) {
 func TestTokenFile(t *testing.T) {
 	t.Parallel()
 	const wrong, right = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ3cm9uZyJ9.", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyb3V0ZXIifQ."
-	const repeating = "[58] SASL Authentication Failed: SASL Authentication failed (what the broker says of it repeats a secret, and is not shown)"
+	const refusal = "[58] SASL Authentication Failed: SASL Authentication failed, and refuses the OAuth token: invalid_token"
 	tests := []struct {
 		name string
 		end  func() (string, error)
 		want string
 	}{
-		{"with Kafka's words", func() (string, error) { return `{"status":"invalid_token"}`, nil }, `[58] SASL Authentication Failed: SASL Authentication failed: {"status":"invalid_token"}`},
-		{"with other words", func() (string, error) { return "no", nil }, `[58] SASL Authentication Failed: SASL Authentication failed: no, and refuses the OAuth token: {"status":"invalid_token"}`},
-		{"by closing the connection", closes, `the broker closed the connection, and refuses the OAuth token: {"status":"invalid_token"}`},
-		{"repeating the token", func() (string, error) { return "not " + wrong, nil }, repeating},
-		{"repeating it for a URL", func() (string, error) { return url.QueryEscape("no " + wrong), nil }, repeating},
-		{"repeating it in base64", func() (string, error) { return base64.URLEncoding.EncodeToString([]byte("no " + wrong + "!")), nil }, repeating},
+		{"with Kafka's words", func() (string, error) { return `{"status":"invalid_token"}`, nil }, refusal},
+		{"by closing the connection", closes, "the broker closed the connection, and refuses the OAuth token: invalid_token"},
+		{"repeating the token", func() (string, error) { return "not " + wrong, nil }, refusal},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

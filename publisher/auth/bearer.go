@@ -2,9 +2,11 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -38,9 +40,6 @@ type bearer struct {
 	token func(context.Context) (string, error)
 	// refused is told of a token that a broker did not take.
 	refused func(token string)
-
-	mu   sync.Mutex
-	sent [2]string // the last tokens
 }
 
 // Name is part of sasl.Mechanism.
@@ -53,38 +52,24 @@ func (b *bearer) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	b.note(token)
 	refusalOf(ctx).note("")
 	return &bearerExchange{bearer: b, token: token}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
 }
 
-// note remembers the last tokens that were sent, so that no error repeats them.
-func (b *bearer) note(token string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.sent[0] != token {
-		b.sent = [2]string{token, b.sent[0]}
-	}
+// tokenErrors are the codes of RFC 6750, section 3.1, and those of RFC 6749 that
+// fit. Of what a broker says nothing else is ever shown: it may repeat the token.
+var tokenErrors = []string{
+	"invalid_token", "insufficient_scope", "invalid_request", "invalid_client", "invalid_scope", "unauthorized_client",
+	"access_denied", "server_error", "temporarily_unavailable",
 }
 
-// repeated reports whether a text has one of the last tokens in it.
-func (b *bearer) repeated(text string) bool {
-	b.mu.Lock()
-	sent := b.sent
-	b.mu.Unlock()
-	return repeats(text, sent[0]) || repeats(text, sent[1])
-}
-
-// maxReason bounds what is kept of a broker's words.
-const maxReason = 512
-
-// refuse notes, for whom the connection is made, why a broker did not take a token.
-func (b *bearer) refuse(ctx context.Context, token, reason string) {
-	if b.repeated(reason) {
-		reason = hiddenWords
+// reasonIn returns the error code in a broker's refusal (RFC 7628, section 3.2.2).
+func reasonIn(answer string) string {
+	var refusal struct{ Status string }
+	if json.Unmarshal([]byte(answer), &refusal) != nil || !slices.Contains(tokenErrors, refusal.Status) {
+		return "it does not say why"
 	}
-	refusalOf(ctx).note(reason[:min(len(reason), maxReason)])
-	b.refused(token)
+	return refusal.Status
 }
 
 // Refusal is what a broker last refused a token for, while connections were made
@@ -130,7 +115,7 @@ func (r *Refusal) take() string {
 // ended, if the broker left that out there. Some just close the connection then.
 func (r *Refusal) explain(err error) error {
 	reason := r.take()
-	if reason == "" || strings.Contains(err.Error(), reason) {
+	if reason == "" {
 		return err
 	}
 	switch failure.Of(err).Name {
@@ -175,6 +160,7 @@ func (e *bearerExchange) Next(ctx context.Context, answer []byte) (done bool, re
 		return true, nil, nil
 	}
 	e.confirmed = true
-	e.bearer.refuse(ctx, e.token, string(answer))
+	refusalOf(ctx).note(reasonIn(string(answer)))
+	e.bearer.refused(e.token)
 	return false, []byte{1}, nil
 }

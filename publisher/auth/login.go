@@ -90,7 +90,7 @@ func (m *freshMechanism) current() *Credentials {
 }
 
 func (m *freshMechanism) explain(err error) error {
-	err = m.current().Discreet(m.refused.explain(err))
+	err = m.refused.explain(m.current().Discreet(err))
 	m.gate.judge(err)
 	return err
 }

@@ -116,7 +116,7 @@ func (c *SASL) load(tokens *Tokens) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	read := &Credentials{password: password}
+	read := new(Credentials)
 	switch c.Mechanism {
 	case ScramSHA256:
 		read.SASL, err = scram.SHA256(c.Username, password)
@@ -138,5 +138,5 @@ func (c *SASL) loadBearer(tokens *Tokens) (*Credentials, error) {
 		b.token = func(context.Context) (string, error) { return token, nil }
 		b.refused = func(string) {}
 	}
-	return &Credentials{SASL: b, bearer: b}, nil
+	return &Credentials{SASL: b}, nil
 }

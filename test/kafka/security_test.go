@@ -180,7 +180,7 @@ func (s *secured) wrongToken(t *testing.T) {
 	file := testca.File(t, "token", []byte(unsecuredToken(t, -time.Second)))
 	s.refused(t, refusal{
 		network: 66, listener: "SECURED", secure: s.withTokenFile(file),
-		told: `[58] SASL Authentication Failed: SASL Authentication failed: {"status":"invalid_token"}`,
+		told: "[58] SASL Authentication Failed: SASL Authentication failed, and refuses the OAuth token: invalid_token",
 		cure: "correct the SASL mechanism, user name, password or token",
 		mend: func() { replaceFile(t, file, []byte(unsecuredToken(t, time.Hour))) },
 	})
