@@ -196,7 +196,7 @@ func TestManyPartitionsInSmallBudget(t *testing.T) {
 		enough int64
 	}{
 		// The buffers of a packet are of 48 and of 16 KiB.
-		{ValueJSON, 256, 50 << 20}, {ValueProtobuf, 512, 34 << 20},
+		{ValueJSON, 256, 52 << 20}, {ValueProtobuf, 512, 35 << 20},
 	} {
 		t.Run(fmt.Sprintf("%v %d", tt.value, tt.all), func(t *testing.T) {
 			t.Parallel()
@@ -244,7 +244,7 @@ func TestBufferFillsBeforeDrops(t *testing.T) {
 				}
 				want := int64(buffer) / 2
 				if dead == 16 {
-					want = int64(buffer) / 8 * 7
+					want = int64(buffer) / 20 * 17
 				}
 				if most < want {
 					t.Errorf("flows are dropped when %d bytes of %d are used, want %d", most, buffer, want)

@@ -135,7 +135,7 @@ func (b *Budget) Largest() int { return int(b.batch) }
 
 // copiesLeast is what is set aside for the client's copies: one of the largest
 // batch of a partition that has failed, one of another, or more.
-func (b *Budget) copiesLeast() int64 { return max(b.limit/32, 2*b.batch) }
+func (b *Budget) copiesLeast() int64 { return max(b.limit/16, 2*b.batch) }
 
 // whole is what all accounts together may hold when no more copies are made than
 // are provided for.
@@ -146,7 +146,7 @@ func (b *Budget) whole() int64 { return b.limit - b.copiesLeast() }
 func (b *Budget) Enough(n int) int64 {
 	const mebibyte = 1 << 20
 	whole := 4 * int64(n) * b.packet
-	return (max(whole*32/31, whole+2*b.batch) + mebibyte) / mebibyte * mebibyte
+	return (max(whole*16/15, whole+2*b.batch) + mebibyte) / mebibyte * mebibyte
 }
 
 // SetAccounts tells the budget who there is from now on: partitions, stages, and
@@ -242,6 +242,8 @@ func (b *Budget) allows(a *Account, size int64, c Claim) bool {
 		return true
 	case first:
 		return left >= max(b.kept/4, b.spare/2)
+	case c == Moved && a.failing:
+		return left >= b.kept/2
 	case c == Moved:
 		return left >= b.whole()/64
 	case c == Fresh && !a.failing:
@@ -354,14 +356,14 @@ func (b *Budget) Release(buf []byte) {
 // of, or to all partitions together that have failed, if that is nil. All copies
 // have a quarter of the limit, as far as batches leave it, and always what is set
 // aside for them. Partitions that have failed may have half of that, and one broker
-// twice what it leaves to the others, so that those that do not answer leave some
+// four times what it leaves to the others, so that those that do not answer leave some
 // to those that do. A single copy is always let through, so that everything moves.
 func (b *Budget) StartCopy(of *int64, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := max(b.copiesLeast(), min(b.limit/4, b.limit-b.used-b.spare))
 	free := all - b.copies - n
-	most := 2 * free
+	most := 4 * free
 	if of == nil {
 		of, most = &b.retries, all/2
 	}

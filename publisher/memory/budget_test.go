@@ -63,9 +63,9 @@ func TestBudgetIsUsed(t *testing.T) {
 				t.Errorf("limit %d, failing %v: only %d bytes are used before any is refused", limit, failing, b.Bytes())
 			}
 			b.Mark(accounts[1], true)
-			// The copies have 1/32, or two batches of 64 KiB. A partition that fails has
+			// The copies have 1/16, or two batches of 64 KiB. A partition that fails has
 			// 8/9 of 5/8, the others all but a thirty-second, or 256 KiB.
-			copies := max(limit/32, 128<<10)
+			copies := max(limit/16, 128<<10)
 			want := limit - copies - max((limit-copies)/32, 256<<10)
 			if failing {
 				want = (limit - copies) / 8 * 5 * 8 / 9
@@ -88,7 +88,7 @@ func TestBudgetReserve(t *testing.T) {
 	t.Parallel()
 	const limit = 64 << 20
 	b, accounts := testBudget(limit, 16)
-	whole := int64(62 << 20)
+	whole := int64(60 << 20)
 	for _, a := range accounts[8:] {
 		for range 16 {
 			b.Take(a, 128<<10, Fresh)
@@ -128,7 +128,7 @@ func TestBudgetWhenAllFail(t *testing.T) {
 	for _, a := range accounts {
 		fill(b, a)
 	}
-	if b.Bytes() < limit/10*9 {
+	if b.Bytes() < limit/20*17 {
 		t.Errorf("%d bytes of %d are used when all fail", b.Bytes(), limit)
 	}
 }
@@ -137,8 +137,8 @@ func TestBudgetWhenAllFail(t *testing.T) {
 func TestBudgetEnough(t *testing.T) {
 	t.Parallel()
 	const mebibyte = 1 << 20
-	// 4 n packets of 16 KiB, and one thirty-first more, in the next whole MiB.
-	for n, want := range map[int]int64{1: 1 * mebibyte, 16: 2 * mebibyte, 256: 17 * mebibyte, 1024: 67 * mebibyte} {
+	// 4 n packets of 16 KiB, and one fifteenth more, in the next whole MiB.
+	for n, want := range map[int]int64{1: 1 * mebibyte, 16: 2 * mebibyte, 256: 18 * mebibyte, 1024: 69 * mebibyte} {
 		b, _ := testBudget(int64(4<<20), 1)
 		if got := b.Enough(n); got != want {
 			t.Errorf("%d partitions: enough is %d bytes, want %d", n, got, want)
@@ -233,8 +233,8 @@ func TestBudgetCopies(t *testing.T) {
 	for b.StartCopy(&first, 64<<10) {
 		n++
 	}
-	if first < 5<<19 || first > 3<<20 {
-		t.Errorf("one broker's copies have %d bytes, want two thirds of 4 MiB", first)
+	if first < 3<<20 || first > 7<<19 {
+		t.Errorf("one broker's copies have %d bytes, want four fifths of 4 MiB", first)
 	}
 	if !b.StartCopy(&second, 512<<10) {
 		t.Errorf("nothing for the second broker beside %d bytes", first)
@@ -249,7 +249,7 @@ func TestBudgetCopies(t *testing.T) {
 	for third := int64(0); b.StartCopy(new(int64), 64<<10); third++ {
 		n++
 	}
-	if n != 8 || b.Bytes() > 16<<20 {
-		t.Errorf("in a full budget there are %d copies of 64 KiB, want a thirty-second; %d bytes are charged", n, b.Bytes())
+	if n != 16 || b.Bytes() > 16<<20 {
+		t.Errorf("in a full budget there are %d copies of 64 KiB, want a sixteenth; %d bytes are charged", n, b.Bytes())
 	}
 }
