@@ -65,8 +65,12 @@ func (l *ledger) check() error {
 	if datagrams == 0 && sets == 0 && flows == 0 && l.collector.FlowsBuffered == 0 && l.broker == delivered {
 		return nil
 	}
-	return fmt.Errorf("%w: %d datagrams, %d data sets and %d flows are not accounted for, %d flows are still buffered, and the topic got %d records of %d delivered",
-		ErrImbalance, datagrams, sets, flows, l.collector.FlowsBuffered, l.broker, delivered)
+	others := ""
+	if l.broker > delivered {
+		others = "; did another producer write to it?"
+	}
+	return fmt.Errorf("%w: %d datagrams, %d data sets and %d flows are not accounted for, %d flows are still buffered, and the topic got %d records of %d delivered%s",
+		ErrImbalance, datagrams, sets, flows, l.collector.FlowsBuffered, l.broker, delivered, others)
 }
 
 // reasons is the sum of counts and what they are, and in brackets those that are
