@@ -15,20 +15,23 @@
 //	layout.go       the topic's partitions, and what changes when there are more
 //	partitioner.go  a key's partition
 //	stage.go        records whose partition is not known yet; chunk.go how they wait
-//	partition.go    one partition: the batch being filled, and those that wait
+//	partition.go    one partition: the batch being filled, how large it gets, and those
+//	                that wait
 //	pending.go      one batch, until its last attempt
 //	sender.go       which batches go together, and when; broker.go how many at a time
 //	request.go      one produce request; prepare.go what its batches still need;
 //	                recordset.go their bytes, for the client
 //	answer.go       what the broker's answer says of each batch
-//	settle.go       what becomes of the batch then; complaint.go what operators are told
+//	settle.go       what becomes of the batch then: done, dropped, or tried again after a
+//	                pause; complaint.go what operators are told
 //
 // Beside the path:
 //
 //	watch.go        what the cluster tells; warnings.go settings that put flows at risk
 //	schemas.go      the ids of schemas
 //	shares.go       who shares the memory
-//	counters.go     counts of flows and failures; stats.go how they are told
+//	counters.go     counts of flows and failures; stats.go how they are told, and the
+//	                reasons for drops
 //
 // One lock order holds: a topic's changes, then moves from stages, then one partition
 // or stage, then the budget. Rooms: batch (bytes), memory (buffers), cluster (connections), auth (who we

@@ -10,4 +10,15 @@
 // name and ends with the cure. The value of a secret is in none of them.
 //
 // The package never reads the environment of the process: it is handed one.
+//
+//	settings.go   the variables; variables.go what their tags say
+//	variable/     their names, for mistakes that other packages tell
+//	load.go       from an environment to a configuration
+//	parse.go      each value by its type: address.go, bytesize.go, duration.go, format.go,
+//	              log.go, route.go, text.go
+//	convert.go    from settings to what the packages want
+//	check.go      what does not fit together
+//	unknown.go    variables that are none of ours
+//	mistakes.go   all that is wrong, a line each
+//	security.go   TLS and SASL alone, for other programs
 package config

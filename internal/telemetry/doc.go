@@ -6,4 +6,11 @@
 //
 // The package knows nothing of NetFlow or Kafka: it is told numbers and asks
 // functions.
+//
+//	families.go     which metrics there are
+//	snapshot.go     the numbers
+//	metrics.go      from a snapshot to the page of metrics
+//	server.go       the pages and probes
+//	connections.go  who may hold a connection
+//	notices.go      what is logged of them, not too often
 package telemetry

@@ -4,11 +4,13 @@
 //
 //	credentials.go  the configuration, and what it and its files hold at one time
 //	tls.go          certificates and authorities
-//	sasl.go         mechanisms with a password
+//	sasl.go         which mechanisms there are, and their passwords
 //	oauth.go        where tokens come from
 //	bearer.go       the mechanism OAUTHBEARER, and why brokers refuse tokens
 //	tokens.go       tokens of an endpoint
 //	gate.go         pauses between logins that brokers refuse
 //	login.go        all of it for other clients of package kafka-go
 //	scram/          the mechanisms SCRAM-SHA-256 and SCRAM-SHA-512
+//
+// The name of a mechanism is accepted by package config, too (text.go).
 package auth

@@ -15,6 +15,6 @@
 //   - mark.go: where the parts of a batch's records are, for zstd
 //   - lz4fast.go: the same in LZ4, written while they are appended
 //   - format.go: the layout of batches and records
-//   - compression.go, codec.go: the codecs
+//   - compression.go: which codecs there are, and their names; codec.go: what they do
 //   - sealer.go: [Sealer], which compresses and completes batches, or splits them
 package batch
