@@ -29,6 +29,8 @@ const (
 	maxFirstAnswer = 64 << 20
 	// maxFirstID is more than the number of a connection's first request.
 	maxFirstID = 1 << 10
+	// answerHead is the size of what an answer begins with: its length and its number.
+	answerHead = 8
 )
 
 // Security is how connections to brokers are encrypted and authenticated.
@@ -100,9 +102,9 @@ type firstAnswer struct {
 	address   string
 	encrypted bool
 	begun     atomic.Bool
-	head      [8]byte
-	unread    []byte // of head
-	failed    error  // how beginning ended
+	head      [32]byte // 8 bytes are needed, more name other protocols
+	unread    []byte   // of head
+	failed    error    // how beginning ended
 }
 
 // SetDeadline leaves reading alone until there was an answer.
@@ -151,7 +153,7 @@ func (c *firstAnswer) begin() error {
 	if err != nil {
 		return &peerError{c.address, noAnswer(err, c.encrypted), errNoKafka}
 	}
-	c.unread = c.head[:]
+	c.unread = c.head[:n]
 	c.begun.Store(true)
 	return c.Conn.SetReadDeadline(time.Time{})
 }
@@ -162,7 +164,7 @@ func (c *firstAnswer) readWithin(limit time.Duration) (int, error) {
 		return 0, err
 	}
 	n := 0
-	for n < len(c.head) && !isOther(c.head[:n]) {
+	for n < answerHead && !isOther(c.head[:n]) {
 		more, err := c.Conn.Read(c.head[n:])
 		n += more
 		if err != nil {

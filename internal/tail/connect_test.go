@@ -88,7 +88,7 @@ func TestRunTellsWhatIsNoKafka(t *testing.T) {
 		want     string
 	}{
 		{"SSH", says("SSH-2.0-OpenSSH_9.7\r\n", true), plain{}, "speaks SSH, not Kafka: give the address of a Kafka broker"},
-		{"SMTP", says("220 mail.example.net ESMTP\r\n", true), plain{}, "speaks SMTP or FTP, not Kafka"},
+		{"SMTP", says("220 mail.example.net ESMTP\r\n", true), plain{}, "speaks SMTP, not Kafka"},
 		{"HTTP", httpPeer, plain{}, "speaks HTTP, not Kafka"},
 		{"Redis", says("-ERR unknown command\r\n", false), plain{}, "speaks Redis, not Kafka"},
 		{"a TLS alert", says("\x15\x03\x03\x00\x02\x02\x46", false), plain{}, "speaks TLS: set FLOWPUB_KAFKA_TLS=true"},

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"syscall"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
+	"github.com/flowpub/flowpub/publisher/answers"
 )
 
 // unreachable says why there is no connection.
@@ -27,31 +29,15 @@ func unreachable(err error) string {
 	return fmt.Sprintf("cannot be reached: %v", rootCause(err))
 }
 
-// protocols are how other protocols begin, after the text that says so.
-var protocols = []struct{ begin, name string }{
-	{"HTTP", "HTTP"}, {"SSH-", "SSH"}, {"220", "SMTP or FTP"}, {"-ERR", "Redis"}, {"-NOA", "Redis"}, {"-DEN", "Redis"},
-	{"+OK", "POP3"}, {"* OK", "IMAP"}, {"AMQP", "AMQP"}, {"\x15\x03", "TLS"}, {"\x16\x03", "TLS"},
-}
-
-// protocolOf names the protocol that begins so; empty if it is not known.
-func protocolOf(begin []byte) string {
-	for _, p := range protocols {
-		if strings.HasPrefix(string(begin), p.begin) {
-			return p.name
-		}
-	}
-	return ""
-}
-
 const (
 	otherAddress = "give the address of a Kafka broker"
-	turnOnTLS    = "set FLOWPUB_KAFKA_TLS=true"
-	turnOffTLS   = "unset FLOWPUB_KAFKA_TLS, or give the address of the encrypted listener"
+	turnOnTLS    = "set " + variable.TLS + "=true"
+	turnOffTLS   = "unset " + variable.TLS + ", or give the address of the encrypted listener"
 )
 
 // otherProtocol says what a peer speaks that does not answer as Kafka does.
 func otherProtocol(begin []byte, encrypted bool) string {
-	switch name := protocolOf(begin); {
+	switch name := answers.ProtocolOf(begin); {
 	case name == "TLS" && !encrypted:
 		return "speaks TLS: " + turnOnTLS + ", if it is Kafka"
 	case name != "":
@@ -64,7 +50,7 @@ func otherProtocol(begin []byte, encrypted bool) string {
 func noAnswer(err error, encrypted bool) string {
 	cure := "it wants TLS, or is not Kafka: " + turnOnTLS + ", or " + otherAddress
 	if encrypted {
-		cure = "it is not Kafka, or wants a client certificate: " + otherAddress + ", or set FLOWPUB_KAFKA_TLS_CERT_FILE and _KEY_FILE"
+		cure = "it is not Kafka, or wants a client certificate: " + otherAddress + ", or set " + variable.TLSCertFile + " and " + variable.TLSKeyFile
 	}
 	if isTimeout(err) {
 		return fmt.Sprintf("connects, and says nothing for %v: %s", answerTimeout, cure)
@@ -75,7 +61,7 @@ func noAnswer(err error, encrypted bool) string {
 // handshakeFailed says why there is no TLS.
 func handshakeFailed(err error) string {
 	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		if name := protocolOf(record.RecordHeader[:]); name != "" {
+		if name := answers.ProtocolOf(record.RecordHeader[:]); name != "" {
 			return "speaks " + name + ", not TLS: " + otherAddress
 		}
 		return "does not speak TLS: " + turnOffTLS
@@ -89,16 +75,16 @@ func handshakeFailed(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return "closes the connection instead of TLS: " + turnOffTLS
 	}
-	return fmt.Sprintf("refuses TLS (%v): see its log, and FLOWPUB_KAFKA_TLS_CERT_FILE if it wants a client certificate", rootCause(err))
+	return fmt.Sprintf("refuses TLS (%v): see its log, and "+variable.TLSCertFile+" if it wants a client certificate", rootCause(err))
 }
 
 // certificateRefused says what is wrong with a broker's certificate.
 func certificateRefused(err error) string {
 	cure := "see the certificate, and the clock here"
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		cure = "set FLOWPUB_KAFKA_TLS_CA_FILE to the authority that signed it"
+		cure = "set " + variable.TLSCAFile + " to the authority that signed it"
 	} else if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		cure = "set FLOWPUB_KAFKA_TLS_SERVER_NAME to a name that it has"
+		cure = "set " + variable.TLSServerName + " to a name that it has"
 	}
 	return fmt.Sprintf("has a certificate that does not hold (%v): %s", rootCause(err), cure)
 }
@@ -108,9 +94,9 @@ var cures = []struct {
 	code kafka.Error
 	text string
 }{
-	{kafka.SASLAuthenticationFailed, "the broker refuses the login: correct FLOWPUB_KAFKA_SASL_USERNAME and the password, or have a token that is valid"},
-	{kafka.UnsupportedSASLMechanism, "the broker does not have this SASL mechanism: choose another as FLOWPUB_KAFKA_SASL_MECHANISM"},
-	{kafka.IllegalSASLState, "this listener has no SASL: unset FLOWPUB_KAFKA_SASL_MECHANISM, or give the address of the one that has"},
+	{kafka.SASLAuthenticationFailed, "the broker refuses the login: correct " + variable.SASLUsername + " and the password, or have a token that is valid"},
+	{kafka.UnsupportedSASLMechanism, "the broker does not have this SASL mechanism: choose another as " + variable.SASLMechanism},
+	{kafka.IllegalSASLState, "this listener has no SASL: unset " + variable.SASLMechanism + ", or give the address of the one that has"},
 	{kafka.TopicAuthorizationFailed, "the user may not read the topic: permit READ and DESCRIBE"},
 	{kafka.ClusterAuthorizationFailed, "the user may not ask this: permit DESCRIBE"},
 	{kafka.LeaderNotAvailable, "a partition has no leader: bring its brokers back"},
@@ -130,9 +116,9 @@ func (s *source) explain(err error) error {
 	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
 	case closed && s.security.SASL() == nil:
-		return &explainedError{"the broker closes the connection: set FLOWPUB_KAFKA_SASL_MECHANISM if it wants SASL, else see its log", err}
+		return &explainedError{"the broker closes the connection: set " + variable.SASLMechanism + " if it wants SASL, else see its log", err}
 	case closed:
-		return &explainedError{"the broker closes the connection: correct FLOWPUB_KAFKA_SASL_USERNAME and the password, or see its log", err}
+		return &explainedError{"the broker closes the connection: correct " + variable.SASLUsername + " and the password, or see its log", err}
 	case isTimeout(err):
 		return &explainedError{"the brokers do not answer: see their log and load", err}
 	}

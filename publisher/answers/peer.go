@@ -66,7 +66,7 @@ func name(address string, head []byte) *Error {
 	case isTLSRecord(head):
 		return wantsTLS(address)
 	}
-	if what := protocolOf(head); what != "" {
+	if what := notTLS(head); what != "" {
 		return notKafka(address, "it seems to speak "+what)
 	}
 	if text := printable(head); text != "" {
@@ -123,8 +123,17 @@ var beginnings = []struct{ bytes, protocol string }{
 	{"\x20\x02\x00", "MQTT"},
 }
 
-// protocolOf names the protocol that begins so; empty if it is not known.
-func protocolOf(head []byte) string {
+// ProtocolOf names the protocol, other than Kafka's, that begins so; empty if it is
+// not known. The first 32 bytes are enough.
+func ProtocolOf(head []byte) string {
+	if isTLSRecord(head) {
+		return "TLS"
+	}
+	return notTLS(head)
+}
+
+// notTLS is ProtocolOf without TLS.
+func notTLS(head []byte) string {
 	for _, b := range beginnings {
 		if bytes.HasPrefix(head, []byte(b.bytes)) {
 			return b.protocol
