@@ -4,6 +4,7 @@
 // The files in the order of a datagram's way:
 //
 //	collector.go   the parts and how they are joined
+//	config.go      the configuration; memory.go how much memory it may take
 //	intake.go      one socket: allow list, decode, publish
 //	formats.go     the formats, and which decoder is for which datagram
 //	templates.go   data sets, those that wait for their templates, their ledger

@@ -8,6 +8,7 @@
 //	packet.go     the packet, its header, a flow record
 //	extension.go  what only some formats carry
 //	anomaly.go    what was odd
+//	sequence.go   what the numbers of packets count
 //	time.go       exporters' clocks and wall-clock time
 //	errors.go     why a datagram is refused
 //

@@ -12,5 +12,19 @@
 // Other systems have one socket and one datagram a read. The build tag portable
 // selects that code on Linux too, for its tests.
 //
+// The files, in the order of a socket's life; those that end with _linux and _other
+// are one thing on two kinds of systems:
+//
+//	listener.go   what is promised: the configuration, what a handler gets, the counts
+//	address.go    where to listen
+//	bind.go       sockets bound to an address, an interface or a group
+//	socket.go     one socket, its receive buffer and what the kernel dropped
+//	endpoint_*.go how a goroutine waits for it, and is woken
+//	serve.go      all sockets, from the first read to the last
+//	reader_*.go   one socket after the other read; batch_linux.go many datagrams with
+//	              one call; pacer_linux.go how long it is left alone
+//	drops.go      a counter of the kernel's that wraps
+//	drain_*.go    the end: what the kernel had accepted, and nothing after
+//
 // The package knows nothing of what the datagrams hold.
 package listener

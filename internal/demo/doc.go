@@ -6,4 +6,10 @@
 // loopback, so that others can join: routers as exporters, any Kafka client as
 // a consumer. In the end the ledger is printed, and compared with what the
 // broker got.
+//
+//	config.go  what is shown
+//	demo.go    all of it, from start to end
+//	start.go   the parts, on free ports if need be
+//	banner.go  what is said at the start
+//	ledger.go  ... and in the end
 package demo

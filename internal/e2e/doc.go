@@ -5,11 +5,16 @@
 // The files:
 //
 //	captures_test.go   recordings: every field of every flow
+//	corpus_test.go     the same for formats with templates, sflow_test.go for sFlow
+//	exporters_test.go  the file of exporters
+//	topics_test.go     several topics
 //	malformed_test.go  datagrams that are wrong, and a million random ones
 //	load_test.go       the rate that flowpub is made for
+//	templates_*.go     templates under load, in a flood, and the largest packets
 //	shutdown_test.go   SIGTERM in the middle of it
 //	outage_test.go     the broker is away, for a time that the budget covers; cut connections
 //	secrets_test.go    nothing that is written or served shows a secret
+//	stderr_test.go     nobody reads the log
 //	shortage_test.go   too little of something: budget, leaders, receive buffer
 //
 // and what they share:

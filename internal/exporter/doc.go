@@ -26,4 +26,19 @@
 // Flow numbers make flows, whatever the format: with the same seed the exporters of one
 // format export what those of another do, but for families, and of sFlow one packet of each
 // flow. Those may be equal in all that a packet tells.
+//
+// # The files
+//
+//	config.go         what a Generator is to send; format.go in which formats
+//	generator.go      Generator; source.go one exporter; stats.go what was done
+//	traffic.go        a flow by its number: conversations.go who with whom, services.go
+//	                  to which service, shapes.go how large and how long
+//	netflow5.go       packets of version 5
+//	templated.go      of version 9 and IPFIX; forms.go their templates
+//	sflow.go          of sFlow
+//	damage.go         damaged on purpose; damage_templated.go version 9 and IPFIX
+//	replay.go         Replay; replay_config.go and replay_pace.go what and when,
+//	                  files.go the captures
+//	address.go        the exporters' addresses; socket.go their sockets; send_*.go many
+//	                  datagrams with one call; pace.go how fast
 package exporter
