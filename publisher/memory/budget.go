@@ -48,8 +48,9 @@ const (
 //
 // Accounts that fail may fill everything but the reserve: 3/8, or half as much again
 // as the others have lately held at the same time, if that is more, up to 3/4 as
-// long as that is no more than 32 MiB. If there is no other partition, it is what is kept: a sixteenth, or two packets of each that does not fail, up to
-// half. One may hold no more than ownShare times what it leaves to the next.
+// long as that is no more than 32 MiB. If there is no other partition, it is what is
+// kept: a sixteenth, or two packets of each that does not fail, up to half. One may
+// hold no more than ownShare times what it leaves to the next.
 //
 // Accounts that do not fail may fill everything but what is spare: a
 // thirty-second, or a packet of each partition, if that is more, up to an eighth.
@@ -287,7 +288,7 @@ func Size(n int) int {
 // when there is no room for it.
 func (b *Budget) Take(a *Account, n int, c Claim) []byte { return b.TakeExact(a, openSize(n), c) }
 
-// TakeExact is take for a buffer that has hardly more than n bytes.
+// TakeExact is Take for a buffer that has hardly more than n bytes.
 func (b *Budget) TakeExact(a *Account, n int, c Claim) []byte {
 	size := Size(n)
 	b.mu.Lock()
@@ -299,7 +300,7 @@ func (b *Budget) TakeExact(a *Account, n int, c Claim) []byte {
 	return b.charged(a, size)
 }
 
-// Force is take without asking whether there is room. It is for the one case in
+// Force is Take without asking whether there is room. It is for the one case in
 // which a batch in memory must become two; it returns nil only when the
 // operating system has no memory.
 func (b *Budget) Force(a *Account, n int) []byte {
@@ -327,7 +328,7 @@ func (b *Budget) Give(a *Account, buf []byte) {
 
 // Exchange returns a buffer with room for n bytes in place of buf, which must
 // be at least that large. It never fails: at worst it is buf itself. The
-// caller copies what it needs into the new buffer and then calls release(buf)
+// caller copies what it needs into the new buffer and then calls Release(buf)
 // if the two differ.
 func (b *Budget) Exchange(a *Account, buf []byte, n int) []byte {
 	size := Size(n)
@@ -376,7 +377,7 @@ func (b *Budget) StartCopy(of *int64, n int64) bool {
 	return true
 }
 
-// EndCopy takes back startCopy's charge.
+// EndCopy takes back StartCopy's charge.
 func (b *Budget) EndCopy(of *int64, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
