@@ -109,6 +109,20 @@ func TestNoticesNameExporters(t *testing.T) {
 	})
 }
 
+// So have those about samples of sFlow.
+func TestNoticesOfSamplesNameExporters(t *testing.T) {
+	t.Parallel()
+	c, _ := withInventory(t, "192.0.2.1 core-1\n")
+	dropping, cut := sflowDatagram(2, 2), sflowDatagram(3, 3, 4)
+	binary.BigEndian.PutUint32(dropping[28+8+16:], 7) // samples that the agent dropped
+	cut = cut[:len(cut)-4]
+	c.intakes[0][0].handle(from("192.0.2.1:9", sflowDatagram(1, 1), dropping, cut), time.Now())
+	lines := c.log.lines("exporter=192.0.2.1 exporter_name=core-1 port=9 ")
+	if len(lines) != 2 || !strings.Contains(lines[0], "drops=7") || !strings.Contains(lines[1], "malformed=1") {
+		t.Errorf("%q, want a line about samples that the agent dropped, and one about those that arrive cut", lines)
+	}
+}
+
 // Every mistake in the file is told by line, before anything is started.
 func TestMistakesInTheFileOfExporters(t *testing.T) {
 	t.Parallel()

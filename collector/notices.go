@@ -133,8 +133,8 @@ func (n *notices) templatesRefused(from netip.AddrPort, refused uint32, now time
 // samples tells of samples of sFlow that are dropped.
 func (n *notices) samples(from netip.AddrPort, malformed, limit uint32, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterSamples}, n.standingOf(from.Addr()), now) {
-		n.log.Warn("samples of sFlow dropped: a length in them is impossible, or their datagram has more than are taken",
-			"exporter", from.Addr(), "port", from.Port(), "malformed", malformed, "limit", limit,
+		n.of(from.Addr()).Warn("samples of sFlow dropped: a length in them is impossible, or their datagram has more than are taken",
+			"port", from.Port(), "malformed", malformed, "limit", limit,
 			"cure", "look for a defect of the agent, or for datagrams that arrive cut")
 	}
 }
@@ -142,8 +142,8 @@ func (n *notices) samples(from netip.AddrPort, malformed, limit uint32, now time
 // agentDrops tells of an agent that cannot send all that it samples.
 func (n *notices) agentDrops(from netip.AddrPort, k *agentKey, s *sflow.Source, drops uint64, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterAgentDrops}, n.standingOf(from.Addr()), now) {
-		n.log.Warn("an agent of sFlow drops samples: it takes more than it can send, so its traffic is more than its flows tell",
-			"exporter", from.Addr(), "port", from.Port(), "agent", k.agentAddress(), "source_type", s.Type, "source_index", s.Index, "drops", drops,
+		n.of(from.Addr()).Warn("an agent of sFlow drops samples: it takes more than it can send, so its traffic is more than its flows tell",
+			"port", from.Port(), "agent", k.agentAddress(), "source_type", s.Type, "source_index", s.Index, "drops", drops,
 			"cure", "let it sample less, by a higher rate")
 	}
 }
