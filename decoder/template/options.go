@@ -2,6 +2,7 @@ package template
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -20,21 +21,23 @@ type optionValues struct {
 	hasOut                                      bool
 }
 
-// set notes the value of an element, which is its first.
+// set notes the value of an element, which is its first. Numbers of packets have 32 bits: an
+// exporter may send more, and means as many as can be.
 func (v *optionValues) set(id uint16, n uint64, width int) {
+	packets := min(n, math.MaxUint32)
 	switch id {
 	case 34:
-		v.interval = n
+		v.interval = packets
 	case 50:
-		v.randomInterval = n
+		v.randomInterval = packets
 	case 305:
-		v.packetInterval = n
+		v.packetInterval = packets
 	case 306:
-		v.packetSpace, v.hasSpace = n, true
+		v.packetSpace, v.hasSpace = packets, true
 	case 309:
-		v.size = n
+		v.size = packets
 	case 310:
-		v.population = n
+		v.population = packets
 	case 311:
 		v.probability = float(n, width*8)
 	case 35, 49, 304:
@@ -88,7 +91,7 @@ func (v *optionValues) update() (u update, ok bool) {
 
 // options decodes the records of a set of options, b, and returns whether it was whole.
 func (r *Reader) options(p *Plan, b []byte) bool {
-	for len(b) >= p.minimum && p.minimum > 0 {
+	for len(b) >= p.minimum {
 		if r.Options == maxRecords {
 			r.drop(DropLimit)
 			return false

@@ -39,6 +39,29 @@ func TestOptionsOfVariableLength(t *testing.T) {
 	}
 }
 
+// An interval beyond 32 bits is the largest there is, not what is left of it in 32.
+func TestSamplingBeyondItsWidth(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		elements []field
+		value    []byte
+		want     uint64
+	}{
+		{"samplingInterval", []field{{id: 34, length: 8}}, []byte{0, 0, 0, 1, 0, 0, 0, 1}, 1<<32 - 1},
+		{"samplingPacketInterval", []field{{id: 305, length: 8}}, []byte{0, 0, 0, 1, 0, 0, 0, 1}, 1<<32 - 1},
+		{"and samplingPacketSpace", []field{{id: 305, length: 8}, {id: 306, length: 8}}, append(bytes.Repeat([]byte{255}, 8), 0, 0, 0, 0, 0, 0, 0, 1), 1},
+		{"within", []field{{id: 34, length: 8}}, []byte{0, 0, 0, 0, 0, 0, 3, 232}, 1000},
+	} {
+		d := newDecoder(template.Config{})
+		d.decode(t, message(optionsTemplate(1, append([]field{{id: 149, length: 1}}, c.elements...)...), set(600, append([]byte{0}, c.value...))), exporterPort(1, 1), 0)
+		_, x := one(t, d, decoder.FormatIPFIX, []field{{id: 14, length: 1}}, []byte{1})
+		if got, _ := sampling(x); got != c.want {
+			t.Errorf("%s: interval %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
 // Options that end in the middle of a record, or are too many, are dropped from there on.
 func TestOptionsDropped(t *testing.T) {
 	t.Parallel()

@@ -132,7 +132,8 @@ func (w *Waiting) outlived(h *decoder.Header) bool {
 	return h.ExportTime()+decoder.UnixNano(maxWait) < w.Header.ExportTime()
 }
 
-// knows reports whether there is a template for a set.
+// knows reports whether there is a template for a set: one that was stored must fit it, or the
+// set goes on waiting for that of its exporter.
 func (t *Table) knows(w *Waiting, now time.Duration) bool {
 	src := sourceOf(w.From, &w.Header)
 	s := t.shardOf(&src.address)
@@ -143,7 +144,10 @@ func (t *Table) knows(w *Waiting, now time.Duration) bool {
 		return false
 	}
 	e := d.find(w.Template, src.port)
-	return e != nil && !e.lapsed(now)
+	if e == nil || e.lapsed(now) {
+		return false
+	}
+	return !e.provisional || e.fits(&use{boot: bootTime(&w.Header), records: w.Records()})
 }
 
 // sift removes the sets of an address for which out returns true.

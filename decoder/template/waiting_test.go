@@ -71,6 +71,31 @@ func TestRoomKeepsOrder(t *testing.T) {
 	}
 }
 
+// A set that a stored template does not fit waits for that of its exporter.
+func TestRoomWaitsForWhatFits(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{Track: true})
+	d.decode(t, v9(1, set(0, definition(256, field{id: 8, length: 4}, field{id: 1, length: 8}))), exporterPort(1, 1), 0)
+	fresh := newDecoder(template.Config{})
+	d.table.Changes(time.Second, func(c template.Template) {
+		if !fresh.table.Restore(c, 0, 0) {
+			t.Error("not restored")
+		}
+	}, func(template.DomainOptions) {})
+	rm := template.NewRoom(fresh.table)
+	payload := v9(1, set(256, records(1, 8)))
+	if fresh.wait(t, rm, payload, 1, 0) != 1 {
+		t.Fatal("it does not wait")
+	}
+	if ready, lost := rm.Take(exporterPort(1, 1), &fresh.p.Header, []uint16{256}, 0); len(ready)+len(lost) != 0 {
+		t.Fatalf("%d ready, %d lost, want none", len(ready), len(lost))
+	}
+	fresh.decode(t, v9(1, set(0, definition(256, short...))), exporterPort(1, 1), 0)
+	if ready, _ := rm.Take(exporterPort(1, 1), &fresh.p.Header, fresh.Learned, 0); len(ready) != 1 {
+		t.Errorf("%d ready, want 1", len(ready))
+	}
+}
+
 func TestRoomExpires(t *testing.T) {
 	t.Parallel()
 	d := newDecoder(template.Config{})
