@@ -36,6 +36,18 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
+// labelsOf returns what a row says of a metric's labels: where there are too many values for a
+// row, those that a paragraph lists.
+func labelsOf(text, metric, cell string) string {
+	label, below := strings.CutSuffix(cell, ", listed below")
+	if !below {
+		return cell
+	}
+	_, list, _ := strings.Cut(text, "\n"+label+" of `"+metric+"`:")
+	list, _, _ = strings.Cut(list, ".\n")
+	return label + ": " + strings.Join(strings.Fields(list), " ")
+}
+
 func readDocumentation(t *testing.T) map[string]documented {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/metrics.md")
@@ -58,7 +70,7 @@ func readDocumentation(t *testing.T) map[string]documented {
 		if _, twice := all[name]; twice {
 			t.Errorf("docs/metrics.md has %s twice", name)
 		}
-		all[name] = documented{cells[1], cells[2]}
+		all[name] = documented{cells[1], labelsOf(string(text), name, cells[2])}
 	}
 	return all
 }
