@@ -120,7 +120,7 @@ func (p pending) add(v uint64, n uint) pending {
 }
 
 // flush writes whole bytes at the beginning of out, which has 8, and says how many. At most
-// 7 bits are left.
+// 7 bits are left. There must be fewer than 64.
 func (p pending) flush(out []byte) (left pending, size int) {
 	binary.LittleEndian.PutUint64(out, p.bits)
 	return pending{p.bits >> (p.n &^ 7 & 63), p.n & 7}, int(p.n >> 3)
@@ -153,11 +153,11 @@ func (t *tables) append(out []byte, seqs []sequence) []byte {
 		}
 		l, m := &literalCodes[literal%codeSlots], &matchCodes[match%codeSlots]
 		p = p.add(uint64(s.literals-l.base), uint(l.extra))
-		p = p.add(uint64(s.match-m.base), uint(m.extra))
-		if l.extra+m.extra > 10 { // with 7 bits left over, 26 of the codes, and 21 of the offset
+		if l.extra+m.extra > 9 { // with 7 bits left over, 26 of the codes, and 21 of the offset
 			p, n = p.flush(out[at:])
 			at += n
 		}
+		p = p.add(uint64(s.match-m.base), uint(m.extra))
 		p = p.add(uint64(s.offset)-1<<(offset&31), uint(offset))
 		p, n = p.flush(out[at:])
 		at += n
