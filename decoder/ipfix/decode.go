@@ -12,7 +12,7 @@ import (
 // Lengths of headers, in bytes.
 const (
 	HeaderLen    = 16
-	setHeaderLen = 4
+	setHeaderLen = template.SetHeaderLen
 )
 
 // Offsets in a message's header, in bytes. All fields are big-endian.
@@ -26,11 +26,10 @@ const (
 
 const version10 = 10
 
-// Ids of sets.
+// Ids of sets of templates.
 const (
 	templatesID        = 2
 	optionsTemplatesID = 3
-	firstDataID        = 256
 )
 
 // Decode replaces *p with the message in b, a UDP payload of any length that arrived
@@ -56,7 +55,7 @@ func Decode(r *template.Reader, b []byte, from netip.AddrPort, now time.Duration
 	p.Header = decodeHeader((*[HeaderLen]byte)(b))
 	r.Begin(p, from, len(b), now)
 	length := int(binary.BigEndian.Uint16(b[offLength:]))
-	readSets(r, b[:max(HeaderLen, min(length, len(b)))])
+	r.Read(b[:max(HeaderLen, min(length, len(b)))], HeaderLen, templatesID, optionsTemplatesID)
 	if length < HeaderLen || length > len(b) {
 		r.Malformed()
 	}
@@ -69,24 +68,5 @@ func decodeHeader(b *[HeaderLen]byte) decoder.Header {
 		ObservationDomain: binary.BigEndian.Uint32(b[offDomain:]),
 		ExportSeconds:     binary.BigEndian.Uint32(b[offExportSeconds:]),
 		FlowSequence:      binary.BigEndian.Uint32(b[offSequence:]),
-	}
-}
-
-// readSets reads the sets of the message b. Zeros to its end are padding.
-func readSets(r *template.Reader, b []byte) {
-	for at := HeaderLen; at+setHeaderLen <= len(b); {
-		id, length := binary.BigEndian.Uint16(b[at:]), int(binary.BigEndian.Uint16(b[at+2:]))
-		from, to := at+setHeaderLen, at+length
-		if length < setHeaderLen || to > len(b) {
-			r.Broken(id, b[at:])
-			return
-		}
-		switch {
-		case id == templatesID || id == optionsTemplatesID:
-			r.Templates(id == optionsTemplatesID, b[from:to])
-		case id >= firstDataID:
-			r.Data(id, b, from, to)
-		}
-		at = to
 	}
 }

@@ -12,7 +12,7 @@ import (
 // Lengths of headers, in bytes.
 const (
 	HeaderLen    = 20
-	setHeaderLen = 4
+	setHeaderLen = template.SetHeaderLen
 )
 
 // Offsets in a packet's header, in bytes. All fields are big-endian.
@@ -27,11 +27,10 @@ const (
 
 const version9 = 9
 
-// Ids of FlowSets.
+// Ids of FlowSets of templates.
 const (
 	templatesID        = 0
 	optionsTemplatesID = 1
-	firstDataID        = 256
 )
 
 // Decode replaces *p with the export packet in b, a UDP payload of any length that arrived
@@ -56,7 +55,7 @@ func Decode(r *template.Reader, b []byte, from netip.AddrPort, now time.Duration
 	}
 	p.Header = decodeHeader((*[HeaderLen]byte)(b))
 	r.Begin(p, from, len(b), now)
-	readSets(r, b)
+	r.Read(b, HeaderLen, templatesID, optionsTemplatesID)
 	return r.End()
 }
 
@@ -69,24 +68,5 @@ func decodeHeader(b *[HeaderLen]byte) decoder.Header {
 		SystemUptime:      decoder.Uptime(binary.BigEndian.Uint32(b[offSystemUptime:])),
 		ExportSeconds:     binary.BigEndian.Uint32(b[offExportSeconds:]),
 		FlowSequence:      binary.BigEndian.Uint32(b[offSequence:]),
-	}
-}
-
-// readSets reads the FlowSets of the packet in b. Zeros to its end are padding.
-func readSets(r *template.Reader, b []byte) {
-	for at := HeaderLen; at+setHeaderLen <= len(b); {
-		id, length := binary.BigEndian.Uint16(b[at:]), int(binary.BigEndian.Uint16(b[at+2:]))
-		from, to := at+setHeaderLen, at+length
-		if length < setHeaderLen || to > len(b) {
-			r.Broken(id, b[at:])
-			return
-		}
-		switch {
-		case id == templatesID || id == optionsTemplatesID:
-			r.Templates(id == optionsTemplatesID, b[from:to])
-		case id >= firstDataID:
-			r.Data(id, b, from, to)
-		}
-		at = to
 	}
 }

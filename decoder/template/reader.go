@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -145,9 +146,32 @@ func bootTime(h *decoder.Header) decoder.UnixNano {
 	return h.WallTime(0)
 }
 
-// Templates reads a set of templates or options templates. What of it cannot be read is
+// SetHeaderLen is the length of a set's header, in bytes: its id and length.
+const SetHeaderLen = 4
+
+// Read reads the sets of the packet b from a place on. The format gives sets of templates, and of
+// options templates, those ids. Zeros to the end are padding.
+func (r *Reader) Read(b []byte, at int, templates, optionsTemplates uint16) {
+	for at+SetHeaderLen <= len(b) {
+		id, length := binary.BigEndian.Uint16(b[at:]), int(binary.BigEndian.Uint16(b[at+2:]))
+		from, to := at+SetHeaderLen, at+length
+		if length < SetHeaderLen || to > len(b) {
+			r.broken(id, b[at:])
+			return
+		}
+		switch {
+		case id == templates || id == optionsTemplates:
+			r.templates(id == optionsTemplates, b[from:to])
+		case id >= firstID:
+			r.data(id, b, from, to)
+		}
+		at = to
+	}
+}
+
+// templates reads a set of templates or options templates. What of it cannot be read is
 // counted by the table. Behind a malformed set nothing is read.
-func (r *Reader) Templates(options bool, set []byte) {
+func (r *Reader) templates(options bool, set []byte) {
 	if r.stopped() {
 		return
 	}
@@ -195,9 +219,9 @@ func (r *Reader) Malformed() {
 // stopped reports whether there was a malformed set.
 func (r *Reader) stopped() bool { return r.packet.Anomalies&decoder.AnomalyMalformedSet != 0 }
 
-// Broken notes that the set at the beginning of b, the rest of the packet, has
+// broken notes that the set at the beginning of b, the rest of the packet, has
 // an impossible length: the rest cannot be read. If it is all zeros, it is padding.
-func (r *Reader) Broken(id uint16, b []byte) {
+func (r *Reader) broken(id uint16, b []byte) {
 	if allZero(b) {
 		return
 	}
@@ -221,9 +245,9 @@ func (r *Reader) drop(reason DropReason) {
 	r.header.SequenceUnknown = true
 }
 
-// Data reads the data set whose records are datagram[from:to], behind the headers. Behind a
+// data reads the data set whose records are datagram[from:to], behind the headers. Behind a
 // malformed set it is dropped.
-func (r *Reader) Data(id uint16, datagram []byte, from, to int) {
+func (r *Reader) data(id uint16, datagram []byte, from, to int) {
 	r.Received++
 	if r.stopped() {
 		r.drop(DropMalformed)

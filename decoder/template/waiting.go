@@ -218,6 +218,6 @@ func (r *Reader) Waited(w *Waiting, now time.Duration, p *decoder.ExportPacket) 
 	p.FirstRecord = uint32(maxRecords + w.Offset)
 	r.Begin(p, w.From, len(w.Records()), now)
 	r.setAnomalies = decoder.AnomalyWaited
-	r.Data(w.Template, w.padded, lead, len(w.padded))
+	r.data(w.Template, w.padded, lead, len(w.padded))
 	_ = r.End() // there may be no record in it
 }
