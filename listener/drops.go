@@ -29,7 +29,7 @@ func (c *dropCounter) finish(read func() (uint32, error)) {
 	c.final = c.add(read) || c.final
 }
 
-// add adds what read finds new and tells whether it could.
+// add adds what read finds new and reports whether it could.
 func (c *dropCounter) add(read func() (uint32, error)) bool {
 	if c.final {
 		return false

@@ -75,7 +75,7 @@ func (e *endpoint) await() error {
 	return errors.Join(e.ring.Read(e.rung), e.err)
 }
 
-// hasRung tells whether there is nothing to wait for any more.
+// hasRung reports whether there is nothing to wait for any more.
 func (e *endpoint) hasRung(bell uintptr) bool {
 	if !e.isSet {
 		e.isSet, e.epoll = true, int(bell)

@@ -18,7 +18,7 @@ func awaiting(s *socket) <-chan error {
 	return done
 }
 
-// rings tells whether the bell of s rings now.
+// rings reports whether the bell of s rings now.
 func rings(t *testing.T, s *socket) bool {
 	t.Helper()
 	var n int

@@ -25,7 +25,7 @@ func (l *Listener) Serve(handler func(socket int) Handler) error {
 	return errors.Join(l.read(handler), l.closeSockets())
 }
 
-// begin tells whether there is something to serve; if so, Drain will wait for
+// begin reports whether there is something to serve; if so, Drain will wait for
 // the end of Serve.
 func (l *Listener) begin() (begun bool, err error) {
 	l.mu.Lock()
@@ -90,7 +90,7 @@ func (l *Listener) Close() error {
 	return l.closeSockets()
 }
 
-// stop keeps Serve from beginning, and tells whether it has begun.
+// stop keeps Serve from beginning, and reports whether it has begun.
 func (l *Listener) stop() (serving bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

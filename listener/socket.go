@@ -133,7 +133,7 @@ func (s *socket) close() error {
 // kernelDrops returns the kernel's count of the socket's dropped datagrams.
 func (s *socket) kernelDrops() (uint32, error) { return kernelDrops(s.raw) }
 
-// passing tells whether err says nothing about the next read: an interrupted
+// passing reports whether err says nothing about the next read: an interrupted
 // call, memory the kernel lacked for a moment, or word of a datagram that
 // somebody sent, by ICMP.
 func passing(err error) bool {

@@ -141,7 +141,7 @@ func receiveBufferLimit(t *testing.T) int {
 	return limit
 }
 
-// netAdmin tells whether the calling thread has CAP_NET_ADMIN, and gives it up
+// netAdmin reports whether the calling thread has CAP_NET_ADMIN, and gives it up
 // if asked to.
 func netAdmin(t *testing.T, giveUp bool) bool {
 	t.Helper()

@@ -26,7 +26,7 @@ func bury(p *Publisher, reason string, n int) {
 	}
 }
 
-// lettersAre tells whether the outcomes are these, and all others 0.
+// lettersAre reports whether the outcomes are these, and all others 0.
 func lettersAre(p *Publisher, want map[DeadLetterOutcome]uint64) bool {
 	got := p.Stats().DeadLetters
 	maps.DeleteFunc(got, func(_ DeadLetterOutcome, n uint64) bool { return n == 0 })

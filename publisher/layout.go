@@ -46,7 +46,7 @@ func (l *layout) stage(hash uint32) *stage {
 	return nil
 }
 
-// settled tells whether no stage holds anything any more.
+// settled reports whether no stage holds anything any more.
 func (l *layout) settled() bool {
 	for _, s := range l.stages {
 		if !s.ended.Load() {

@@ -382,7 +382,7 @@ func (p *partition) next(now time.Time, linger time.Duration) (b *pending, alone
 	return p.queue[0], p.failures > 0
 }
 
-// due tells whether the open batch should wait no longer.
+// due reports whether the open batch should wait no longer.
 func (p *partition) due(now time.Time, linger time.Duration) bool {
 	return p.open != nil &&
 		(p.flushing || !p.late.empty() || p.open.Size() >= p.enough() || now.Sub(p.open.opened) >= linger)

@@ -39,7 +39,7 @@ func (r *recordSet) WriteTo(w io.Writer) (int64, error) {
 	return int64(n + m), err
 }
 
-// revoke ends the client's access and tells whether it had the batch: if not,
+// revoke ends the client's access and reports whether it had the batch: if not,
 // nothing of it can have reached a broker.
 func (r *recordSet) revoke() bool {
 	r.mu.Lock()

@@ -33,7 +33,7 @@ var errRegistryNotAsked = errors.New("it has not been asked yet")
 // own producers choose it.
 func (t *topic) subject() string { return t.name + "-value" }
 
-// framed tells whether it is known what the topic's values begin with.
+// framed reports whether it is known what the topic's values begin with.
 func (t *topic) framed() bool {
 	s := t.schema.Load()
 	return s == nil || s.problem == nil
@@ -61,7 +61,7 @@ func (s *schemas) run(ctx context.Context) {
 	}
 }
 
-// ask asks once for each topic that has no id, and tells whether one is left
+// ask asks once for each topic that has no id, and reports whether one is left
 // without. What is wrong with the registry itself ends it.
 func (s *schemas) ask(ctx context.Context) (left bool) {
 	for _, t := range s.topics {
@@ -92,7 +92,7 @@ func (s *schemas) learn(t *topic, id uint32) {
 	s.core.cluster.Refresh()
 }
 
-// fail notes and tells why a topic has no id, and tells whether that holds for all
+// fail notes and tells why a topic has no id, and reports whether that holds for all
 // that have none.
 func (s *schemas) fail(t *topic, err error) (everywhere bool) {
 	args := []any{"url", s.registry.URL, "subject", t.subject(), "error", err}

@@ -80,7 +80,7 @@ type Stats struct {
 	ProduceSeconds Histogram
 	// TopicWarnings tells for each kind of topic warning whether it stands.
 	TopicWarnings map[string]bool
-	// Idempotent tells whether brokers recognise repeated batches.
+	// Idempotent reports whether brokers recognise repeated batches.
 	Idempotent bool
 	// ThrottleSeconds adds up the pauses that brokers asked for in their answers, each
 	// as far as it is kept.

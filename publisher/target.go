@@ -31,7 +31,7 @@ type sighted struct {
 // errNotAsked is why a topic is not known that nobody has asked about.
 var errNotAsked = errors.New("publisher: no broker has been asked yet")
 
-// known tells whether the topic was ever reached.
+// known reports whether the topic was ever reached.
 func (s *sighted) known() bool { return s.leaders != nil }
 
 // leader returns the broker that leads a partition.

@@ -159,7 +159,7 @@ func (a addresses) environ(others []string) []string {
 	return environ
 }
 
-// called tells whether somebody has connected.
+// called reports whether somebody has connected.
 func (a addresses) called() bool {
 	if err := a.tcp.SetDeadline(alreadyPast); err != nil {
 		return false

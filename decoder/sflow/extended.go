@@ -71,7 +71,7 @@ func (t target) gateway(b []byte) bool {
 	return true
 }
 
-// path reads the segments of an AS path, be they sets or sequences, and returns
+// path reads the segments of an AS path, sets and sequences alike, and returns
 // the first and last AS of it, as much of it as is kept, and what follows.
 func (t target) path(segments uint32, b []byte) (first, last uint32, path []uint32, rest []byte, ok bool) {
 	from := len(t.p.Numbers)

@@ -89,7 +89,7 @@ func (v *optionValues) update() (u update, ok bool) {
 	return u, u.Interval != 0 || u.boot != 0
 }
 
-// options decodes the records of a set of options, b, and returns whether it was whole.
+// options decodes the records of a set of options, b, and reports whether it was whole.
 func (r *Reader) options(p *Plan, b []byte) bool {
 	for len(b) >= p.minimum {
 		if r.Options == maxRecords {

@@ -109,7 +109,7 @@ func checkFiles(found *mistakes) {
 	}
 }
 
-// isThere tells whether a name is that of something on disk, whether or not this
+// isThere reports whether a name is that of something on disk, whether or not this
 // user may read it.
 func isThere(name string) bool {
 	_, err := os.Lstat(name)

@@ -25,7 +25,7 @@ type Variable struct {
 	field string
 }
 
-// namesSecret tells whether a value is the name of a file that holds a secret, or
+// namesSecret reports whether a value is the name of a file that holds a secret, or
 // may: a certificate's file often has the key as well.
 func (v *Variable) namesSecret() bool {
 	return strings.HasSuffix(v.Name, "_FILE") && !strings.HasSuffix(v.Name, "_CA_FILE") && v.Name != variable.ExportersFile

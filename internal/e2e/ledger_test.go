@@ -131,7 +131,7 @@ func (m metrics) ledger() *ledger {
 	}
 }
 
-// buffersGranted tells whether the receive buffers are as large as asked for.
+// buffersGranted reports whether the receive buffers are as large as asked for.
 func (m metrics) buffersGranted() bool {
 	buffers := m.counts("receive_buffer_bytes")
 	return buffers["granted"] >= buffers["asked"] && buffers["asked"] > 0

@@ -355,7 +355,7 @@ func TestMistakesShowNoSecret(t *testing.T) {
 	}
 }
 
-// says tells whether a line of the log has all of some texts.
+// says reports whether a line of the log has all of some texts.
 func (p *process) says(texts ...string) bool {
 	return slices.ContainsFunc(p.Log(), func(line string) bool {
 		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) })

@@ -21,7 +21,7 @@ type Filter struct {
 	Protocols Protocols
 }
 
-// matches tells whether f is wanted.
+// matches reports whether f is wanted.
 func (w *Filter) matches(f *flow) bool {
 	return w.Exporters.match(f.exporter) &&
 		w.Addresses.match(f.source, f.destination) &&

@@ -126,7 +126,7 @@ type pace struct {
 // groupsPerSecond is how many groups a second has, unless fewer flows pass.
 const groupsPerSecond = 4
 
-// allow tells whether a flow may pass now.
+// allow reports whether a flow may pass now.
 func (p *pace) allow(now time.Time) bool {
 	if p.perSecond == 0 {
 		return true

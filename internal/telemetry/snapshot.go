@@ -99,14 +99,14 @@ type Snapshot struct {
 	SchemasMissing int
 	// ThrottleSeconds adds up the pauses that brokers asked for.
 	ThrottleSeconds float64
-	// Idempotent tells whether brokers recognise repeated batches.
+	// Idempotent reports whether brokers recognise repeated batches.
 	Idempotent bool
 
 	// ReceiveBufferAsked and ReceiveBufferGranted are bytes over all sockets.
 	ReceiveBufferAsked, ReceiveBufferGranted int
 	// LogLinesDropped counts log lines that nobody took in time.
 	LogLinesDropped uint64
-	// Ready tells whether the readiness probe passes.
+	// Ready reports whether the readiness probe passes.
 	Ready bool
 	// Version is the version of the program.
 	Version string

@@ -108,7 +108,7 @@ type rateLimit struct {
 	paid time.Time // when all that has passed is paid for, at the rate
 }
 
-// allow tells whether one more may pass, and lets it.
+// allow reports whether one more may pass, and lets it.
 func (r *rateLimit) allow(now time.Time) bool {
 	const price = time.Second / rate
 	if r.paid.Sub(now) > (burst-1)*price {
@@ -230,7 +230,7 @@ func (q *Queue) attempt(ctx context.Context, letters []letter, partition int) er
 	return nil
 }
 
-// refusal tells whether the brokers will never take what they were sent.
+// refusal reports whether the brokers will never take what they were sent.
 func refusal(err error) bool {
 	var code kafka.Error
 	if !errors.As(err, &code) {

@@ -29,7 +29,7 @@ type product struct {
 	quiet time.Duration
 	// commandLine returns its command line and what it adds to the environment.
 	commandLine func(place) (args, environment []string)
-	// ready tells whether it can take flows, beyond having bound its port.
+	// ready reports whether it can take flows, beyond having bound its port.
 	ready func(context.Context, place) bool
 	// profiles is the directory that profiles of it go to; empty: none.
 	profiles string
