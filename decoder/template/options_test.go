@@ -8,9 +8,9 @@ import (
 	"github.com/flowpub/flowpub/decoder/template"
 )
 
-// optionsTemplate returns one of IPFIX, with the id 600.
-func optionsTemplate(scopes int, fields ...field) []byte {
-	b := be16(be16(be16(nil, 600), len(fields)), scopes)
+// optionsTemplate returns one of IPFIX, with the id 600 and one scope.
+func optionsTemplate(fields ...field) []byte {
+	b := be16(be16(be16(nil, 600), len(fields)), 1)
 	for _, f := range fields {
 		b = be16(be16(b, int(f.id)), int(f.length))
 	}
@@ -26,7 +26,7 @@ func TestOptionsOfVariableLength(t *testing.T) {
 		[]byte{0, 1, 3, 'l', 'a', 'n', 0, 10},
 		[]byte{0, 2, 0, 0, 20},
 		[]byte{0, 3}, long, []byte{0, 30})
-	d.decode(t, message(optionsTemplate(1, field{id: 14, length: 2}, field{id: 82, length: 65535}, field{id: 34, length: 2}), records), exporterPort(1, 1), 0)
+	d.decode(t, message(optionsTemplate(field{id: 14, length: 2}, field{id: 82, length: 65535}, field{id: 34, length: 2}), records), exporterPort(1, 1), 0)
 	if d.Options != 3 || d.Decoded != 1 || d.p.DataRecords != 3 || len(d.p.Records) != 0 {
 		t.Fatalf("%d options records, %d sets, %d data records, want 3, 1, 3", d.Options, d.Decoded, d.p.DataRecords)
 	}
@@ -54,7 +54,7 @@ func TestSamplingBeyondItsWidth(t *testing.T) {
 		{"within", []field{{id: 34, length: 8}}, []byte{0, 0, 0, 0, 0, 0, 3, 232}, 1000},
 	} {
 		d := newDecoder(template.Config{})
-		d.decode(t, message(optionsTemplate(1, append([]field{{id: 149, length: 1}}, c.elements...)...), set(600, append([]byte{0}, c.value...))), exporterPort(1, 1), 0)
+		d.decode(t, message(optionsTemplate(append([]field{{id: 149, length: 1}}, c.elements...)...), set(600, append([]byte{0}, c.value...))), exporterPort(1, 1), 0)
 		_, x := one(t, d, decoder.FormatIPFIX, []field{{id: 14, length: 1}}, []byte{1})
 		if got, _ := sampling(x); got != c.want {
 			t.Errorf("%s: interval %d, want %d", c.name, got, c.want)
@@ -65,7 +65,7 @@ func TestSamplingBeyondItsWidth(t *testing.T) {
 // Options that end in the middle of a record, or are too many, are dropped from there on.
 func TestOptionsDropped(t *testing.T) {
 	t.Parallel()
-	names := optionsTemplate(1, field{id: 10, length: 2}, field{id: 82, length: 65535})
+	names := optionsTemplate(field{id: 10, length: 2}, field{id: 82, length: 65535})
 	for _, c := range []struct {
 		name    string
 		packet  []byte
@@ -74,7 +74,7 @@ func TestOptionsDropped(t *testing.T) {
 	}{
 		{"a value that goes on behind", message(names, set(600, []byte{0, 1, 1, 'a', 0, 2, 5, 'b'})), 1, template.DropMalformed},
 		{"a length that goes on behind", message(names, set(600, []byte{0, 1, 1, 'a', 0, 2, 255, 0})), 1, template.DropMalformed},
-		{"too many", message(optionsTemplate(1, field{id: 10, length: 2}), set(600, make([]byte, 2*4097))), 4096, template.DropLimit},
+		{"too many", message(optionsTemplate(field{id: 10, length: 2}), set(600, make([]byte, 2*4097))), 4096, template.DropLimit},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
