@@ -12,7 +12,7 @@ import (
 
 const (
 	// roomPatience is how long a staged packet waits for memory while nothing
-	// at all is given back, and at most if its partition fails.
+	// at all is given back, and all those for partitions that fail together.
 	roomPatience = time.Second
 	// answerPatience is how long a partition may not answer, or a stage not empty
 	// itself, before it counts as failing.
@@ -98,7 +98,7 @@ func (t *topic) drain(s *stage, after <-chan struct{}) {
 	if after != nil && !t.awaitSettled(s, after) {
 		return
 	}
-	d := drain{topic: t, stage: s, hopeless: make(map[*partition]bool)}
+	d := drain{topic: t, stage: s}
 	for t.core.ctx.Err() == nil {
 		c, ok := s.oldest()
 		if !ok {
@@ -132,9 +132,9 @@ type drain struct {
 	topic *topic
 	stage *stage
 	raw   []byte
-	// hopeless are partitions that fail and for which no room was found: no other
-	// is to wait for them again.
-	hopeless map[*partition]bool
+	// waited is how long room for partitions that fail was waited for: all together
+	// hold up the others for roomPatience, and no longer.
+	waited time.Duration
 }
 
 // empty moves the packets of c. Its memory is given back before, to make room
@@ -157,26 +157,28 @@ func (d *drain) empty(c chunk) {
 }
 
 // move takes a packet to its partition. When there is no room for it, it waits for
-// memory as long as any is given back, but not for long if its partition fails;
-// then it drops the packet.
+// memory as long as any is given back, but for all partitions that fail no longer
+// than roomPatience; then it drops the packet.
 func (d *drain) move(packet staged) {
 	t := d.topic
 	part := t.layout.Load().partition(packet.hash)
-	began := time.Now()
 	for {
 		moved, failing := t.tryMove(d.stage, part, packet)
 		if moved {
-			delete(d.hopeless, part)
 			return
 		}
-		if failing && (d.hopeless[part] || time.Since(began) >= roomPatience) {
+		if failing && d.waited >= roomPatience {
 			break
 		}
-		if !t.core.budget.AwaitRoom(t.core.ctx, roomPatience) {
+		began := time.Now()
+		room := t.core.budget.AwaitRoom(t.core.ctx, roomPatience)
+		if failing {
+			d.waited += time.Since(began)
+		}
+		if !room {
 			break
 		}
 	}
-	d.hopeless[part] = true
 	if t.core.ctx.Err() == nil { // else the stage discards all it has not moved
 		d.stage.drop(packet.Records)
 	}
