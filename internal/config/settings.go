@@ -28,7 +28,7 @@ type settings struct {
 	ExportersAllow prefixes  `env:"EXPORTERS_ALLOW" default:"empty: all" unit:"CIDR, comma-separated" help:"exporters to listen to; datagrams of others are counted and dropped"`
 	ExportersFile  string    `env:"EXPORTERS_FILE" default:"none" unit:"file" help:"names and sampling intervals of exporters, by network"`
 	Formats        formats   `env:"FORMATS" default:"empty: all" unit:"netflow_v5, netflow_v9, ipfix or sflow, comma-separated" help:"export formats to take; datagrams of others are counted and dropped"`
-	Elements       string    `env:"ELEMENTS" default:"none" unit:"numbers, comma-separated" help:"information elements of NetFlow v9 and IPFIX to copy as they are, as in 82,25461/56701"`
+	Elements       string    `env:"ELEMENTS" default:"none" unit:"numbers, comma-separated" help:"information elements of NetFlow v9 and IPFIX to copy as they are, as in 82,25461/56701; all-unknown: all that fill no field"`
 
 	HTTPListen address `env:"HTTP_LISTEN" envDefault:":8080" unit:"TCP host:port" help:"metrics and probes; empty means no HTTP at all"`
 	HTTPPProf  toggle  `env:"HTTP_PPROF" envDefault:"false" unit:"true or false" help:"add the Go profiler under /debug/pprof/"`
