@@ -55,6 +55,13 @@ func (b *broker) end(alone bool) {
 	}
 }
 
+// idle reports whether no request is under way.
+func (b *broker) idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.requests == 0
+}
+
 // throttle leaves the broker alone until a time.
 func (b *broker) throttle(until time.Time) {
 	b.mu.Lock()

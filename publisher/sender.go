@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,8 @@ const (
 	// longestPause is the longest the sender sleeps, and so the pulse that
 	// tells it is alive.
 	longestPause = time.Second
+	// maxBrokers are remembered beside those with a request under way.
+	maxBrokers = 1024
 )
 
 // sender decides which partitions go into which request, and when. One
@@ -230,16 +233,26 @@ func (s *sender) wait(p *partition) {
 // open returns a new request to a broker, for one partition alone or for many,
 // or nil when that has enough of them or wants to be left alone.
 func (s *sender) open(leader int32, now time.Time, alone bool) *request {
-	b := s.brokers[leader]
-	if b == nil {
-		b = &broker{inOrder: s.core.cfg.Acks == AcksNone}
-		s.brokers[leader] = b
-	}
+	b := s.broker(leader)
 	b.throttle(s.core.cluster.PausedUntil(leader))
 	if !s.core.cluster.Sendable() || !b.begin(now, alone) {
 		return nil
 	}
 	return &request{core: s.core, broker: b, alone: alone}
+}
+
+// broker returns what is known of a broker. Before there are too many, those without a request
+// are forgotten: ids are what the cluster says, and it may name others each time.
+func (s *sender) broker(id int32) *broker {
+	b := s.brokers[id]
+	if b == nil {
+		if len(s.brokers) >= maxBrokers {
+			maps.DeleteFunc(s.brokers, func(_ int32, other *broker) bool { return other.idle() })
+		}
+		b = &broker{inOrder: s.core.cfg.Acks == AcksNone}
+		s.brokers[id] = b
+	}
+	return b
 }
 
 // start sends r, unless nothing came into it.

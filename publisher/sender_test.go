@@ -33,6 +33,26 @@ func TestBrokerPlaces(t *testing.T) {
 	}
 }
 
+// A cluster that names other brokers each time does not fill the memory, and those with
+// requests under way are the same as before.
+func TestBrokersAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := newSender(&core{})
+	busy := s.broker(-1)
+	if !busy.begin(time.Now(), false) {
+		t.Fatal("no place for a request")
+	}
+	for id := range int32(3 * maxBrokers) {
+		s.broker(id)
+	}
+	if n := len(s.brokers); n > maxBrokers {
+		t.Errorf("%d brokers are remembered, want at most %d", n, maxBrokers)
+	}
+	if s.broker(-1) != busy {
+		t.Error("one with a request under way is forgotten")
+	}
+}
+
 // Ready partitions of one leader share requests.
 func TestPartitionsShareRequests(t *testing.T) {
 	t.Parallel()
