@@ -125,7 +125,7 @@ func (r *rateLimit) allow(now time.Time) bool {
 func (q *Queue) Learn(partitions int, err error, cure string) {
 	if err != nil {
 		q.cfg.Notices.Warn("dead_letter_topic", "no metadata of the topic for dead letters, trying again",
-			"topic", q.cfg.Topic, "error", err, "cure", cure)
+			"topic", q.cfg.Topic, "error", failure.Sentence(err), "cure", cure)
 		return
 	}
 	q.partitions.Store(int32(partitions))
