@@ -17,7 +17,7 @@ import (
 var trafficKinds = map[string]func(*decoder.ExportPacket){
 	"IPv4":     func(*decoder.ExportPacket) {},
 	"IPv6":     asIPv6,
-	"extended": extend,
+	"extended": func(p *decoder.ExportPacket) { extendIn(p, make([]decoder.Extension, len(p.Records))) },
 	"annotated": func(p *decoder.ExportPacket) {
 		p.Annotation = &decoder.Annotation{Name: strings.Repeat("n", int(p.FlowSequence)%(decoder.MaxExporterName+1)), SamplingOverride: 1000}
 	},
@@ -27,7 +27,7 @@ var trafficKinds = map[string]func(*decoder.ExportPacket){
 		p.Annotation = &decoder.Annotation{Name: strings.Repeat("n", decoder.MaxExporterName), SamplingOverride: 1 << 31}
 	},
 	"no times": func(p *decoder.ExportPacket) {
-		extend(p)
+		extendIn(p, make([]decoder.Extension, len(p.Records)))
 		for i := range p.Records {
 			r := &p.Records[i]
 			r.StartTime, r.EndTime, r.FirstUptime, r.LastUptime = 0, 0, 0, 0
