@@ -159,7 +159,7 @@ func TestRevokedPasswordIsNotTriedByAll(t *testing.T) {
 	revoked.Store(true)
 	n += publish(t, p, 64, 128, 30)
 	eventually(t, 10*time.Second, "the password is refused", func() bool { return refused.Load() > 0 })
-	const watched = 12 * time.Second
+	const watched = 6 * time.Second
 	<-time.After(watched)
 	if got, most := refused.Load(), int32(maxRequestsPerBroker+1+watched/failure.SlowPause); got > most {
 		t.Errorf("%d logins in %v, want at most %d", got, watched, most)

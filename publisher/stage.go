@@ -12,8 +12,11 @@ import (
 
 const (
 	// roomPatience is how long a staged packet waits for memory while nothing
-	// at all is given back, and all those for partitions that fail together.
+	// at all is given back.
 	roomPatience = time.Second
+	// failingPatience is how long all packets of a stage together wait that are for
+	// partitions that fail: they hold up those for others.
+	failingPatience = 10 * time.Second
 	// answerPatience is how long a partition may not answer, or a stage not empty
 	// itself, before it counts as failing.
 	answerPatience = 3 * time.Second
@@ -132,8 +135,7 @@ type drain struct {
 	topic *topic
 	stage *stage
 	raw   []byte
-	// waited is how long room for partitions that fail was waited for: all together
-	// hold up the others for roomPatience, and no longer.
+	// waited is how long room for partitions that fail was waited for.
 	waited time.Duration
 }
 
@@ -158,7 +160,7 @@ func (d *drain) empty(c chunk) {
 
 // move takes a packet to its partition. When there is no room for it, it waits for
 // memory as long as any is given back, but for all partitions that fail no longer
-// than roomPatience; then it drops the packet.
+// than failingPatience; then it drops the packet.
 func (d *drain) move(packet staged) {
 	t := d.topic
 	part := t.layout.Load().partition(packet.hash)
@@ -167,7 +169,7 @@ func (d *drain) move(packet staged) {
 		if moved {
 			return
 		}
-		if failing && d.waited >= roomPatience {
+		if failing && d.waited >= failingPatience {
 			break
 		}
 		began := time.Now()
