@@ -230,12 +230,16 @@ func (p *partition) refillLater() {
 
 // fails reports whether the partition fails to deliver: its last attempt was in
 // vain, or what it has queued waits for long without any.
-func (p *partition) fails() bool {
-	return p.failures > 0 || (len(p.queue) > 0 && time.Since(p.since) > answerPatience)
+func (p *partition) fails() bool { return p.failures > 0 || p.stalled() }
+
+// stalled reports whether what the partition has queued waits for long without a
+// delivery.
+func (p *partition) stalled() bool {
+	return len(p.queue) > 0 && time.Since(p.since) > answerPatience
 }
 
 // mark tells the budget whether the partition fails to deliver.
-func (p *partition) mark() { p.core.budget.Mark(&p.account, p.fails()) }
+func (p *partition) mark() { p.core.budget.Mark(&p.account, p.fails(), p.stalled()) }
 
 // take asks the budget for a buffer of n bytes.
 func (p *partition) take(n int, c memory.Claim) []byte {

@@ -47,7 +47,7 @@ func (p *partition) delivered(b *pending) {
 		p.sequence = nextSequence(p.sequence, b.Records())
 	}
 	p.delivers, p.failures, p.after, p.since = true, 0, time.Time{}, time.Now()
-	p.core.budget.Mark(&p.account, false)
+	p.mark()
 	if b.unanswered && time.Since(b.opened) >= producerMemory {
 		p.doubt(b) // brokers that have forgotten the producer say nothing, and store it again
 	}
@@ -162,7 +162,7 @@ func (p *partition) postpone(b *pending, slow bool) {
 	wait = wait/2 + p.core.jitter(wait/2+1)
 	p.failures++
 	p.delivers = false
-	p.core.budget.Mark(&p.account, true)
+	p.mark()
 	p.after = time.Now().Add(wait)
 	if !b.Sealed() {
 		p.sealLater(b)

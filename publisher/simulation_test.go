@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -264,6 +265,11 @@ func (s *simulation) number(from netip.AddrPort) int {
 	return PartitionerMurmur2.partition(PartitionerMurmur2.hash([]byte(from.Addr().String())), len(s.states))
 }
 
+// of returns an exporter whose partition has a number.
+func (s *simulation) of(number int) netip.AddrPort {
+	return s.exporters[slices.IndexFunc(s.exporters, func(from netip.AddrPort) bool { return s.number(from) == number })]
+}
+
 // lives reports whether a packet is of usual size, and its partition is known and
 // does not fail.
 func (s *simulation) lives(from netip.AddrPort, packet *decoder.ExportPacket) bool {
@@ -395,12 +401,13 @@ func TestSilentPartitionFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(t, 0)
 		defer s.end()
-		s.topic.adopt(3)
+		s.states = s.states[:3]
+		s.topic.adopt(len(s.states))
 		synctest.Wait() // the stage has ended
 		parts := s.topic.layout.Load().partitions
-		for _, from := range s.exporters[:32] { // not enough for a full batch
-			if !s.offer(from, s.packets[0]) {
-				t.Fatalf("a packet of %v is dropped", from)
+		for number := range parts {
+			if !s.offer(s.of(number), s.packets[0]) {
+				t.Fatalf("a packet for partition %d is dropped", number)
 			}
 		}
 		synctest.Wait()
@@ -425,6 +432,42 @@ func TestSilentPartitionFails(t *testing.T) {
 		settleAs(parts[0], silent, failure.Outcome{Verdict: failure.Delivered})
 		if parts[0].fails() {
 			t.Error("a partition fails that has just delivered")
+		}
+	})
+}
+
+// A partition whose attempt has just failed, as when its leader moves, is still given
+// what it needs, though others that fail have used up all they may.
+func TestFirstFailureCostsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(t, 1)
+		defer s.end()
+		s.topic.adopt(len(s.states))
+		synctest.Wait() // the stage has ended
+		parts := s.topic.layout.Load().partitions
+		for number := range 2 {
+			if !s.offer(s.of(number), s.packets[0]) {
+				t.Fatal("a packet is dropped by an empty buffer")
+			}
+			synctest.Wait()
+			b, _ := parts[number].next(time.Now().Add(time.Second), 0)
+			settleAs(parts[number], b, failure.Answer(kafka.NotEnoughReplicas, ""))
+			synctest.Wait()
+			for number == 0 && s.offer(s.of(0), s.packets[0]) { //nolint:revive // until it has all it may
+			}
+		}
+		part := s.p.budget.Limit() / int64(3*len(parts)) // less than half of an equal one
+		for taken := int64(0); taken < part; taken += simulatedPacket {
+			if !s.offer(s.of(1), s.packets[1]) {
+				t.Fatalf("a packet of a partition that has failed once is dropped after %d bytes; %d bytes of %d are used", taken, s.p.budget.Bytes(), s.p.budget.Limit())
+			}
+		}
+		time.Sleep(answerPatience + time.Millisecond) //nolint:forbidigo // the time is simulated
+		for n := 0; s.offer(s.of(1), s.packets[1]); n++ {
+			if n > 64 {
+				t.Fatal("a partition that has failed for long is given more")
+			}
 		}
 	})
 }

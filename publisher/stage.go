@@ -55,7 +55,7 @@ func (s *stage) append(hash uint32, e *batch.Encoder) (done bool, err error) {
 func (s *stage) mark(failing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waits.budget.Mark(s.waits.account, failing)
+	s.waits.budget.Mark(s.waits.account, failing, failing)
 }
 
 // oldest takes the first chunk out of the stage. Its memory stays charged until

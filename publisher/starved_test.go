@@ -244,7 +244,7 @@ func TestBufferFillsBeforeDrops(t *testing.T) {
 				}
 				want := int64(buffer) / 2
 				if dead == 16 {
-					want = int64(buffer) / 20 * 17
+					want = int64(buffer) / 4 * 3 // some are not known to fail yet
 				}
 				if most < want {
 					t.Errorf("flows are dropped when %d bytes of %d are used, want %d", most, buffer, want)

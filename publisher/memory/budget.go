@@ -94,10 +94,11 @@ type Budget struct {
 }
 
 // Account is what one partition or stage holds of the budget. Its owner's lock
-// guards failing as well as the budget's: both are held to change it.
+// guards dead and failing as well as the budget's: both are held to change them.
 type Account struct {
-	held    int64
-	failing bool
+	held int64
+	// dead: its owner fails to deliver. failing: and is held back for that.
+	dead, failing bool
 	// counted: it is one of the budget's partitions.
 	counted bool
 	// unknown: it is the stage of a topic whose partitions are not known.
@@ -108,7 +109,9 @@ type Account struct {
 
 // NewStage returns the account of a stage. It fails while nothing can leave it: as
 // long as the topic's partitions are not known.
-func NewStage(unknown bool) *Account { return &Account{failing: unknown, unknown: unknown} }
+func NewStage(unknown bool) *Account {
+	return &Account{dead: unknown, failing: unknown, unknown: unknown}
+}
 
 // Failing reports whether the account fails. The caller holds its owner's lock.
 func (a *Account) Failing() bool { return a.failing }
@@ -159,7 +162,7 @@ func (b *Budget) SetAccounts(partitions, stages []*Account, unknown int) {
 	b.dead = 0
 	for _, a := range partitions {
 		a.counted = true
-		if a.failing {
+		if a.dead {
 			b.dead++
 		}
 	}
@@ -212,24 +215,33 @@ func (b *Budget) reserve() int64 {
 	return max(b.kept, b.whole()/8*3, min(needed/2*3, b.whole()/4*3, mostReserve))
 }
 
-// Mark notes whether a fails to deliver. The caller holds the lock of a's owner.
-func (b *Budget) Mark(a *Account, failing bool) {
-	if a.failing == failing {
+// Mark notes whether a fails to deliver, and for how long: one that has just begun
+// to, as when a leader moves, and holds no more than half of an equal part, is not held
+// back yet. The caller holds the lock of a's owner.
+func (b *Budget) Mark(a *Account, failing, long bool) {
+	if !failing && !a.dead {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a.failing = failing
-	sign := int64(-1)
-	if failing {
-		sign = 1
-	}
-	b.failing += sign * a.held
-	b.needed -= sign * a.most()
-	if a.counted {
-		b.dead += int(sign)
+	if a.counted && a.dead != failing {
+		b.dead += sign(failing)
 		b.review()
 	}
+	a.dead = failing
+	if back := failing && (long || a.held > b.whole()/2/int64(max(1, b.n))); back != a.failing {
+		a.failing = back
+		b.failing += int64(sign(back)) * a.held
+		b.needed -= int64(sign(back)) * a.most()
+	}
+}
+
+// sign is 1 or -1.
+func sign(plus bool) int {
+	if plus {
+		return 1
+	}
+	return -1
 }
 
 // allows reports whether the rules let a have size bytes more.

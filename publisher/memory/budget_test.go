@@ -57,12 +57,12 @@ func TestBudgetIsUsed(t *testing.T) {
 	for _, limit := range []int64{4 << 20, 8 << 20, 16 << 20, 32 << 20, 256 << 20} {
 		for _, failing := range []bool{true, false} {
 			b, accounts := testBudget(limit, 16)
-			b.Mark(accounts[0], failing)
+			b.Mark(accounts[0], failing, true)
 			fill(b, accounts[0])
 			if b.Bytes() < limit/2 {
 				t.Errorf("limit %d, failing %v: only %d bytes are used before any is refused", limit, failing, b.Bytes())
 			}
-			b.Mark(accounts[1], true)
+			b.Mark(accounts[1], true, true)
 			// The copies have 1/16, or two batches of 64 KiB. A partition that fails has
 			// 8/9 of 5/8, the others all but a thirty-second, or 256 KiB.
 			copies := max(limit/16, 128<<10)
@@ -101,7 +101,7 @@ func TestBudgetReserve(t *testing.T) {
 	}
 	var failing int64
 	for _, a := range accounts[:8] {
-		b.Mark(a, true)
+		b.Mark(a, true, true)
 	}
 	for _, a := range accounts[:8] {
 		fill(b, a)
@@ -123,7 +123,7 @@ func TestBudgetWhenAllFail(t *testing.T) {
 	b, accounts := testBudget(limit, 256)
 	for _, a := range accounts {
 		b.Take(a, 16<<10, Fresh)
-		b.Mark(a, true)
+		b.Mark(a, true, true)
 	}
 	for _, a := range accounts {
 		fill(b, a)
@@ -169,7 +169,7 @@ func TestBudgetAddsUp(t *testing.T) {
 		case random.IntN(1000) == 0:
 			b.SetAccounts(accounts[:1+random.IntN(len(accounts))], nil, random.IntN(3))
 		case random.IntN(100) == 0:
-			b.Mark(a, !a.failing)
+			b.Mark(a, !a.dead, random.IntN(2) == 0)
 		case last < 0 || random.IntN(3) == 0:
 			if buf := b.Take(a, random.IntN(512<<10), Claim(random.IntN(3))); buf != nil {
 				held[i] = append(held[i], buf)
