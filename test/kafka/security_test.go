@@ -169,7 +169,7 @@ func (s *secured) wrongPassword(t *testing.T) {
 			cfg.TLS = &auth.TLS{CAFile: s.caFile}
 			cfg.SASL = &auth.SASL{Mechanism: auth.Plain, Username: user, PasswordFile: file}
 		},
-		told: "[58] SASL Authentication Failed: SASL Authentication failed: Authentication failed: Invalid username or password",
+		told: "[58] SASL Authentication Failed: SASL Authentication failed",
 		cure: "correct the SASL mechanism, user name, password or token",
 		mend: func() { replaceFile(t, file, []byte(password)) },
 	})
