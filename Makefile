@@ -90,7 +90,7 @@ check: ## Build, vet and run the short tests, in half a minute: for every edit
 .PHONY: test
 test: ## Test everything that needs no other service
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector' >&2)
-	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
+	go test -timeout 20m $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
 	go test $(RACE) $(TESTFLAGS) -tags portable ./listener
 	go test $(TESTFLAGS) -count 1 -timeout 15m $(LOADED)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -35,7 +36,7 @@ import (
 // are simulated. A seed decides everything but the order in which goroutines run.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(simulations) {
+	for seed := range *simulations {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { newSimulation(t, seed).run() })
@@ -43,8 +44,10 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
+// Each takes seconds with the race detector; `-args -simulations 200` runs more.
+var simulations = flag.Uint64("simulations", 16, "how many simulations TestSimulation runs")
+
 const (
-	simulations   = 40
 	simulatedStep = 10 * time.Millisecond
 	simulatedTime = 20 * time.Second
 	// simulatedPacket is about what a packet takes of the budget, large ones included.
