@@ -1,6 +1,10 @@
 package collector
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
+)
 
 // protocol is what a datagram looks like that is of no format taken here.
 type protocol uint8
@@ -30,11 +34,11 @@ func (p protocol) cure() string {
 	case protocolNetFlowV1, protocolNetFlowV7, protocolNetFlowV8:
 		return "set the exporter to NetFlow version 9, IPFIX or NetFlow version 5"
 	case protocolNetFlowV5, protocolNetFlowV9, protocolIPFIX, protocolSFlow:
-		return "add " + p.String() + " to FLOWPUB_FORMATS, which leaves it out"
+		return "add " + p.String() + " to " + variable.Formats + ", which leaves it out"
 	case protocolSFlowOld:
 		return "set the agent to sFlow version 5"
 	default:
-		return "find out what sends to this port; name the exporters in FLOWPUB_EXPORTERS_ALLOW to refuse the rest"
+		return "find out what sends to this port; name the exporters in " + variable.ExportersAllow + " to refuse the rest"
 	}
 }
 

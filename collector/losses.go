@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -25,10 +26,10 @@ func lossKinds() []lossKind {
 			begins: "the kernel drops datagrams: a receive buffer is full",
 			lasts:  "the kernel still drops datagrams: a receive buffer is full",
 			ended:  "the kernel drops no more datagrams",
-			cure:   "give flowpub more CPU, or raise net.core.rmem_max and FLOWPUB_RECEIVE_BUFFER",
+			cure:   "give flowpub more CPU, or raise net.core.rmem_max and " + variable.ReceiveBuffer,
 			count:  func(s *sample) uint64 { return s.kernelDropped },
 		},
-		flowLoss(publisher.DropBufferFull, "the buffer is full: see why Kafka takes less than arrives, or raise FLOWPUB_KAFKA_BUFFER_BYTES"),
+		flowLoss(publisher.DropBufferFull, "the buffer is full: see why Kafka takes less than arrives, or raise "+variable.BufferBytes),
 		flowLoss(publisher.DropTooLarge, "raise max.message.bytes of the topic: it refuses single records"),
 		flowLoss(publisher.DropRefused, "the brokers call these records invalid: compare their log with the topic's settings"),
 		flowLoss(publisher.DropUnconfirmed,

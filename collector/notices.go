@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder/sflow"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/inventory"
 )
 
@@ -86,10 +87,12 @@ func (n *notices) standingOf(a netip.Addr) standing {
 	return newcomer
 }
 
+const messageNotAllowed = "datagrams refused: their source is not in " + variable.ExportersAllow
+
 // notAllowed tells of a sender that the allow list refuses.
 func (n *notices) notAllowed(from netip.AddrPort, now time.Duration) {
 	if n.claim(notice{from.Addr(), matterNotAllowed}, n.standingOf(from.Addr()), now) {
-		n.of(from.Addr()).Warn("datagrams refused: their source is not in FLOWPUB_EXPORTERS_ALLOW",
+		n.of(from.Addr()).Warn(messageNotAllowed,
 			"port", from.Port(),
 			"cure", "add the exporter's network if it may send")
 	}

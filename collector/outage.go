@@ -3,6 +3,8 @@ package collector
 import (
 	"log/slog"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
 )
 
 const (
@@ -106,7 +108,7 @@ func (f *filling) see(s *sample, log *slog.Logger) (full string) {
 	case begun, goesOn:
 		if grows {
 			log.Warn("the buffer is filling: Kafka takes less than arrives", "full_in", full, "buffer_bytes", s.bytes, "limit", s.limit,
-				"flows_waiting", s.buffered, "cure", "see why Kafka is slow or away, or raise FLOWPUB_KAFKA_BUFFER_BYTES; when it is full, flows are dropped")
+				"flows_waiting", s.buffered, "cure", "see why Kafka is slow or away, or raise "+variable.BufferBytes+"; when it is full, flows are dropped")
 		}
 	}
 	return full

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
 )
 
 // queueCapacity is how many messages may wait to be printed.
@@ -111,7 +113,7 @@ func (s Summary) cure() string {
 	if s.OtherForm != "" {
 		return "give -value " + s.OtherForm
 	}
-	return "give what FLOWPUB_KAFKA_VALUE says as -value, and the topic of flow records as -topic"
+	return "give what " + variable.Value + " says as -value, and the topic of flow records as -topic"
 }
 
 // Complaint says what was undecodable beside flows; empty if nothing was.
