@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/inventory"
@@ -62,7 +63,7 @@ type Config struct {
 	ExportersAllow []netip.Prefix
 	// Formats are the export formats that are taken; datagrams of others are counted
 	// and dropped. Empty: all.
-	Formats []Format
+	Formats []decoder.Format
 	// Elements says which information elements of NetFlow v9 and IPFIX are copied
 	// into flow records as they are, as template.ParseSelection reads it. Empty: none.
 	Elements string

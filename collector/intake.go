@@ -93,9 +93,9 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 	in.batch.decode(format, in.packet.AllAnomalies())
 	in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
 	switch {
-	case format.usesTemplates():
+	case format.HasTemplates():
 		in.readSets(d.From, at, now)
-	case format == SFlow:
+	case format == decoder.FormatSFlowV5:
 		in.countSamples(d.From, now)
 	}
 	// What it refuses, the publisher has counted by its reason.

@@ -67,7 +67,7 @@ func TestEachMalformedPayloadIsBookedOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := newTestCollector(t, 1, 1, func(cfg *Config) { cfg.Formats = []Format{NetFlowV5} })
+			c := newTestCollector(t, 1, 1, func(cfg *Config) { cfg.Formats = []decoder.Format{decoder.FormatNetFlowV5} })
 			c.intakes[0][0].handle(from("192.0.2.1:9999", payload), time.Now())
 
 			got := datagramsOf(c.Snapshot())

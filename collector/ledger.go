@@ -34,7 +34,7 @@ const maxAnomalyKinds = 32
 // publisher from the moment it is handed a packet.
 type datagramCounts struct {
 	received  uint64
-	decoded   [numFormats]uint64
+	decoded   [numFormats]uint64 // by slotOf the format
 	rejected  [rejectReasons]uint64
 	foreign   [protocols]uint64       // of those rejected for their version
 	samples   sampleCounts            // of sFlow, in those decoded
@@ -48,9 +48,9 @@ func (c *datagramCounts) reject(r rejectReason) {
 }
 
 // decode books a decoded packet with the anomalies of all its records.
-func (c *datagramCounts) decode(f Format, a decoder.Anomalies) {
+func (c *datagramCounts) decode(f decoder.Format, a decoder.Anomalies) {
 	c.received++
-	c.decoded[f]++
+	c.decoded[slotOf(f)]++
 	c.note(a)
 }
 
@@ -80,8 +80,8 @@ func addAll(sums, counts []uint64) {
 // decodedByFormat returns the counts by metric label, every label present.
 func (c *datagramCounts) decodedByFormat() map[string]uint64 {
 	all := make(map[string]uint64, numFormats)
-	for f, n := range c.decoded {
-		all[Format(f).String()] = n
+	for _, f := range decoder.Formats() {
+		all[f.String()] = c.decoded[slotOf(f)]
 	}
 	return all
 }

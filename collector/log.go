@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -51,9 +52,9 @@ func (c *Collector) logStart() {
 }
 
 // formatNames names the formats that are taken: all if none are given.
-func formatNames(taken []Format) []string {
+func formatNames(taken []decoder.Format) []string {
 	if len(taken) == 0 {
-		taken = Formats()
+		taken = decoder.Formats()
 	}
 	names := make([]string, len(taken))
 	for i, f := range taken {

@@ -44,7 +44,7 @@ func (c Config) memoryNeed() int64 {
 
 // allowance is the part of memoryNeed that is not for a variable to say.
 func (c Config) allowance() int64 {
-	if setOf(c.Formats).useTemplates() {
+	if setOf(c.Formats).haveTemplates() {
 		return memoryAllowance + templateAllowance
 	}
 	return memoryAllowance

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/flowpub/flowpub/decoder"
 )
 
 func TestMemoryLimit(t *testing.T) {
@@ -126,13 +128,13 @@ func TestMemoryIsComparedWithTheLimit(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
-		formats []Format
+		formats []decoder.Format
 		need    int64
 		parts   []string
 	}{
 		{"all formats", nil, 576 << 20, []string{"192MiB", "= 576MiB", "raise the limit to 576MiB"}},
-		{"one with templates", []Format{IPFIX}, 576 << 20, []string{"192MiB", "= 576MiB", "raise the limit to 576MiB"}},
-		{"without templates", []Format{NetFlowV5, SFlow}, 512 << 20, []string{"128MiB", "= 512MiB", "raise the limit to 512MiB"}},
+		{"one with templates", []decoder.Format{decoder.FormatIPFIX}, 576 << 20, []string{"192MiB", "= 576MiB", "raise the limit to 576MiB"}},
+		{"without templates", []decoder.Format{decoder.FormatNetFlowV5, decoder.FormatSFlowV5}, 512 << 20, []string{"128MiB", "= 512MiB", "raise the limit to 512MiB"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -162,7 +162,7 @@ func (n *notices) noTemplate(s *lostSet, t *template.Table, now time.Duration) {
 		usual = "every " + interval.Round(time.Second).String()
 	}
 	n.of(exporter).Warn("data sets dropped: their template has not come, so nobody can say what is in them",
-		"port", s.from.Port(), "format", formatIn(s.header).String(),
+		"port", s.from.Port(), "format", s.header.Format.String(),
 		"observation_domain_id", s.header.ObservationDomain, "template_id", s.template, "templates_sent", usual,
 		"cure", "have the exporter repeat its templates every minute: "+
 			"'template data timeout 60' in a flow exporter of Cisco, 'template-refresh-rate seconds 60' on Junos, "+

@@ -94,26 +94,26 @@ func checkSets(t *testing.T, c *testCollector, want map[string]uint64) {
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	datagrams := map[Format][]byte{
-		NetFlowV5: v5(0, 1, now),
-		NetFlowV9: v9(0, 0, now, set(v9Templates, wide(256)...), set(256, octets(1)...)),
-		IPFIX:     ipfixMessage(0, 0, now, set(ipfixTemplates, wide(256)...), set(256, octets(1)...)),
-		SFlow:     sflowDatagram(0, 1),
+	datagrams := map[decoder.Format][]byte{
+		decoder.FormatNetFlowV5: v5(0, 1, now),
+		decoder.FormatNetFlowV9: v9(0, 0, now, set(v9Templates, wide(256)...), set(256, octets(1)...)),
+		decoder.FormatIPFIX:     ipfixMessage(0, 0, now, set(ipfixTemplates, wide(256)...), set(256, octets(1)...)),
+		decoder.FormatSFlowV5:   sflowDatagram(0, 1),
 	}
 	for _, test := range []struct {
 		name  string
-		taken []Format
+		taken []decoder.Format
 	}{
 		{"all", nil},
-		{"version 5", []Format{NetFlowV5}},
-		{"version 9", []Format{NetFlowV9}},
-		{"sFlow", []Format{SFlow}},
-		{"IPFIX and version 5", []Format{IPFIX, NetFlowV5}},
+		{"version 5", []decoder.Format{decoder.FormatNetFlowV5}},
+		{"version 9", []decoder.Format{decoder.FormatNetFlowV9}},
+		{"sFlow", []decoder.Format{decoder.FormatSFlowV5}},
+		{"IPFIX and version 5", []decoder.Format{decoder.FormatIPFIX, decoder.FormatNetFlowV5}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			c := newTestCollector(t, 1, 1, func(cfg *Config) { cfg.Formats = test.taken })
-			for _, f := range Formats() {
+			for _, f := range decoder.Formats() {
 				c.intakes[0][0].handle(from("192.0.2.1:1", datagrams[f]), time.Now())
 				s, taken := c.Snapshot(), test.taken == nil || slices.Contains(test.taken, f)
 				if got := s.DatagramsDecoded[f.String()]; got != uint64(one(taken)) {
@@ -133,16 +133,24 @@ func TestFormats(t *testing.T) {
 // A format has one name, in metrics and in the configuration.
 func TestFormatNames(t *testing.T) {
 	t.Parallel()
-	for f, name := range map[Format]string{NetFlowV5: "netflow_v5", NetFlowV9: "netflow_v9", IPFIX: "ipfix", SFlow: "sflow"} {
-		if got, err := ParseFormat(name); got != f || err != nil || f.String() != name {
+	for f, name := range map[decoder.Format]string{
+		decoder.FormatNetFlowV5: "netflow_v5", decoder.FormatNetFlowV9: "netflow_v9",
+		decoder.FormatIPFIX: "ipfix", decoder.FormatSFlowV5: "sflow",
+	} {
+		if got, err := decoder.ParseFormat(name); got != f || err != nil || f.String() != name {
 			t.Errorf("ParseFormat(%q) = %v, %v", name, got, err)
 		}
 	}
-	if _, err := ParseFormat("v9"); err == nil {
+	if _, err := decoder.ParseFormat("v9"); err == nil {
 		t.Error("v9 was taken for a format")
 	}
-	if got := len(Formats()); got != 4 {
-		t.Errorf("%d formats, want 4", got)
+	if got := len(decoder.Formats()); got != numFormats {
+		t.Errorf("%d formats, want %d", got, numFormats)
+	}
+	for i, f := range decoder.Formats() {
+		if slotOf(f) != i {
+			t.Errorf("the slot of %v is %d, want %d", f, slotOf(f), i)
+		}
 	}
 }
 
@@ -151,12 +159,12 @@ func TestFormatNames(t *testing.T) {
 // exporter's, or another domain's, template.
 func TestDataBeforeTemplate(t *testing.T) {
 	t.Parallel()
-	for _, format := range []Format{NetFlowV9, IPFIX} {
+	for _, format := range []decoder.Format{decoder.FormatNetFlowV9, decoder.FormatIPFIX} {
 		t.Run(format.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				packet, templates := v9, uint16(v9Templates)
-				if format == IPFIX {
+				if format == decoder.FormatIPFIX {
 					packet, templates = ipfixMessage, ipfixTemplates
 				}
 				c := newTestCollector(t, 1, 2, nil)

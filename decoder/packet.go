@@ -1,6 +1,10 @@
 package decoder
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
 
 // Format says which export protocol a packet was in. The values are those of
 // the ExportFormat enumeration in proto/flow/v1.
@@ -20,7 +24,7 @@ func Formats() []Format {
 	return []Format{FormatNetFlowV5, FormatNetFlowV9, FormatIPFIX, FormatSFlowV5}
 }
 
-// String returns the format's name, as in the labels of metrics.
+// String returns the format's name, as in the labels of metrics and the configuration.
 func (f Format) String() string {
 	switch f {
 	case FormatNetFlowV5:
@@ -35,6 +39,22 @@ func (f Format) String() string {
 		return "unspecified"
 	}
 }
+
+// ParseFormat reads the name of a format.
+func ParseFormat(name string) (Format, error) {
+	all := Formats()
+	names := make([]string, len(all))
+	for i, f := range all {
+		if names[i] = f.String(); names[i] == name {
+			return f, nil
+		}
+	}
+	last := len(names) - 1
+	return FormatUnspecified, fmt.Errorf("%q is no format: write %s or %s", name, strings.Join(names[:last], ", "), names[last])
+}
+
+// HasTemplates reports whether packets of the format are decoded by templates.
+func (f Format) HasTemplates() bool { return f == FormatNetFlowV9 || f == FormatIPFIX }
 
 // ExportPacket is a decoded export packet, in whatever format it came: its
 // header and the flow records that were really in it.

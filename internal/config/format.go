@@ -1,12 +1,12 @@
 package config
 
-import "github.com/flowpub/flowpub/collector"
+import "github.com/flowpub/flowpub/decoder"
 
 // formats are export formats.
-type formats []collector.Format
+type formats []decoder.Format
 
 // UnmarshalText reads a comma-separated list of their names.
 func (f *formats) UnmarshalText(text []byte) (err error) {
-	*f, err = list(text, collector.ParseFormat)
+	*f, err = list(text, decoder.ParseFormat)
 	return err
 }
