@@ -45,13 +45,8 @@ const (
 // On error *p and r.Sets are empty; the error is decoder.ErrShort, decoder.ErrVersion or
 // decoder.ErrNoRecords. The version is judged first.
 func Decode(r *template.Reader, b []byte, from netip.AddrPort, now time.Duration, p *decoder.ExportPacket) error {
-	p.Reset()
-	r.Sets = template.Sets{Missing: r.Missing[:0], Learned: r.Learned[:0]}
-	if len(b) >= offVersion+2 && binary.BigEndian.Uint16(b[offVersion:]) != version9 {
-		return decoder.ErrVersion
-	}
-	if len(b) < HeaderLen {
-		return decoder.ErrShort
+	if err := r.Judge(b, version9, HeaderLen, p); err != nil {
+		return err
 	}
 	p.Header = decodeHeader((*[HeaderLen]byte)(b))
 	r.Begin(p, from, len(b), now)

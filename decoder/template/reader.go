@@ -112,10 +112,28 @@ type Reader struct {
 // NewReader returns a reader of packets by the templates of t.
 func NewReader(t *Table) *Reader { return &Reader{table: t} }
 
+// Judge empties *p and r.Sets, and returns why the datagram b cannot be a packet of a version whose
+// header has so many bytes: decoder.ErrVersion, which is judged first, or decoder.ErrShort.
+func (r *Reader) Judge(b []byte, version uint16, headerLen int, p *decoder.ExportPacket) error {
+	p.Reset()
+	r.forget()
+	switch {
+	case len(b) >= 2 && binary.BigEndian.Uint16(b) != version:
+		return decoder.ErrVersion
+	case len(b) < headerLen:
+		return decoder.ErrShort
+	default:
+		return nil
+	}
+}
+
+// forget empties r.Sets.
+func (r *Reader) forget() { r.Sets = Sets{Missing: r.Missing[:0], Learned: r.Learned[:0]} }
+
 // Begin begins a packet that arrived from an address at the moment now, in a datagram
 // of so many bytes. Its header is in p, which holds nothing else yet.
 func (r *Reader) Begin(p *decoder.ExportPacket, from netip.AddrPort, octets int, now time.Duration) {
-	r.Sets = Sets{Missing: r.Missing[:0], Learned: r.Learned[:0]}
+	r.forget()
 	r.packet, r.header = p, &p.Header
 	r.source = sourceOf(from, &p.Header)
 	r.now, r.export, r.boot = now, p.ExportTime(), bootTime(&p.Header)
@@ -134,7 +152,7 @@ func (r *Reader) End() error {
 		return nil
 	}
 	p.Reset()
-	r.Sets = Sets{Missing: r.Missing[:0], Learned: r.Learned[:0]}
+	r.forget()
 	return decoder.ErrNoRecords
 }
 
