@@ -3,7 +3,6 @@ package netflow5_test
 import (
 	"errors"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/netflow5"
+	"github.com/flowpub/flowpub/internal/corpus"
 )
 
 // notCompared are the columns that are no output of the decoder: the padding,
@@ -26,25 +26,14 @@ func TestRecordings(t *testing.T) {
 
 func TestRealRecordings(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("NETFLOW_CAPTURES_DIR")
-	if dir == "" {
-		t.Skip("NETFLOW_CAPTURES_DIR is not set")
-	}
-	compareDirectory(t, dir, 15)
+	compareDirectory(t, corpus.FieldRecordings(t, "netflow5"), 15)
 }
 
 // compareDirectory compares every recording in dir that has expected rows; it
 // wants at least so many.
 func compareDirectory(t *testing.T, dir string, atLeast int) {
 	t.Helper()
-	expected, err := filepath.Glob(filepath.Join(dir, "*.expected.csv*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(expected) < atLeast {
-		t.Fatalf("%d recordings with expected rows in %s, want at least %d", len(expected), dir, atLeast)
-	}
-	for _, path := range expected {
+	for _, path := range corpus.Find(t, atLeast, filepath.Join(dir, "*.expected.csv*")) {
 		recording, _, _ := strings.Cut(path, ".expected.csv")
 		t.Run(filepath.Base(recording), func(t *testing.T) {
 			t.Parallel()

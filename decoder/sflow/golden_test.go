@@ -3,7 +3,6 @@ package sflow_test
 import (
 	"bytes"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -27,24 +26,13 @@ func TestRecordings(t *testing.T) {
 // CONTRIBUTING.md.
 func TestRealRecordings(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("NETFLOW_CAPTURES_DIR")
-	if dir == "" {
-		t.Skip("NETFLOW_CAPTURES_DIR names no directory with recordings")
-	}
-	compareAll(t, filepath.Join(dir, "..", "sflow", "real", "*.pcap"), 12)
+	compareAll(t, filepath.Join(corpus.FieldRecordings(t, "sflow"), "*.pcap"), 12)
 }
 
 // compareAll compares all recordings that match a pattern; there are at least so many.
 func compareAll(t *testing.T, pattern string, atLeast int) {
 	t.Helper()
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) < atLeast {
-		t.Fatalf("%d recordings match %s, want %d or more", len(paths), pattern, atLeast)
-	}
-	for _, path := range paths {
+	for _, path := range corpus.Find(t, atLeast, pattern) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
 			datagrams, samples := corpus.SFlow(t, path)

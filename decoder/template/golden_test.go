@@ -2,7 +2,6 @@ package template_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,25 +20,14 @@ func TestExporters(t *testing.T) {
 // CONTRIBUTING.md.
 func TestRealExporters(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("NETFLOW_CAPTURES_DIR")
-	if dir == "" {
-		t.Skip("NETFLOW_CAPTURES_DIR names no directory with recordings")
-	}
-	testRecordings(t, filepath.Join(dir, "..", "netflow9", "real", "*.pcap"), 30)
-	testRecordings(t, filepath.Join(dir, "..", "ipfix", "real", "*.pcap"), 30)
+	testRecordings(t, filepath.Join(corpus.FieldRecordings(t, "netflow9"), "*.pcap"), 30)
+	testRecordings(t, filepath.Join(corpus.FieldRecordings(t, "ipfix"), "*.pcap"), 30)
 }
 
 // testRecordings compares all recordings that match a pattern; there are at least so many.
 func testRecordings(t *testing.T, pattern string, atLeast int) {
 	t.Helper()
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) < atLeast {
-		t.Fatalf("%d recordings match %s, want %d or more", len(paths), pattern, atLeast)
-	}
-	for _, path := range paths {
+	for _, path := range corpus.Find(t, atLeast, pattern) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
 			name, _, _ := strings.Cut(filepath.Base(path), ".")

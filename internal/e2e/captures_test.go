@@ -14,6 +14,7 @@ import (
 	segmentio "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/flowpub/flowpub/internal/corpus"
 	"github.com/flowpub/flowpub/internal/exporter"
 	"github.com/flowpub/flowpub/internal/pcap"
 )
@@ -27,25 +28,14 @@ func TestCaptures(t *testing.T) {
 
 func TestRealCaptures(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("NETFLOW_CAPTURES_DIR")
-	if dir == "" {
-		t.Skip("NETFLOW_CAPTURES_DIR is not set")
-	}
-	replayDirectory(t, dir, 15)
+	replayDirectory(t, corpus.FieldRecordings(t, "netflow5"), 15)
 }
 
 // replayDirectory replays every recording in dir that has expected rows; it
 // wants at least so many.
 func replayDirectory(t *testing.T, dir string, atLeast int) {
 	t.Helper()
-	expected, err := filepath.Glob(filepath.Join(dir, "*.expected.csv*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(expected) < atLeast {
-		t.Fatalf("%d recordings with expected rows in %s, want at least %d", len(expected), dir, atLeast)
-	}
-	for _, path := range expected {
+	for _, path := range corpus.Find(t, atLeast, filepath.Join(dir, "*.expected.csv*")) {
 		capture, _, _ := strings.Cut(path, ".expected.csv")
 		t.Run(filepath.Base(capture), func(t *testing.T) {
 			t.Parallel()

@@ -57,37 +57,37 @@ func TestTemplateFloods(t *testing.T) {
 // Recordings of exporters in the field.
 func TestRealTemplatedCaptures(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("NETFLOW_CAPTURES_DIR")
-	if dir == "" {
-		t.Skip("NETFLOW_CAPTURES_DIR is not set")
-	}
-	replayTemplated(t, "protobuf", nil, 60, filepath.Join(dir, "..", "netflow9", "real", "*.pcap"), filepath.Join(dir, "..", "ipfix", "real", "*.pcap"))
+	replayTemplated(t, "protobuf", nil, 60, filepath.Join(corpus.FieldRecordings(t, "netflow9"), "*.pcap"), filepath.Join(corpus.FieldRecordings(t, "ipfix"), "*.pcap"))
 }
 
 // replayTemplated replays the captures that match patterns, at least so many, to one
 // collector that is asked for some elements, and compares what comes out, in a form of values.
 func replayTemplated(t *testing.T, form string, elements []elementNumber, atLeast int, patterns ...string) {
 	t.Helper()
-	var paths []string
-	for _, pattern := range patterns {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		paths = append(paths, found...)
-	}
-	if len(paths) < atLeast {
-		t.Fatalf("%d captures, want %d or more", len(paths), atLeast)
-	}
+	paths := corpus.Find(t, atLeast, patterns...)
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_FORMATS=netflow_v9,ipfix", "FLOWPUB_SOCKETS=1",
 		"FLOWPUB_KAFKA_LINGER=5ms", "FLOWPUB_KAFKA_VALUE="+form, "FLOWPUB_ELEMENTS="+elementList(elements))
 	wanted := newWantedFlows(elements)
-	begun, sent := time.Now(), uint64(0)
+	begun := time.Now()
+	sent := replayAll(t, p.UDP, paths, 20, func(path string, sources map[netip.AddrPort]netip.AddrPort) { wanted.addCapture(t, path, sources) })
+	m := p.awaitDatagrams(t, sent)
+	checkKernelDrops(t, m)
+	ledger := p.terminate(t)
+	if got := sum(ledger.FlowsDropped); got != 0 {
+		t.Errorf("%d flows were dropped", got)
+	}
+	wanted.compare(t, form, readFranz(t, k), span{begun, time.Now()})
+}
+
+// replayAll replays captures to a collector, one after the other and each exporter from an address of
+// its own, in networks from 127.first.0.0/16 on. It returns how many datagrams were sent.
+func replayAll(t *testing.T, target string, paths []string, first int, replayed func(path string, sources map[netip.AddrPort]netip.AddrPort)) (sent uint64) {
+	t.Helper()
 	for i, path := range paths {
 		replay, err := exporter.NewReplay(exporter.ReplayConfig{
-			Files: []string{path}, Target: p.UDP, OwnSources: true, KeepPorts: true, Pace: exporter.PaceFixed, Rate: 4000,
-			FirstSource: netip.AddrFrom4([4]byte{127, byte(20 + i), 0, 1}),
+			Files: []string{path}, Target: target, OwnSources: true, KeepPorts: true, Pace: exporter.PaceFixed, Rate: 4000,
+			FirstSource: netip.AddrFrom4([4]byte{127, byte(first + i), 0, 1}),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -96,15 +96,9 @@ func replayTemplated(t *testing.T, form string, elements []elementNumber, atLeas
 			t.Fatal(err)
 		}
 		sent += replay.Stats().Datagrams
-		wanted.addCapture(t, path, replay.Sources())
+		replayed(path, replay.Sources())
 	}
-	m := p.awaitDatagrams(t, sent)
-	checkKernelDrops(t, m)
-	ledger := p.terminate(t)
-	if got := sum(ledger.FlowsDropped); got != 0 {
-		t.Errorf("%d flows were dropped", got)
-	}
-	wanted.compare(t, form, readFranz(t, k), span{begun, time.Now()})
+	return sent
 }
 
 // flowGroup names flows that come in one order: those of equal packets of an exporter, or of

@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/internal/corpus"
-	"github.com/flowpub/flowpub/internal/exporter"
 	"github.com/flowpub/flowpub/internal/flowtest"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
@@ -33,44 +31,21 @@ func TestSFlowCaptures(t *testing.T) {
 // Recordings of agents in the field.
 func TestRealSFlowCaptures(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("NETFLOW_CAPTURES_DIR")
-	if dir == "" {
-		t.Skip("NETFLOW_CAPTURES_DIR is not set")
-	}
-	replaySFlow(t, "protobuf", 12, filepath.Join(dir, "..", "sflow", "real", "*.pcap"))
+	replaySFlow(t, "protobuf", 12, filepath.Join(corpus.FieldRecordings(t, "sflow"), "*.pcap"))
 }
 
 // replaySFlow replays the captures that match a pattern, at least so many, to one collector, each
 // agent from an address of its own, and compares what comes out, in a form of values.
 func replaySFlow(t *testing.T, form string, atLeast int, pattern string) {
 	t.Helper()
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) < atLeast {
-		t.Fatalf("%d captures match %s, want %d or more", len(paths), pattern, atLeast)
-	}
+	paths := corpus.Find(t, atLeast, pattern)
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_FORMATS=sflow", "FLOWPUB_SOCKETS=1",
 		"FLOWPUB_KAFKA_LINGER=5ms", "FLOWPUB_KAFKA_VALUE="+form)
 	wanted := make(wantedSamples)
 	var counts sampleTotals
-	begun, sent := time.Now(), uint64(0)
-	for i, path := range paths {
-		replay, err := exporter.NewReplay(exporter.ReplayConfig{
-			Files: []string{path}, Target: p.UDP, OwnSources: true, KeepPorts: true, Pace: exporter.PaceFixed, Rate: 4000,
-			FirstSource: netip.AddrFrom4([4]byte{127, byte(120 + i), 0, 1}),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := replay.Run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		sent += replay.Stats().Datagrams
-		wanted.add(t, path, replay.Sources(), &counts)
-	}
+	begun := time.Now()
+	sent := replayAll(t, p.UDP, paths, 120, func(path string, sources map[netip.AddrPort]netip.AddrPort) { wanted.add(t, path, sources, &counts) })
 	m := p.awaitDatagrams(t, sent)
 	checkKernelDrops(t, m)
 	counts.check(t, m)

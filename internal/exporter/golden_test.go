@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/netflow5"
+	"github.com/flowpub/flowpub/internal/corpus"
 	"github.com/flowpub/flowpub/internal/pcap"
 )
 
@@ -27,21 +28,13 @@ func TestReadCaptureOfExporters(t *testing.T) {
 
 func TestReadCaptureOfRealExporters(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("NETFLOW_CAPTURES_DIR")
-	if dir == "" {
-		t.Skip("NETFLOW_CAPTURES_DIR is not set")
-	}
-	checkCaptures(t, dir)
+	checkCaptures(t, corpus.FieldRecordings(t, "netflow5"))
 }
 
 // checkCaptures compares all captures of a directory with their tables.
 func checkCaptures(t *testing.T, dir string) {
 	t.Helper()
-	tables, err := filepath.Glob(filepath.Join(dir, "*"+expectedSuffix+"*"))
-	if err != nil || len(tables) == 0 {
-		t.Fatalf("%s holds no captures with tables: %v", dir, err)
-	}
-	for _, table := range tables {
+	for _, table := range corpus.Find(t, 1, filepath.Join(dir, "*"+expectedSuffix+"*")) {
 		capture, _, _ := strings.Cut(table, expectedSuffix)
 		t.Run(filepath.Base(capture), func(t *testing.T) {
 			t.Parallel()
