@@ -293,7 +293,10 @@ func TestThrottleTimesAreBounded(t *testing.T) {
 	var log logBuffer
 	p := startPublisher(t, []string{broker.Address}, func(c *Config) { c.Logger = log.logger() })
 	publish(t, p, 0, 1, 30)
-	eventually(t, 10*time.Second, "the pause is counted", func() bool { return p.Stats().ThrottleSeconds > 0 })
+	eventually(t, 10*time.Second, "the pause is counted, and what was answered with it delivered", func() bool {
+		s := p.Stats()
+		return s.ThrottleSeconds > 0 && s.Delivered == 30
+	})
 	if paused := p.Stats().ThrottleSeconds; paused != 60 || !log.has("a broker asks for a pause") {
 		t.Errorf("paused for %v s, want 60, and told", paused)
 	}
