@@ -45,7 +45,7 @@ func TestSimulation(t *testing.T) {
 }
 
 // Each takes seconds with the race detector; `-args -simulations 200` runs more.
-var simulations = flag.Uint64("simulations", 16, "how many simulations TestSimulation runs")
+var simulations = flag.Uint64("simulations", 40, "how many simulations TestSimulation runs")
 
 const (
 	simulatedStep = 10 * time.Millisecond
