@@ -3,15 +3,14 @@ package collector
 import (
 	"context"
 	"encoding/binary"
-	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -217,34 +216,6 @@ func (f *fakeWeb) Close(context.Context) error {
 	return nil
 }
 
-// logBook keeps log lines.
-type logBook struct {
-	mu  sync.Mutex
-	buf strings.Builder
-}
-
-func (b *logBook) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBook) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// lines returns the lines that contain text.
-func (b *logBook) lines(text string) (found []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for line := range strings.Lines(b.buf.String()) {
-		if strings.Contains(line, text) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
-
 // testCollector is a collector of fakes.
 type testCollector struct {
 	*Collector
@@ -252,15 +223,15 @@ type testCollector struct {
 	listeners []*fakeListener
 	web       *fakeWeb
 	journal   *journal
-	log       *logBook
+	log       *testlog.Book
 }
 
 // newTestCollector returns a collector with that many listeners of that many
 // sockets.
 func newTestCollector(t *testing.T, listeners, sockets int, change func(*Config)) *testCollector {
 	t.Helper()
-	book := &logBook{}
-	cfg := Config{Sockets: sockets, ShutdownTimeout: 15 * time.Second, Version: "1.2.3", Logger: book.logger()}
+	book := &testlog.Book{}
+	cfg := Config{Sockets: sockets, ShutdownTimeout: 15 * time.Second, Version: "1.2.3", Logger: book.Logger()}
 	if change != nil {
 		change(&cfg)
 	}

@@ -117,7 +117,7 @@ func TestNotAllowedComesFirst(t *testing.T) {
 		t.Errorf("%d flows reached the publisher, want the 2 of the allowed exporter", got)
 	}
 	for _, text := range []string{"exporter=198.51.100.1", "exporter=192.0.2.1 port=1 reason=short", "exporter=192.0.2.1 port=1 protocol=noise"} {
-		if lines := c.log.lines(text); len(lines) != 1 {
+		if lines := c.log.Lines(text); len(lines) != 1 {
 			t.Errorf("%d log lines say %s, want 1", len(lines), text)
 		}
 	}

@@ -96,7 +96,7 @@ func TestNoticesNameExporters(t *testing.T) {
 		<-time.After(gapPatience)
 		c.survey()
 		for exporter, name := range map[string]string{"192.0.2.1": " exporter_name=core-1 port=9 ", "198.51.100.1": " port=9 "} {
-			lines := c.log.lines("exporter=" + exporter + " ")
+			lines := c.log.Lines("exporter=" + exporter + " ")
 			if len(lines) != 4 {
 				t.Errorf("%d lines about %s, want 4: %q", len(lines), exporter, lines)
 			}
@@ -117,7 +117,7 @@ func TestNoticesOfSamplesNameExporters(t *testing.T) {
 	binary.BigEndian.PutUint32(dropping[28+8+16:], 7) // samples that the agent dropped
 	cut = cut[:len(cut)-4]
 	c.intakes[0][0].handle(from("192.0.2.1:9", sflowDatagram(1, 1), dropping, cut), time.Now())
-	lines := c.log.lines("exporter=192.0.2.1 exporter_name=core-1 port=9 ")
+	lines := c.log.Lines("exporter=192.0.2.1 exporter_name=core-1 port=9 ")
 	if len(lines) != 2 || !strings.Contains(lines[0], "drops=7") || !strings.Contains(lines[1], "malformed=1") {
 		t.Errorf("%q, want a line about samples that the agent dropped, and one about those that arrive cut", lines)
 	}

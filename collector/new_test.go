@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 )
 
@@ -104,9 +105,9 @@ func TestNewLeavesNothingBehindWhenHTTPIsTaken(t *testing.T) {
 // ends without an error when there is nothing to deliver.
 func TestRunWithoutKafka(t *testing.T) {
 	settled := checkGoroutines(t)
-	var book logBook
+	var book testlog.Book
 	cfg := loopbackConfig()
-	cfg.Logger = book.logger()
+	cfg.Logger = book.Logger()
 	cfg.Publisher.Brokers = []string{"127.0.0.1:1"} // nobody is there
 	c, err := New(cfg)
 	if err != nil {
@@ -127,8 +128,8 @@ func TestRunWithoutKafka(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 	for _, text := range []string{"msg=collecting", `formats="[netflow_v5 netflow_v9 ipfix sflow]"`, "kafka_topic=flows", "msg=ledger"} {
-		if len(book.lines(text)) != 1 {
-			t.Errorf("%d log lines say %s, want 1", len(book.lines(text)), text)
+		if len(book.Lines(text)) != 1 {
+			t.Errorf("%d log lines say %s, want 1", len(book.Lines(text)), text)
 		}
 	}
 	settled()

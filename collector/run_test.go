@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -71,9 +72,9 @@ func TestShutdownKeepsItsOrder(t *testing.T) {
 
 // checkLedgerLine expects the packets of TestShutdownKeepsItsOrder: 1 + 30 flows,
 // of which the fake delivers one each, drops one and keeps 28 until the end.
-func checkLedgerLine(t *testing.T, book *logBook) {
+func checkLedgerLine(t *testing.T, book *testlog.Book) {
 	t.Helper()
-	lines := book.lines("msg=ledger")
+	lines := book.Lines("msg=ledger")
 	if len(lines) != 1 {
 		t.Fatalf("%d lines of the ledger, want 1", len(lines))
 	}
@@ -165,7 +166,7 @@ func TestAnythingThatEndsEndsAll(t *testing.T) {
 				if got = got[len(got)-2:]; !slices.Equal(got, []string{"publisher closed", "HTTP closed"}) {
 					t.Errorf("at last %q", got)
 				}
-				if len(c.log.lines("msg=ledger")) != 1 {
+				if len(c.log.Lines("msg=ledger")) != 1 {
 					t.Error("the ledger was not logged")
 				}
 			})

@@ -66,7 +66,7 @@ func TestSamples(t *testing.T) {
 	if datagrams, sets, flows := s.Imbalance(); datagrams != 0 || sets != 0 || flows != 0 {
 		t.Errorf("the ledger is off by %d datagrams, %d data sets, %d flows", datagrams, sets, flows)
 	}
-	if lines := c.log.lines("samples of sFlow dropped"); len(lines) != 1 {
+	if lines := c.log.Lines("samples of sFlow dropped"); len(lines) != 1 {
 		t.Errorf("%q, want one line", lines)
 	}
 }
@@ -89,8 +89,8 @@ func TestSamplesMissing(t *testing.T) {
 	if s := c.Snapshot(); s.SamplesMissed != 2 || s.SamplesAgentDropped != 7 {
 		t.Errorf("%d missed, %d dropped by the agent, want 2 and 7", s.SamplesMissed, s.SamplesAgentDropped)
 	}
-	if lines := c.log.lines("agent=192.0.2.200 source_type=0 source_index=5 drops=7"); len(lines) != 1 {
-		t.Errorf("%q, want one line", c.log.lines("sFlow"))
+	if lines := c.log.Lines("agent=192.0.2.200 source_type=0 source_index=5 drops=7"); len(lines) != 1 {
+		t.Errorf("%q, want one line", c.log.Lines("sFlow"))
 	}
 }
 

@@ -71,7 +71,7 @@ func TestFloodDoesNotPushAnExporterAside(t *testing.T) {
 				if got := c.Snapshot().FlowsMissed - before; got < 30 {
 					t.Errorf("%d flows are missed, want the exporter's 30", got)
 				}
-				if lines := c.log.lines("exporter=192.0.2.1 port=9999"); len(lines) != 1 || !strings.Contains(lines[0], "flows are missing") {
+				if lines := c.log.Lines("exporter=192.0.2.1 port=9999"); len(lines) != 1 || !strings.Contains(lines[0], "flows are missing") {
 					t.Errorf("the exporter's loss is not logged: %q", lines)
 				}
 
@@ -154,7 +154,7 @@ func TestSeveralDevicesBehindOneAddress(t *testing.T) {
 					<-time.After(second)
 				}
 				stop()
-				lines := c.log.lines("several devices")
+				lines := c.log.Lines("several devices")
 				if test.several != (len(lines) == 1) {
 					t.Errorf("log lines: %q, want one: %v", lines, test.several)
 				}
@@ -205,7 +205,7 @@ func TestChangingPortsAreTold(t *testing.T) {
 				if test.told {
 					want = 1
 				}
-				if lines := c.log.lines("another source port"); len(lines) != want {
+				if lines := c.log.Lines("another source port"); len(lines) != want {
 					t.Errorf("%d log lines, want %d: %q", len(lines), want, lines)
 				}
 				if got := c.Snapshot().ExportersUnsequenced; got != want {
@@ -230,7 +230,7 @@ func TestSurveyLogsGaps(t *testing.T) {
 		}
 		<-time.After(surveyEvery)
 		stop()
-		if lines := c.log.lines("flows are missing"); len(lines) != 1 {
+		if lines := c.log.Lines("flows are missing"); len(lines) != 1 {
 			t.Errorf("%d log lines, want 1", len(lines))
 		}
 	})

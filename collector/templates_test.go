@@ -122,7 +122,7 @@ func TestFormats(t *testing.T) {
 				if got := s.DatagramsForeign[f.String()]; got != uint64(one(!taken)) {
 					t.Errorf("%v: %d datagrams foreign, want %d", f, got, one(!taken))
 				}
-				if got := len(c.log.lines("add " + f.String() + " to FLOWPUB_FORMATS")); got != one(!taken) {
+				if got := len(c.log.Lines("add " + f.String() + " to FLOWPUB_FORMATS")); got != one(!taken) {
 					t.Errorf("%v: %d log lines, want %d", f, got, one(!taken))
 				}
 			}
@@ -246,13 +246,13 @@ func TestTemplateDoesNotCome(t *testing.T) {
 		if !reflect.DeepEqual(c.publisher.letters, want) {
 			t.Errorf("dead letters %v, want %v", c.publisher.letters, want)
 		}
-		lines := c.log.lines("their template has not come")
+		lines := c.log.Lines("their template has not come")
 		if len(lines) != 1 {
 			t.Fatalf("%d log lines, want 1", len(lines))
 		}
 		for _, part := range []string{"exporter=192.0.2.1", "port=1", "format=netflow_v9", "observation_domain_id=7", "template_id=300",
 			`templates_sent="every 10m0s"`, "template data timeout 60", "template-refresh-rate seconds 60"} {
-			if len(c.log.lines(part)) == 0 {
+			if len(c.log.Lines(part)) == 0 {
 				t.Errorf("%q lacks %s", lines[0], part)
 			}
 		}
@@ -312,7 +312,7 @@ func TestNoRoomToWait(t *testing.T) {
 		in.handle(from("192.0.2.1:1", v9(i, 7, now, set(300, octets(10)...))), now)
 	}
 	checkSets(t, c, map[string]uint64{"received": 300, "waiting": 256, "no_template": 44})
-	if got := len(c.log.lines("their template has not come")); got != 1 {
+	if got := len(c.log.Lines("their template has not come")); got != 1 {
 		t.Errorf("%d log lines, want 1", got)
 	}
 }
@@ -335,7 +335,7 @@ func TestWrongSets(t *testing.T) {
 		t.Errorf("%d flows decoded, %d packets with a malformed set; want 1 and 1", s.FlowsDecoded, s.PacketsAnomalous["malformed_set"])
 	}
 	for _, line := range []string{"data sets dropped: a length in them is impossible", "templates are not taken"} {
-		if got := len(c.log.lines(line)); got != 1 {
+		if got := len(c.log.Lines(line)); got != 1 {
 			t.Errorf("%d log lines say %q, want 1", got, line)
 		}
 	}

@@ -198,7 +198,7 @@ func TestCollectorWatchesTemplatedFormats(t *testing.T) {
 			t.Errorf("missed are %v and %d flows, of %d exporters; want 5 packets of one", got.ExportPacketsMissed, got.FlowsMissed, got.ExportersLosing)
 		}
 		c.survey()
-		if lines := c.log.lines("format=netflow_v9 observation_domain_id=7"); len(lines) != 1 || !strings.Contains(lines[0], "flows are missing") {
+		if lines := c.log.Lines("format=netflow_v9 observation_domain_id=7"); len(lines) != 1 || !strings.Contains(lines[0], "flows are missing") {
 			t.Errorf("%q, want a line about the loss", lines)
 		}
 	})

@@ -29,7 +29,7 @@ func watched(t *testing.T, test func(w *watching)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := c.start(ctx)
 		<-time.After(watchEvery * 3 / 2) // of the bubble's clock: samples lie between the test's steps
-		test(&watching{testCollector: c, t: t, seen: len(c.log.lines(""))})
+		test(&watching{testCollector: c, t: t, seen: len(c.log.Lines(""))})
 		cancel()
 		if err := wait(); err != nil {
 			t.Error(err)
@@ -56,7 +56,7 @@ func (w *watching) each(seconds int, f func(*publisher.Stats)) {
 func (w *watching) expect(wants ...[]string) {
 	w.t.Helper()
 	synctest.Wait()
-	lines := w.log.lines("")[w.seen:]
+	lines := w.log.Lines("")[w.seen:]
 	w.seen += len(lines)
 	if len(lines) != len(wants) {
 		w.t.Fatalf("%d lines, want %d:\n%s", len(lines), len(wants), strings.Join(lines, ""))
@@ -95,7 +95,7 @@ func TestReadyIsTold(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		wait := c.start(ctx)
 		<-time.After(20*time.Second - watchEvery/2)
-		if lines := c.log.lines("ready:"); len(lines) > 0 {
+		if lines := c.log.Lines("ready:"); len(lines) > 0 {
 			t.Errorf("it is not ready and says %q", lines)
 		}
 		c.publisher.mu.Lock()
@@ -106,7 +106,7 @@ func TestReadyIsTold(t *testing.T) {
 		if err := wait(); err != nil {
 			t.Error(err)
 		}
-		lines := c.log.lines("ready:")
+		lines := c.log.Lines("ready:")
 		if len(lines) != 1 {
 			t.Fatalf("%d lines say that it is ready, want one: %q", len(lines), lines)
 		}
@@ -145,7 +145,7 @@ func TestLossThatComesAndGoes(t *testing.T) {
 			w.each(29, nothingHappens)
 		}
 		w.each(90, nothingHappens)
-		lines := w.log.lines("reason=refused")
+		lines := w.log.Lines("reason=refused")
 		if len(lines) > 24 {
 			t.Errorf("%d lines within 12 minutes:\n%s", len(lines), strings.Join(lines, ""))
 		}
@@ -212,7 +212,7 @@ func TestLossAtTheEndIsTold(t *testing.T) {
 			{`msg="flows are dropped"`, "reason=too_large", "count=1", "total=1"},
 			{`msg="flows are still dropped"`, "reason=refused", "count=2", "total=6"},
 		}
-		lines := w.log.lines("reason=")
+		lines := w.log.Lines("reason=")
 		if len(lines) != len(want) {
 			t.Fatalf("%d lines, want %d:\n%s", len(lines), len(want), strings.Join(lines, ""))
 		}
@@ -268,7 +268,7 @@ func TestOutageIsTold(t *testing.T) {
 		w.expect([]string{"level=INFO", "Kafka is back", "after=14s", "flows_waited=1400"})
 		w.each(100, flowing)
 		w.expect()
-		if lost := w.log.lines("dropped"); len(lost) > 0 {
+		if lost := w.log.Lines("dropped"); len(lost) > 0 {
 			t.Errorf("reads as a loss: %q", lost)
 		}
 	})
@@ -354,7 +354,7 @@ func TestBufferThatStandsStillIsNotForetold(t *testing.T) {
 		w.expect()
 		w.each(1, nothingHappens)
 		w.expect([]string{"Kafka takes no flows", "flows_waiting=100"})
-		if lines := w.log.lines("Kafka takes no flows"); strings.Contains(lines[0], "full_in") {
+		if lines := w.log.Lines("Kafka takes no flows"); strings.Contains(lines[0], "full_in") {
 			t.Errorf("nothing fills the buffer, and the line says when it will be full: %s", lines[0])
 		}
 	})
@@ -375,7 +375,7 @@ func TestGivenUpBufferIsNoEndOfAnOutage(t *testing.T) {
 					s.Buffered, s.PartitionsFailing, s.BufferBytes = 0, 0, 0
 					s.Dropped[reason] = 100
 				})
-				if lines := append(w.log.lines("Kafka is back"), w.log.lines("is emptying")...); len(lines) > 0 {
+				if lines := append(w.log.Lines("Kafka is back"), w.log.Lines("is emptying")...); len(lines) > 0 {
 					t.Errorf("logged %q", lines)
 				}
 			})
@@ -410,15 +410,15 @@ func TestShutdownTellsWhatItWaitsFor(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_ = c.start(ctx)()
-		first := c.log.lines(`msg="shutting down"`)
+		first := c.log.Lines(`msg="shutting down"`)
 		if len(first) != 1 || !strings.Contains(first[0], "flows_waiting=50") || !strings.Contains(first[0], "a second signal ends it at once") {
 			t.Errorf("the first lines are %q", first)
 		}
-		if got := c.log.lines("still reading"); len(got) != 2 {
+		if got := c.log.Lines("still reading"); len(got) != 2 {
 			t.Errorf("%d lines while it lingers for 5s, want one each 2s: %q", len(got), got)
 		}
 		var left []string
-		for _, line := range c.log.lines("waiting for Kafka to take what is buffered") {
+		for _, line := range c.log.Lines("waiting for Kafka to take what is buffered") {
 			hasAll(t, line, []string{"flows_waiting=50", "a second signal ends it at once"})
 			_, rest, _ := strings.Cut(line, "time_left=")
 			left = append(left, strings.Fields(rest)[0])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 )
 
@@ -20,11 +21,11 @@ func TestAdvertisedListenerSilent(t *testing.T) {
 	t.Parallel()
 	listener := &misleadingListener{told: deafAddress(t)}
 	startBroker(t, 1, kfake.ListenFn(listener.listen))
-	var log logBuffer
-	p := startPublisher(t, []string{listener.address()}, func(c *Config) { c.Logger = log.logger() })
+	var log testlog.Book
+	p := startPublisher(t, []string{listener.address()}, func(c *Config) { c.Logger = log.Logger() })
 	publish(t, p, 0, 10, 30)
 	eventually(t, 30*time.Second, "the address and the cure are told", func() bool {
-		return log.has("broker=0 address="+listener.told+" ") && log.has("advertised.listeners: if the broker runs")
+		return log.Has("broker=0 address="+listener.told+" ") && log.Has("advertised.listeners: if the broker runs")
 	})
 	if errors := p.Stats().ProduceErrors; errors["timeout"] == 0 {
 		t.Errorf("errors %v, want a time-out", errors)

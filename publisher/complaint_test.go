@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/publisher/failure"
 )
 
@@ -20,11 +21,11 @@ func TestAdvertisedListenerUnreachable(t *testing.T) {
 	told, _ := reserveAddress(t)
 	listener := &misleadingListener{told: told}
 	startBroker(t, 1, kfake.ListenFn(listener.listen))
-	var log logBuffer
-	p := startPublisher(t, []string{listener.address()}, func(c *Config) { c.Logger = log.logger() })
+	var log testlog.Book
+	p := startPublisher(t, []string{listener.address()}, func(c *Config) { c.Logger = log.Logger() })
 	n := publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the address and the cure are told", func() bool {
-		return log.has("broker=0 address="+told+" ") && log.has("advertised.listeners: if the broker runs")
+		return log.Has("broker=0 address="+told+" ") && log.Has("advertised.listeners: if the broker runs")
 	})
 	if errors := p.Stats().ProduceErrors; errors["connection_refused"] == 0 {
 		t.Errorf("errors %v, want connections refused", errors)
@@ -39,11 +40,11 @@ func TestAdvertisedNameUnknown(t *testing.T) {
 	t.Parallel()
 	listener := &misleadingListener{told: "broker.invalid:9092"}
 	startBroker(t, 1, kfake.ListenFn(listener.listen))
-	var log logBuffer
-	p := startPublisher(t, []string{listener.address()}, func(c *Config) { c.Logger = log.logger() })
+	var log testlog.Book
+	p := startPublisher(t, []string{listener.address()}, func(c *Config) { c.Logger = log.Logger() })
 	publish(t, p, 0, 10, 30)
 	eventually(t, 20*time.Second, "the name and the cure are told", func() bool {
-		return log.has("broker=0 address=broker.invalid:9092 ") && log.has("advertised.listeners: if the broker runs")
+		return log.Has("broker=0 address=broker.invalid:9092 ") && log.Has("advertised.listeners: if the broker runs")
 	})
 	if errors := p.Stats().ProduceErrors; errors["dns"] == 0 {
 		t.Errorf("errors %v, want a name that does not resolve", errors)

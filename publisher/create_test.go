@@ -1,11 +1,8 @@
 package publisher
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,31 +10,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/cluster"
 )
-
-// logBuffer collects log lines; it is safe for concurrent use.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(line)
-}
-
-func (b *logBuffer) text() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-func (b *logBuffer) has(text string) bool { return strings.Contains(b.text(), text) }
-
-func (b *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 
 // A missing topic is created with the shape and the settings asked for, and only
 // once however many replicas try.
@@ -78,14 +54,14 @@ func TestCreationIsRefused(t *testing.T) {
 	refused := broker.Fault(kfake.Fault{
 		Topic: "wanted", Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.TopicAuthorizationFailed, Count: 1,
 	})
-	var log logBuffer
+	var log testlog.Book
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
-		c.Topic, c.CreateTopic, c.Logger = "wanted", cluster.TopicShape{Partitions: 2, Replicas: 1}, log.logger()
+		c.Topic, c.CreateTopic, c.Logger = "wanted", cluster.TopicShape{Partitions: 2, Replicas: 1}, log.Logger()
 	})
 	n := publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the refusal is told", func() bool {
-		return refused.Hits() > 0 && log.has("could not be created") && log.has("allow this user CREATE") &&
-			log.has(fmt.Sprintf("broker=%s", broker.ListenAddrs()[0]))
+		return refused.Hits() > 0 && log.Has("could not be created") && log.Has("allow this user CREATE") &&
+			log.Has(fmt.Sprintf("broker=%s", broker.ListenAddrs()[0]))
 	})
 	eventually(t, 10*time.Second, "the refusal is what is missing", func() bool {
 		missing := strings.Join(p.Missing(), "")
@@ -100,11 +76,11 @@ func TestCreationIsRefused(t *testing.T) {
 func TestTopicIsNotCreatedUnasked(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, 1)
-	var log logBuffer
-	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Topic, c.Logger = "wanted", log.logger() })
+	var log testlog.Book
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Topic, c.Logger = "wanted", log.Logger() })
 	eventually(t, 10*time.Second, "the command is told", func() bool {
-		return log.has("kafka-topics.sh --bootstrap-server "+broker.ListenAddrs()[0]+" --create --topic wanted") &&
-			log.has("FLOWPUB_KAFKA_CREATE_TOPIC=12,1")
+		return log.Has("kafka-topics.sh --bootstrap-server "+broker.ListenAddrs()[0]+" --create --topic wanted") &&
+			log.Has("FLOWPUB_KAFKA_CREATE_TOPIC=12,1")
 	})
 	if missing := p.Missing(); len(missing) != 1 || broker.TopicInfo("wanted") != nil {
 		t.Errorf("missing %q, topic %v", missing, broker.TopicInfo("wanted"))

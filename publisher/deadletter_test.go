@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
@@ -156,16 +157,16 @@ func TestDeadLettersWait(t *testing.T) {
 func TestDeadLetterTopicIsMissing(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, 1)
-	var log logBuffer
+	var log testlog.Book
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
 		withDead(c)
-		c.Logger = log.logger()
+		c.Logger = log.Logger()
 	})
 	bury(p, "short", 10)
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	n := publish(t, p, 0, 100, 30)
 	eventually(t, 10*time.Second, "flows are delivered", func() bool { return p.Stats().Delivered == n })
-	if !log.has("kafka-topics.sh --bootstrap-server " + broker.ListenAddrs()[0] + " --create --topic " + testDead) {
+	if !log.Has("kafka-topics.sh --bootstrap-server " + broker.ListenAddrs()[0] + " --create --topic " + testDead) {
 		t.Error("the command that creates the topic is not told")
 	}
 	began := time.Now()

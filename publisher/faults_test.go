@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 )
 
@@ -108,14 +109,14 @@ func TestTooLargeIsSplit(t *testing.T) {
 func TestOneRecordTooLarge(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, 1)
-	var log logBuffer
-	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Logger = log.logger() })
+	var log testlog.Book
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Logger = log.Logger() })
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	broker.Fault(produceFault(kerr.MessageTooLarge, 1))
 	publish(t, p, 0, 1, 1)
 	eventually(t, 10*time.Second, "the record is dropped", func() bool { return p.Stats().Dropped[DropTooLarge] == 1 })
-	if !log.has(`msg="Kafka refused a batch for the last time: its flows are dropped"`) || log.has("trying again") {
-		t.Errorf("the loss is not told as one:\n%s", log.text())
+	if !log.Has(`msg="Kafka refused a batch for the last time: its flows are dropped"`) || log.Has("trying again") {
+		t.Errorf("the loss is not told as one:\n%s", log.Text())
 	}
 	publish(t, p, 1, 11, 30)
 	closeWithin(t, p, 10*time.Second)
@@ -131,8 +132,8 @@ func TestOneRecordTooLarge(t *testing.T) {
 func TestRefusedBatchIsDropped(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, 1)
-	var log logBuffer
-	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Logger = log.logger() })
+	var log testlog.Book
+	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Logger = log.Logger() })
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	broker.Fault(produceFault(kerr.InvalidRecord, maxRefusals))
 	publish(t, p, 0, 1, 30)
@@ -141,7 +142,7 @@ func TestRefusedBatchIsDropped(t *testing.T) {
 		`msg="Kafka did not take a batch, trying again"`,
 		`msg="Kafka refused a batch for the last time: its flows are dropped"`, " flows=30",
 	} {
-		if !log.has(line) {
+		if !log.Has(line) {
 			t.Errorf("the log lacks %s", line)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/failure"
@@ -92,14 +93,14 @@ func TestRefusalOfABatchIsTold(t *testing.T) {
 		revoked.Store(true)
 		return nil, errors.New("closing the connection"), true
 	})
-	var log logBuffer
+	var log testlog.Book
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
 		c.SASL = &auth.SASL{Mechanism: auth.OAuthBearer, OAuth: auth.OAuth{TokenFile: file}}
-		c.Logger = log.logger()
+		c.Logger = log.Logger()
 	})
 	publish(t, p, 0, 10, 30)
 	eventually(t, 10*time.Second, "the refusal of a batch is told", func() bool {
-		for line := range strings.Lines(log.text()) {
+		for line := range strings.Lines(log.Text()) {
 			// Another connection may have been refused just before.
 			if strings.Contains(line, "Kafka did not take a batch, trying again") && strings.Contains(line, "and refuses the OAuth token: invalid_token") {
 				return true
@@ -285,14 +286,14 @@ func TestCloseDuringTokenRequest(t *testing.T) {
 	})
 	broker := startBroker(t, 1)
 	bearerBroker(broker, only("abc"), closes)
-	var log logBuffer
+	var log testlog.Book
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
 		c.SASL = &auth.SASL{Mechanism: auth.OAuthBearer, OAuth: cfg}
-		c.Logger = log.logger()
+		c.Logger = log.Logger()
 	})
 	<-begun
 	closeWithin(t, p, 10*time.Second)
-	if log.has("no new OAuth token") {
-		t.Errorf("it is warned of:\n%s", log.text())
+	if log.Has("no new OAuth token") {
+		t.Errorf("it is warned of:\n%s", log.Text())
 	}
 }

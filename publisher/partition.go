@@ -341,7 +341,7 @@ func (p *partition) enqueue() *pending {
 	b := p.open
 	p.open = nil
 	b.Shut()
-	p.usual = max(len(b.Bytes()), p.usual/4*3)
+	p.usual = max(b.Taken(), p.usual/4*3)
 	if len(p.queue) == 0 {
 		p.since = time.Now()
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/fakebroker"
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/failure"
@@ -237,24 +238,24 @@ func TestPeersThatAreNoBrokers(t *testing.T) {
 	for _, test := range peerTests() {
 		t.Run(test.name, func(t *testing.T) {
 			address := test.start(t)
-			var log logBuffer
+			var log testlog.Book
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			began := time.Now()
 			p := startPublisher(t, []string{address}, func(c *Config) {
-				c.Logger = log.logger()
+				c.Logger = log.Logger()
 				if test.change != nil {
 					test.change(t, c)
 				}
 			})
 			publish(t, p, 0, 1, 30)
-			eventually(t, 20*time.Second, test.want, func() bool { return log.has(test.want) })
+			eventually(t, 20*time.Second, test.want, func() bool { return log.Has(test.want) })
 			t.Logf("named after %v", time.Since(began).Round(time.Millisecond))
 			runtime.ReadMemStats(&after)
 			if used := after.TotalAlloc - before.TotalAlloc; used > mostForAPeer {
 				t.Errorf("%d MiB were allocated", used>>20)
 			}
-			if !log.has(test.cure) {
+			if !log.Has(test.cure) {
 				t.Errorf("the log lacks the cure %q", test.cure)
 			}
 			if err := p.cluster.Problem(); err != nil && failure.Of(err).Name != test.kind.Name {
@@ -290,14 +291,14 @@ func TestThrottleTimesAreBounded(t *testing.T) {
 		binary.BigEndian.PutUint32(frame[len(frame)-4:], 1<<31-1)
 		return frame, true
 	})
-	var log logBuffer
-	p := startPublisher(t, []string{broker.Address}, func(c *Config) { c.Logger = log.logger() })
+	var log testlog.Book
+	p := startPublisher(t, []string{broker.Address}, func(c *Config) { c.Logger = log.Logger() })
 	publish(t, p, 0, 1, 30)
 	eventually(t, 10*time.Second, "the pause is counted, and what was answered with it delivered", func() bool {
 		s := p.Stats()
 		return s.ThrottleSeconds > 0 && s.Delivered == 30
 	})
-	if paused := p.Stats().ThrottleSeconds; paused != 60 || !log.has("a broker asks for a pause") {
+	if paused := p.Stats().ThrottleSeconds; paused != 60 || !log.Has("a broker asks for a pause") {
 		t.Errorf("paused for %v s, want 60, and told", paused)
 	}
 	until := p.cluster.PausedUntil(1)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/fakeregistry"
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 	"github.com/flowpub/flowpub/publisher/registry"
@@ -49,23 +50,23 @@ func TestSchemaOfEachTopic(t *testing.T) {
 
 // confluent starts a publisher of ValueConfluent and publishes to it. What it logs
 // is in the buffer.
-func confluent(t *testing.T, c registry.Config) (*Publisher, *kfake.Cluster, uint64, *logBuffer) {
+func confluent(t *testing.T, c registry.Config) (*Publisher, *kfake.Cluster, uint64, *testlog.Book) {
 	t.Helper()
 	broker := startBroker(t, 3)
-	log := new(logBuffer)
+	log := new(testlog.Book)
 	p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) {
-		cfg.Value, cfg.Registry, cfg.Logger = ValueConfluent, &c, log.logger()
+		cfg.Value, cfg.Registry, cfg.Logger = ValueConfluent, &c, log.Logger()
 	})
 	return p, broker, publish(t, p, 0, 100, 30), log
 }
 
 // awaitComplaint waits until the reason why there is no id is logged and missing,
 // and checks that flows wait meanwhile.
-func awaitComplaint(t *testing.T, p *Publisher, n uint64, log *logBuffer, parts ...string) {
+func awaitComplaint(t *testing.T, p *Publisher, n uint64, log *testlog.Book, parts ...string) {
 	t.Helper()
 	eventually(t, 10*time.Second, "the topic is reached", func() bool { return p.topics[0].seen.Load().known() })
 	for _, part := range append(parts, "subject=flows-value", "cure=", "url=") {
-		eventually(t, 10*time.Second, part+" is logged", func() bool { return log.has(part) })
+		eventually(t, 10*time.Second, part+" is logged", func() bool { return log.Has(part) })
 	}
 	missing := strings.Join(p.Missing(), "; ")
 	if want := `the schema registry has given no id for subject "flows-value": `; !strings.Contains(missing, want) || !strings.Contains(missing, parts[0]) {
@@ -121,7 +122,7 @@ func TestRegistryPasswordCorrected(t *testing.T) {
 	}
 	awaitDelivery(t, p, broker, n)
 	for _, secret := range []string{"hunter2", "open-sesame"} {
-		if log.has(secret) {
+		if log.Has(secret) {
 			t.Errorf("the log has %q", secret)
 		}
 	}

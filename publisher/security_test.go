@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/flowpub/flowpub/internal/testca"
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/auth"
 	"github.com/flowpub/flowpub/publisher/cluster"
@@ -224,7 +225,7 @@ func TestAnswersThatRepeatASecret(t *testing.T) {
 		}
 		return answer
 	})
-	var log logBuffer
+	var log testlog.Book
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
 		withDead(c)
 		c.SASL = &auth.SASL{Mechanism: auth.Plain, Username: "router", Password: password}
@@ -239,13 +240,13 @@ func TestAnswersThatRepeatASecret(t *testing.T) {
 		"the topic is missing and could not be created", "cannot read the topic's settings",
 	} {
 		eventually(t, 10*time.Second, message, func() bool {
-			_, rest, found := strings.Cut(log.text(), message)
+			_, rest, found := strings.Cut(log.Text(), message)
 			line, _, _ := strings.Cut(rest, "\n")
 			return found && (strings.Contains(line, "Authorization Failed") || strings.Contains(line, "Policy Violation"))
 		})
 	}
-	if strings.Contains(log.text()+strings.Join(p.Missing(), ""), text) {
-		t.Errorf("the password is shown:\n%s", log.text())
+	if strings.Contains(log.Text()+strings.Join(p.Missing(), ""), text) {
+		t.Errorf("the password is shown:\n%s", log.Text())
 	}
 }
 
@@ -263,10 +264,10 @@ func TestSecretsWithoutTLSAreWarnedOf(t *testing.T) {
 		{&auth.SASL{Mechanism: auth.ScramSHA256}, nil, false},
 		{&auth.SASL{Mechanism: auth.Plain}, new(auth.TLS), false},
 	} {
-		var log logBuffer
-		c := &core{cfg: Config{SASL: test.sasl, TLS: test.tls}, log: log.logger()}
+		var log testlog.Book
+		c := &core{cfg: Config{SASL: test.sasl, TLS: test.tls}, log: log.Logger()}
 		c.warnOfSecurity()
-		if got := log.has("cure=\"set FLOWPUB_KAFKA_TLS=true"); got != test.want {
+		if got := log.Has("cure=\"set FLOWPUB_KAFKA_TLS=true"); got != test.want {
 			t.Errorf("with %v and TLS %v: warned %v, want %v", test.sasl, test.tls, got, test.want)
 		}
 	}

@@ -11,14 +11,19 @@
 //	definition.go  templates as they are exported
 //	elements.go    the table of elements: what fills which field
 //	selection.go   elements that are copied as they are
-//	plan.go        a definition compiled
+//	plan.go        what decoding a record takes
+//	compile.go     from a definition to that
 //	plans.go       each definition once
 //	record.go      a record of fixed length, by its plan
 //	walk.go        a record of variable length made one of fixed length
 //	options.go     what options records tell
 //	sampling.go    how a record was sampled
-//	table.go       templates by exporter, port, domain and id; limits
-//	recency.go     who gives way when there is no room
+//	table.go       templates by exporter, port, domain and id: learned, looked for, expired
+//	shard.go       exporters, domains and their templates
+//	evict.go       who gives way when there is no room
+//	recency.go     the order of their use
+//	shared.go      what options have told, and what domains of an exporter agree on
+//	stats.go       what is counted
 //	changes.go     templates to and from a store outside the process
 //	waiting.go     data sets before their templates
 //

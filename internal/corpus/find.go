@@ -12,7 +12,7 @@ import (
 // where it is not set. In CI a skipped test fails.
 func FieldRecordings(tb testing.TB, format string) string {
 	tb.Helper()
-	dir := os.Getenv("NETFLOW_CAPTURES_DIR")
+	dir := os.Getenv("NETFLOW_CAPTURES_DIR") //nolint:forbidigo // it is for tests
 	if dir == "" {
 		tb.Skip("NETFLOW_CAPTURES_DIR names no directory with recordings")
 	}

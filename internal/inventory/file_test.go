@@ -1,40 +1,18 @@
 package inventory
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flowpub/flowpub/internal/testlog"
 )
-
-// logBook keeps log lines.
-type logBook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-// take returns the lines since the last time.
-func (l *logBook) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text := l.buf.String()
-	l.buf.Reset()
-	return text
-}
 
 // write replaces a file, in one step if it is there, as of a moment.
 func write(t *testing.T, path, text string, at time.Time) {
@@ -58,8 +36,8 @@ func TestFileIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "exporters")
 		write(t, path, "192.0.2.1 old 10", time.Now())
-		var book logBook
-		f, err := Open(path, slog.New(slog.NewTextHandler(&book, nil)))
+		var book testlog.Book
+		f, err := Open(path, book.Logger())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +52,7 @@ func TestFileIsReadAgain(t *testing.T) {
 			if got := f.Name(exporter); got != name {
 				t.Errorf("%s: the name is %q, want %q", what, got, name)
 			}
-			lines := book.take()
+			lines := book.Take()
 			if n := strings.Count(lines, "\n"); n > 1 || (n == 1) != (line != "") || !strings.Contains(lines, line) {
 				t.Errorf("%s: logged is %q, want %q once", what, lines, line)
 			}

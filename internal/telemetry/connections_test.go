@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 )
 
@@ -30,7 +30,7 @@ func TestProbesAreAnsweredBesideIdleConnections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var log lockedBuffer
+			var log testlog.Book
 			server := startListening(t, ServerConfig{
 				Live:   func() []string { return nil },
 				Logger: slog.New(slog.NewTextHandler(&log, nil)),
@@ -51,8 +51,8 @@ func TestProbesAreAnsweredBesideIdleConnections(t *testing.T) {
 			if held := server.listener.count(); held > maxConnections {
 				t.Errorf("%d connections are held, want at most %d", held, maxConnections)
 			}
-			if lines := log.count("replaces the quietest"); lines != 1 {
-				t.Errorf("%d lines about the limit, want 1:\n%s", lines, log.text())
+			if lines := len(log.Lines("replaces the quietest")); lines != 1 {
+				t.Errorf("%d lines about the limit, want 1:\n%s", lines, log.Text())
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func TestQuietConnectionsAreClosed(t *testing.T) {
 func TestAcceptErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log lockedBuffer
+		var log testlog.Book
 		pipes := newPipes()
 		c := newConnections(pipes, newNotices(slog.New(slog.NewTextHandler(&log, nil))))
 		ours, theirs := net.Pipe()
@@ -147,9 +147,9 @@ func TestAcceptErrors(t *testing.T) {
 			t.Errorf("a quiet connection got %v, want its end", err)
 		}
 		<-time.After(3*time.Minute + time.Second/2)
-		lines := strings.Split(strings.TrimSpace(log.text()), "\n")
+		lines := strings.Split(strings.TrimSpace(log.Text()), "\n")
 		if len(lines) < 3 || len(lines) > 4 {
-			t.Errorf("%d lines in three minutes, want 3 or 4:\n%s", len(lines), log.text())
+			t.Errorf("%d lines in three minutes, want 3 or 4:\n%s", len(lines), log.Text())
 		}
 		if !strings.Contains(lines[0], "too many open files") || !strings.Contains(lines[0], "LimitNOFILE") {
 			t.Errorf("the first line lacks error or cure: %s", lines[0])
@@ -199,15 +199,15 @@ func TestAcceptFailsForGood(t *testing.T) {
 func TestLibraryLinesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log lockedBuffer
+		var log testlog.Book
 		logger := newNotices(slog.New(slog.NewTextHandler(&log, nil))).logger(noticeHTTP)
 		for range 1000 {
 			logger.Print("http: URL query contains semicolon")
 		}
 		<-time.After(time.Minute)
 		logger.Print("http: URL query contains semicolon")
-		if lines := log.count("semicolon"); lines != 2 || log.count("not_logged_before=999") != 1 {
-			t.Errorf("%d lines of 1,001, want 2 with a count of 999:\n%s", lines, log.text())
+		if lines := len(log.Lines("semicolon")); lines != 2 || len(log.Lines("not_logged_before=999")) != 1 {
+			t.Errorf("%d lines of 1,001, want 2 with a count of 999:\n%s", lines, log.Text())
 		}
 	})
 }
@@ -285,24 +285,3 @@ func (p *pipes) Close() error {
 }
 
 func (*pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) text() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// count returns how many lines hold text.
-func (b *lockedBuffer) count(text string) int { return strings.Count(b.text(), text) }

@@ -69,12 +69,15 @@ func (b *Batch) Bytes() []byte { return b.buf }
 // Sealed reports whether a Sealer has sealed the batch.
 func (b *Batch) Sealed() bool { return b.sealed }
 
+// Taken is how much of its buffer's capacity the batch takes, marks included.
+func (b *Batch) Taken() int { return len(b.buf) + b.marks() }
+
 // Room is the capacity that the buffer must have for n bytes of records more.
 func (b *Batch) Room(n int) int {
 	if b.lz4 != nil {
 		return lz4Room(len(b.buf) + n + windowSize)
 	}
-	return len(b.buf) + b.marks() + n + windowSize
+	return b.Taken() + n + windowSize
 }
 
 // Has reports whether it has that capacity.

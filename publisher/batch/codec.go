@@ -12,6 +12,8 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+
+	"github.com/flowpub/flowpub/publisher/zstdframe"
 )
 
 const (
@@ -120,7 +122,7 @@ func maxCompressedSize(c Compression, n int) int {
 	case CompressionLZ4:
 		return len(lz4Header) + (n/lz4BlockSize+1)*4 + n + 4
 	case CompressionZstd:
-		return n + n>>10 + 64 // raw blocks: 3 bytes on 128 KiB, frame header
+		return max(n+n>>10+64, zstdframe.MaxSize(n)) // raw blocks: 3 bytes on 128 KiB, frame header
 	default:
 		return n
 	}

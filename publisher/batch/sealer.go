@@ -76,7 +76,7 @@ func (s *Sealer) pack(b *Batch) ([]byte, error) {
 	b.marked = false
 	var known int
 	s.marks, known = b.appendMarks(s.marks[:0])
-	if known >= b.records/4*3 {
+	if known >= b.records/4*3 && len(b.buf) <= zstdframe.MaxContent {
 		if s.zstd == nil {
 			s.zstd = zstdframe.NewEncoder()
 		}

@@ -7,16 +7,6 @@ import (
 	"time"
 )
 
-// Sizes of buffers.
-const (
-	smallStep = 4 << 10  // of buffers up to fineBuffer
-	openStep  = 16 << 10 // the same, of those that are still to be filled
-	// fineBuffer is the size above which all sizes are multiples of it.
-	fineBuffer = 64 << 10
-	// largeBuffer is the size up to which open buffers are powers of two.
-	largeBuffer = 1 << 20
-)
-
 const (
 	// needWindow is how long a budget remembers what an account has held.
 	needWindow = 30 * time.Second
@@ -92,35 +82,6 @@ type Budget struct {
 	// room has a token after something was given back.
 	room chan struct{}
 }
-
-// Account is what one partition or stage holds of the budget. Its owner's lock
-// guards dead and failing as well as the budget's: both are held to change them.
-type Account struct {
-	held int64
-	// dead: its owner fails to deliver. failing: and is held back for that.
-	dead, failing bool
-	// counted: it is one of the budget's partitions.
-	counted bool
-	// unknown: it is the stage of a topic whose partitions are not known.
-	unknown bool
-	// peak and last are the most it held in this needWindow and the one before.
-	peak, last int64
-}
-
-// NewStage returns the account of a stage. It fails while nothing can leave it: as
-// long as the topic's partitions are not known.
-func NewStage(unknown bool) *Account {
-	return &Account{dead: unknown, failing: unknown, unknown: unknown}
-}
-
-// Failing reports whether the account fails. The caller holds its owner's lock.
-func (a *Account) Failing() bool { return a.failing }
-
-// Held is what the account holds, in bytes. No other goroutine may change it.
-func (a *Account) Held() int64 { return a.held }
-
-// most is what the account has held lately.
-func (a *Account) most() int64 { return max(a.peak, a.last) }
 
 // New returns a budget of limit bytes for n topics whose partitions are
 // not known yet. No batch is larger than largest; one with a single packet is to have
@@ -272,30 +233,6 @@ func (b *Budget) allows(a *Account, size int64, c Claim) bool {
 	return left >= b.kept && a.held+size <= ownShare*others
 }
 
-// openSize is the capacity of the buffer handed out for n bytes that are still to
-// be written: above fineBuffer a power of two, so that nearly every buffer that
-// is given back is of use to the next one.
-func openSize(n int) int {
-	switch {
-	case n <= fineBuffer:
-		return (max(n, 1) + openStep - 1) / openStep * openStep
-	case n <= largeBuffer:
-		return 1 << bits.Len(uint(n-1))
-	default:
-		return Size(n)
-	}
-}
-
-// Size is the capacity of the buffer handed out for n bytes that are there:
-// hardly more, since a batch may wait in it for long.
-func Size(n int) int {
-	step := fineBuffer
-	if n <= fineBuffer {
-		step = smallStep
-	}
-	return (max(n, 1) + step - 1) / step * step
-}
-
 // Take charges a buffer of at least n bytes to a and returns it empty, or nil
 // when there is no room for it.
 func (b *Budget) Take(a *Account, n int, c Claim) []byte { return b.TakeExact(a, openSize(n), c) }
@@ -358,13 +295,6 @@ func (b *Budget) Exchange(a *Account, buf []byte, n int) []byte {
 	return small
 }
 
-// Release puts away a buffer that is no longer charged.
-func (b *Budget) Release(buf []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.keep(buf)
-}
-
 // StartCopy charges the client's copy of a batch to a broker, whose copies are
 // of, or to all partitions together that have failed, if that is nil. All copies
 // have a quarter of the limit, as far as batches leave it, and always what is set
@@ -407,13 +337,6 @@ func (b *Budget) Bytes() int64 {
 	return b.used + b.copies
 }
 
-// Close unmaps the buffers kept for reuse.
-func (b *Budget) Close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.shrink(0)
-}
-
 func (b *Budget) add(a *Account, size int64) {
 	before := a.most()
 	a.held += size
@@ -435,46 +358,6 @@ func (b *Budget) discharge(a *Account, size int64) {
 	}
 }
 
-// buffer returns an empty buffer of exactly size bytes, kept or new; nil when
-// the operating system refuses one.
-func (b *Budget) buffer(size int) []byte {
-	if kept := b.pool[size]; len(kept) > 0 {
-		buf := kept[len(kept)-1]
-		b.pool[size] = kept[:len(kept)-1]
-		b.pooled -= int64(size)
-		return buf
-	}
-	b.shrink(max(0, b.limit-b.used-int64(size)))
-	buf, err := mapMemory(size)
-	if err != nil {
-		return nil
-	}
-	return buf[:0]
-}
-
-// keep puts buf away for reuse, or gives it back to the operating system.
-func (b *Budget) keep(buf []byte) {
-	size := int64(cap(buf))
-	if b.pooled+size > b.limit/8 || b.used+b.pooled+size > b.limit {
-		unmapMemory(buf[:size])
-		return
-	}
-	b.pool[int(size)] = append(b.pool[int(size)], buf[:0])
-	b.pooled += size
-}
-
-// shrink gives buffers kept for reuse back until they are at most n bytes.
-func (b *Budget) shrink(n int64) {
-	for size, kept := range b.pool {
-		for len(kept) > 0 && b.pooled > n {
-			unmapMemory(kept[len(kept)-1][:size])
-			kept = kept[:len(kept)-1]
-			b.pooled -= int64(size)
-		}
-		b.pool[size] = kept
-	}
-}
-
 // AwaitRoom waits until something was given back; false when that takes too long,
 // or ctx ends.
 func (b *Budget) AwaitRoom(ctx context.Context, patience time.Duration) bool {
@@ -491,27 +374,3 @@ func (b *Budget) AwaitRoom(ctx context.Context, patience time.Duration) bool {
 
 // Limit is the most that all buffers together may take.
 func (b *Budget) Limit() int64 { return b.limit }
-
-// Charge is a budget on behalf of an account.
-type Charge struct {
-	budget  *Budget
-	account *Account
-}
-
-// For returns the budget on behalf of an account.
-func (b *Budget) For(a *Account) Charge { return Charge{b, a} }
-
-// Exchange is that of the budget.
-func (c Charge) Exchange(buf []byte, n int) []byte { return c.budget.Exchange(c.account, buf, n) }
-
-// Capacity is Size.
-func (Charge) Capacity(n int) int { return Size(n) }
-
-// Release is that of the budget.
-func (c Charge) Release(buf []byte) { c.budget.Release(buf) }
-
-// Force is that of the budget.
-func (c Charge) Force(n int) []byte { return c.budget.Force(c.account, n) }
-
-// Give is that of the budget.
-func (c Charge) Give(buf []byte) { c.budget.Give(c.account, buf) }

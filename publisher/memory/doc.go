@@ -2,6 +2,8 @@
 // where that can be, and keeps their sum within a limit. Accounts that fail to deliver
 // leave room to the others.
 //
-//	budget.go  who gets how much
-//	mmap_*.go  where it comes from
+//	budget.go   who gets how much
+//	account.go  what one partition or stage holds
+//	pool.go     buffers, their sizes, and those kept for reuse
+//	mmap_*.go   where they come from
 package memory

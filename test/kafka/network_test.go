@@ -3,13 +3,11 @@
 package kafka_test
 
 import (
-	"bytes"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -112,12 +110,12 @@ func (c *cluster) advertisedUnreachable(t *testing.T) {
 	}
 	name := c.createTopic(t, "advertised", 1)
 	told := c.proxied[c.leader(t, name, 0)-1]
-	var log hearsay
+	var log testlog.Book
 	tr := newTraffic(56)
 	p := startPublisher(t, c.behind, name, func(cfg *publisher.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	tr.publish(t, p, 10, 30)
 	testwait.Until(t, 30*time.Second, "the address and where it comes from are told", func() bool {
-		return log.has("address=" + told + " cure=\"that address is the broker's own word, from its advertised.listeners")
+		return log.Has("address=" + told + " cure=\"that address is the broker's own word, from its advertised.listeners")
 	})
 	for _, proxy := range c.proxies {
 		proxy.listen(t)
@@ -126,22 +124,4 @@ func (c *cluster) advertisedUnreachable(t *testing.T) {
 	if s.ProduceErrors["connection_refused"] == 0 {
 		t.Errorf("errors %v, want refused connections", s.ProduceErrors)
 	}
-}
-
-// hearsay is log lines. It is safe for concurrent use.
-type hearsay struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (h *hearsay) Write(line []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.buf.Write(line)
-}
-
-func (h *hearsay) has(text string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return strings.Contains(h.buf.String(), text)
 }

@@ -1,0 +1,193 @@
+package template
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/flowpub/flowpub/decoder"
+)
+
+// source is who sent a packet. Addresses are IPv6, those of IPv4 mapped.
+type source struct {
+	domainKey
+	port uint16
+}
+
+// domainKey names an observation domain.
+type domainKey struct {
+	address [16]byte
+	domain  uint32
+	format  decoder.Format
+}
+
+// sourceOf returns the source of a packet.
+func sourceOf(from netip.AddrPort, h *decoder.Header) source {
+	return source{domainKey{from.Addr().As16(), h.ObservationDomain, h.Format}, from.Port()}
+}
+
+// shard is the part of the table for some of the addresses.
+type shard struct {
+	mu      sync.Mutex
+	owners  map[[16]byte]*owner
+	domains map[domainKey]*domain
+	entries rank
+	dirty   []*entry  // whose changes have not been told
+	news    []*domain // whose options have
+	gone    []Key     // which templates are no more, being replaced by an invalid one
+}
+
+func (s *shard) init() {
+	s.owners = make(map[[16]byte]*owner)
+	s.domains = make(map[domainKey]*domain)
+	s.entries.level = inShard
+}
+
+// owner is an exporter's address.
+type owner struct {
+	address [16]byte
+	entries rank
+	domains []*domain
+	common  Sampling // of the domains that have one, if it is the same
+	shared  *state   // the samplers of all domains that do not contradict each other, or undecided
+}
+
+// undecided stands for owner.shared, and for owner.common, once a domain has come, gone or told
+// something: what holds is found when flows ask for it, not with each record that tells something.
+var undecided = new(state)
+
+// domain is an observation domain of an address. It lives as long as it has templates.
+type domain struct {
+	key       domainKey
+	owner     *owner
+	entries   rank
+	ids       []uint16 // of its templates, in order
+	templates []*entry // of each id; more for other ports are behind by entry.next
+	state     *state
+	dirty     bool
+}
+
+// entry is a template of a domain and a port.
+type entry struct {
+	plan   *Plan
+	domain *domain
+	next   *entry
+	links  [numLevels]links
+
+	boot                          decoder.UnixNano
+	exported                      decoder.UnixNano
+	refreshed, touched, announced time.Duration
+	interval                      time.Duration // the longest between two refreshes
+	id, port                      uint16
+	uses                          uint8
+	regular, provisional, dirty   bool
+	removed                       bool
+}
+
+// get returns the entry of exactly that source, or nil.
+func (s *shard) get(src source, id uint16) *entry {
+	d := s.domains[src.domainKey]
+	if d == nil {
+		return nil
+	}
+	e := d.first(id)
+	for e != nil && e.port != src.port {
+		e = e.next
+	}
+	return e
+}
+
+// touch notes that an entry is in use.
+func (s *shard) touch(e *entry, now time.Duration) {
+	e.touched = now
+	d := e.domain
+	for _, r := range [...]*rank{&d.entries, &d.owner.entries, &s.entries} {
+		r.remove(e)
+	}
+	e.regular = e.uses >= regularUses
+	for _, r := range [...]*rank{&d.entries, &d.owner.entries, &s.entries} {
+		r.push(e)
+	}
+}
+
+// first returns the first entry of a template id, or nil.
+func (d *domain) first(id uint16) *entry {
+	i, found := slices.BinarySearch(d.ids, id)
+	if !found {
+		return nil
+	}
+	return d.templates[i]
+}
+
+// link puts an entry in front of the other ports that have its template.
+func (d *domain) link(e *entry) {
+	i, found := slices.BinarySearch(d.ids, e.id)
+	if found {
+		e.next, d.templates[i] = d.templates[i], e
+		return
+	}
+	d.ids, d.templates = slices.Insert(d.ids, i, e.id), slices.Insert(d.templates, i, e)
+}
+
+// unlink takes an entry out of the ports that have its template.
+func (d *domain) unlink(e *entry) {
+	i, _ := slices.BinarySearch(d.ids, e.id)
+	first := d.templates[i]
+	switch {
+	case first != e:
+		for first.next != e {
+			first = first.next
+		}
+		first.next = e.next
+	case e.next != nil:
+		d.templates[i] = e.next
+	default:
+		d.ids, d.templates = slices.Delete(d.ids, i, i+1), slices.Delete(d.templates, i, i+1)
+	}
+}
+
+// lapsed reports whether an entry is past its lifetime.
+func (e *entry) lapsed(now time.Duration) bool {
+	lifetime := max(minLifetime, min(maxLifetime, refreshesMissed*e.interval))
+	return now-max(e.refreshed, e.touched) > lifetime
+}
+
+// find returns the entry for a template id and port, or nil.
+func (d *domain) find(id, port uint16) *entry {
+	first := d.first(id)
+	if first == nil || first.port == port {
+		return first
+	}
+	agree := true
+	for e := first.next; e != nil; e = e.next {
+		if e.port == port {
+			return e
+		}
+		agree = agree && e.plan == first.plan
+	}
+	if !agree {
+		return nil
+	}
+	return first
+}
+
+// fits reports whether a template that was stored may be used: its exporter has not
+// restarted since, and the set is as long as some of its records and padding.
+func (e *entry) fits(u *use) bool {
+	if apart(e.boot, u.boot) {
+		return false
+	}
+	if e.plan.variable {
+		return true
+	}
+	const maxPadding = 3
+	padding := len(u.records) % e.plan.minimum
+	return padding <= maxPadding && allZero(u.records[len(u.records)-padding:])
+}
+
+// apart reports whether two readings of when an exporter booted are of different boots.
+// Zero is not known.
+func apart(a, b decoder.UnixNano) bool {
+	return a != 0 && b != 0 && max(a, b)-min(a, b) > bootTolerance
+}
