@@ -131,7 +131,8 @@ func checkElsewhere(t *testing.T, name, command string, tools []string) {
 	}
 	forms := map[string]string{
 		"kubectl": `^kubectl -n flowpub (get (pods|endpointslices|service flowpub|networkpolicy flowpub)( |$)|describe pod POD|logs POD|` +
-			`port-forward POD 8080|rollout (restart|undo) deployment/flowpub$|scale deployment/flowpub --replicas=\d+$)`,
+			`port-forward POD 8080|rollout (restart|undo) deployment/flowpub$|` +
+			`patch service flowpub -p '\{"spec":\{.*\}\}'$|scale deployment/flowpub --replicas=\d+$)`,
 		"kafka-topics.sh":  `^\S+ --bootstrap-server KAFKA:9092 --describe --topic flows --under-replicated-partitions$`,
 		"kafka-configs.sh": `^\S+ --bootstrap-server KAFKA:9092 (--describe|--alter) --topic flows( --add-config [a-z.]+=\w+)?$`,
 		"tcpdump":          `^tcpdump -ni any (-X )?udp port 2055( and host ADDRESS)?( +#.*)?$`,

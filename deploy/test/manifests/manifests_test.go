@@ -72,6 +72,11 @@ func TestFaults(t *testing.T) {
 		finding string
 	}{
 		{"policy Cluster", func(in *installation, _ *corev1.PodSpec) { in.services[0].Spec.ExternalTrafficPolicy = "Cluster" }, "externalTrafficPolicy"},
+		{"no affinity", func(in *installation, _ *corev1.PodSpec) { in.services[0].Spec.SessionAffinity = "None" }, "sessionAffinity must be ClientIP"},
+		{"affinity of 3 hours, the default", func(in *installation, _ *corev1.PodSpec) { in.services[0].Spec.SessionAffinityConfig = nil }, "timeoutSeconds must be 86400"},
+		{"affinity too short", func(in *installation, _ *corev1.PodSpec) {
+			*in.services[0].Spec.SessionAffinityConfig.ClientIP.TimeoutSeconds = 10800
+		}, "timeoutSeconds must be 86400"},
 		{"target port misspelt", func(in *installation, _ *corev1.PodSpec) {
 			in.services[0].Spec.Ports[0].TargetPort = intstr.FromString("netflows")
 		}, "no port netflows/UDP"},

@@ -107,9 +107,29 @@ func (in *installation) checkService(s *corev1.Service) []string {
 		findings = append(findings, fmt.Sprintf("service %s: selects no pods", s.Name))
 	}
 	for _, p := range s.Spec.Ports {
-		if p.Protocol == corev1.ProtocolUDP && s.Spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal {
-			findings = append(findings, fmt.Sprintf("service %s: externalTrafficPolicy must be Local, or exporters' addresses are lost", s.Name))
+		if p.Protocol == corev1.ProtocolUDP {
+			return append(findings, checkUDP(s)...)
 		}
+	}
+	return findings
+}
+
+// mostAffinity is the longest that the API server accepts.
+const mostAffinity = 86400
+
+// checkUDP checks what a Service needs that exporters send to.
+func checkUDP(s *corev1.Service) []string {
+	var findings []string
+	if s.Spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal {
+		findings = append(findings, fmt.Sprintf("service %s: externalTrafficPolicy must be Local, or exporters' addresses are lost", s.Name))
+	}
+	if s.Spec.SessionAffinity != corev1.ServiceAffinityClientIP {
+		return append(findings, fmt.Sprintf("service %s: sessionAffinity must be ClientIP, or an exporter's templates and its data reach different pods", s.Name))
+	}
+	// Only new flows refresh an affinity, and an exporter may have none for hours.
+	affinity := s.Spec.SessionAffinityConfig
+	if affinity == nil || affinity.ClientIP == nil || affinity.ClientIP.TimeoutSeconds == nil || *affinity.ClientIP.TimeoutSeconds != mostAffinity {
+		findings = append(findings, fmt.Sprintf("service %s: the affinity's timeoutSeconds must be %d, the most there is", s.Name, mostAffinity))
 	}
 	return findings
 }
