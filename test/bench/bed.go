@@ -20,6 +20,7 @@ type bed struct {
 // snapshot is what is known at a moment.
 type snapshot struct {
 	cpu     time.Duration // of the collector
+	kernel  time.Duration // the system's part of it
 	drops   uint64        // datagrams, by the kernel
 	mallocs float64
 	broker  brokerState
@@ -85,7 +86,7 @@ func (b *bed) measure(ctx context.Context, rate int, duration time.Duration) (re
 		return result{}, err
 	}
 	before.mallocs = b.collector.allocations(ctx)
-	if before.cpu, err = b.collector.cpu(); err != nil { // again: the scrape is not the load's
+	if before.cpu, before.kernel, err = b.collector.cpu(); err != nil { // again: the scrape is not the load's
 		return result{}, err
 	}
 	done := b.profile(ctx, duration)
@@ -164,6 +165,6 @@ func (b *bed) snapshot() (s snapshot, err error) {
 	if _, s.drops, err = udpSockets(b.collector.place.listen.Port()); err != nil {
 		return s, err
 	}
-	s.cpu, err = b.collector.cpu()
+	s.cpu, s.kernel, err = b.collector.cpu()
 	return s, err
 }

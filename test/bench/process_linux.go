@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,13 +15,34 @@ import (
 const clockScheduler = 2
 
 // cpu returns the processor time, user and system, that all threads of the
-// process have used so far. It is what wait4 will tell in the end, in
-// nanoseconds, where /proc/PID/stat has ticks of 10 ms.
-func (p *process) cpu() (time.Duration, error) {
+// process have used so far, and the system's part of it. All is what wait4 will
+// tell in the end, in nanoseconds; the part is in ticks.
+func (p *process) cpu() (all, system time.Duration, err error) {
 	var now unix.Timespec
 	clock := int32(^p.pid()<<3 | clockScheduler)
 	if err := unix.ClockGettime(clock, &now); err != nil {
-		return 0, fmt.Errorf("processor time of process %d: %w", p.pid(), err)
+		return 0, 0, fmt.Errorf("processor time of process %d: %w", p.pid(), err)
 	}
-	return time.Duration(now.Nano()), nil
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid()))
+	if err != nil {
+		return 0, 0, err
+	}
+	system, err = systemTime(string(stat))
+	return time.Duration(now.Nano()), system, err
+}
+
+// tick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every
+// architecture that Go knows.
+const tick = 10 * time.Millisecond
+
+// systemTime returns stime of a /proc/PID/stat, see proc_pid_stat(5). What comes
+// before the last bracket is the program's name, which may hold anything.
+func systemTime(stat string) (time.Duration, error) {
+	const stime = 15 - 3 // the third field is the first after the name
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) <= stime {
+		return 0, fmt.Errorf("/proc/PID/stat has no stime: %q", stat)
+	}
+	ticks, err := strconv.ParseInt(fields[stime], 10, 64)
+	return time.Duration(ticks) * tick, err
 }

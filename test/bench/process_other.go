@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-func (*process) cpu() (time.Duration, error) {
-	return 0, errors.New("only Linux tells the processor time of another process")
+func (*process) cpu() (all, system time.Duration, err error) {
+	return 0, 0, errors.New("only Linux tells the processor time of another process")
 }

@@ -23,6 +23,7 @@ const (
 	figureRate        figure = iota // flows delivered a second of sending
 	figureLost                      // percent of the flows sent
 	figureCPU                       // collector's ns a flow, user and system
+	figureKernel                    // system's part of that
 	figureAllocations               // collector's allocations a flow
 	figureMemory                    // collector's peak of physical memory, MiB
 	figureWire                      // bytes of record batches a flow
@@ -42,6 +43,7 @@ var figureInfo = [figureCount]struct {
 	figureRate:        {"flows/s", 0, "flows/s"},
 	figureLost:        {"lost %", 3, "%lost"},
 	figureCPU:         {"CPU ns", 1, "cpu-ns/flow"},
+	figureKernel:      {"kernel ns", 1, "kernel-ns/flow"},
 	figureAllocations: {"allocs", 4, "allocs/flow"},
 	figureMemory:      {"peak MiB", 1, "peak-MiB"},
 	figureWire:        {"wire B", 1, "wire-B/flow"},
@@ -64,6 +66,7 @@ func newResult(b *bed, sent *generated, before, after *snapshot, peak uint64) re
 		figureRate:        flows / sent.Took.Seconds(),
 		figureLost:        100 * float64(r.lost()) / float64(r.sent),
 		figureCPU:         float64(after.cpu-before.cpu) / flows,
+		figureKernel:      float64(after.kernel-before.kernel) / flows,
 		figureAllocations: (after.mallocs - before.mallocs) / flows,
 		figureMemory:      float64(peak) / (1 << 20),
 		figureWire:        float64(after.broker.Bytes-before.broker.Bytes) / flows,

@@ -16,9 +16,9 @@ func sampleResult() result {
 		collector: &collector{product: product{name: "flowpub"}},
 		scenario:  scenario{rate: 500, codec: "zstd", partitions: 16, exporters: 8, delay: 10 * time.Millisecond},
 	}
-	before := snapshot{cpu: time.Second, drops: 2, mallocs: 50, broker: brokerState{Stats: sink.Stats{Records: 100, Batches: 10, Bytes: 1000}}}
+	before := snapshot{cpu: time.Second, kernel: time.Second / 2, drops: 2, mallocs: 50, broker: brokerState{Stats: sink.Stats{Records: 100, Batches: 10, Bytes: 1000}}}
 	after := snapshot{
-		cpu: time.Second + 180*time.Microsecond, drops: 6, mallocs: 140,
+		cpu: time.Second + 180*time.Microsecond, kernel: time.Second/2 + 90*time.Microsecond, drops: 6, mallocs: 140,
 		broker: brokerState{Stats: sink.Stats{Records: 1000, Batches: 40, Bytes: 46_000}, CPU: 9 * time.Microsecond},
 	}
 	sent := generated{Flows: 1000, Took: 2 * time.Second, CPU: 70 * time.Microsecond}
@@ -29,7 +29,7 @@ func TestFigures(t *testing.T) {
 	t.Parallel()
 	r := sampleResult()
 	want := [figureCount]float64{
-		figureRate: 450, figureLost: 10, figureCPU: 200, figureAllocations: 0.1, figureMemory: 24,
+		figureRate: 450, figureLost: 10, figureCPU: 200, figureKernel: 100, figureAllocations: 0.1, figureMemory: 24,
 		figureWire: 50, figureBatch: 30, figureExporters: 70, figureBroker: 10,
 	}
 	if r.figures != want || r.lost() != 100 || r.dropped != 4 {
@@ -57,12 +57,12 @@ func TestReport(t *testing.T) {
 	var table, lines strings.Builder
 	newReport(formatTable, &table).line(&r)
 	newReport(formatBenchstat, &lines).line(&r)
-	want := "flowpub v5 500 zstd 16 8 10ms 1000 900 4 450 10.000 200.0 0.1000 24.0 50.0 30 70.0 10.0"
+	want := "flowpub v5 500 zstd 16 8 10ms 1000 900 4 450 10.000 200.0 100.0 0.1000 24.0 50.0 30 70.0 10.0"
 	if got := strings.Join(strings.Fields(table.String()), " "); got != want {
 		t.Errorf("the table has %q, want %q", got, want)
 	}
 	want = "BenchmarkCollector/collector=flowpub/traffic=v5/rate=500/codec=zstd/partitions=16/exporters=8/delay=10ms 900" +
-		" 450 flows/s 10.000 %lost 200.0 cpu-ns/flow 0.1000 allocs/flow 24.0 peak-MiB 50.0 wire-B/flow" +
+		" 450 flows/s 10.000 %lost 200.0 cpu-ns/flow 100.0 kernel-ns/flow 0.1000 allocs/flow 24.0 peak-MiB 50.0 wire-B/flow" +
 		" 30 flows/batch 70.0 generator-ns/flow 10.0 sink-ns/flow\n"
 	if lines.String() != want {
 		t.Errorf("for benchstat there is\n%s\nwant\n%s", lines.String(), want)
