@@ -179,13 +179,25 @@ YAML
   await_collectors "$1"
 }
 
+# as_released has git find this tree where manifests name a release by its address.
+as_released() {
+  local tree=$work/released/flowpub.git
+  mkdir -p "$tree/deploy"
+  cp -r "$kubernetes" "$tree/deploy/"
+  git -C "$tree" init --quiet
+  git -C "$tree" add --all
+  git -C "$tree" -c user.name=test -c user.email=test@example.com commit --quiet --message release
+  grep -rho 'ref=[^ ]*' "$kubernetes/examples" | sort -u | cut -d= -f2 | xargs -n 1 git -C "$tree" tag
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=url.file://$work/released/.insteadOf GIT_CONFIG_VALUE_0=https://github.com/flowpub/
+}
+
 secret() { # NAME KEY=FILE
   k create secret generic "$1" "--from-file=$2" --dry-run=client -o yaml | k apply -f - >/dev/null
 }
 
 # uninstall removes what install has made, but for the namespace.
 uninstall() {
-  k delete deployment,daemonset,service,poddisruptionbudget,networkpolicy,configmap --all --wait=false >/dev/null
+  k delete deployment,daemonset,service,horizontalpodautoscaler,poddisruptionbudget,networkpolicy,configmap --all --wait=false >/dev/null
   until_true "$seconds_to_be_ready" all_gone || fail "pods do not end: $(ending)"
 }
 

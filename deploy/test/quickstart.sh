@@ -22,7 +22,7 @@ manifests() {
   {
     echo "resources: ['$(realpath --relative-to="$work/overlay" "$kubernetes/overlays/quickstart")']"
     echo 'patches:'
-    for target in Deployment/flowpub Deployment/flowtail Deployment/kafka Job/flowgen; do
+    for target in Deployment/flowpub Deployment/flowtail Deployment/kafka Deployment/flowgen; do
       cat <<YAML
   - target: {kind: ${target%/*}, name: ${target#*/}}
     patch: |-

@@ -2,12 +2,14 @@
 # Has an API server judge every overlay, as if it were applied: nothing is changed but
 # that the namespaces are made. Warnings count as errors, save for overlays/hostnetwork,
 # which Pod Security warns of as it should. Then it seeds faults into the base, one at a
-# time, and the server must find each.
+# time, and the server must find each. With OPERATORS=yes it goes on to examples/own and
+# components/strimzi.
 #
-# flowpub must not be installed there. The cluster needs the definitions of the Prometheus
-# operator (PodMonitor, PrometheusRule) and of Strimzi (KafkaTopic, KafkaUser).
+# flowpub must not be installed there. For the overlays the cluster needs nothing; for what
+# comes with OPERATORS the definitions of the Prometheus operator (PodMonitor,
+# PrometheusRule) and of Strimzi (KafkaTopic, KafkaUser).
 #
-# Variables: KUBECTL; see README.md.
+# Variables: KUBECTL, OPERATORS; see README.md.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # judge says what the server thinks of manifests on standard input.
@@ -15,13 +17,12 @@ judge() { # FLAG...
   kubectl apply --dry-run=server "$@" -f - >"$work/judgement" 2>&1
 }
 
-overlays() {
-  local dir name strict bad=0
-  for dir in "$kubernetes"/base "$kubernetes"/overlays/*; do
-    name=${dir#"$kubernetes"/}
+kustomizations() { # NAME...
+  local name strict bad=0
+  for name in "$@"; do
     strict=--warnings-as-errors
     [[ $name != overlays/hostnetwork ]] || strict=--warnings-as-errors=false
-    if kubectl kustomize "$dir" | judge "$strict"; then
+    if kubectl kustomize "$kubernetes/$name" | judge "$strict"; then
       say "accepted  $name"
     else
       say "REFUSED   $name"
@@ -83,5 +84,10 @@ seeded() {
 # Objects of a dry run do not see each other: the namespaces must be there.
 kubectl apply -f "$kubernetes/base/namespace.yaml" >/dev/null
 kubectl create namespace kafka --dry-run=client -o yaml | kubectl apply -f - >/dev/null
-overlays || fail 'an overlay is refused'
+cd "$kubernetes"
+kustomizations base overlays/* || fail 'an overlay is refused'
 seeded || fail 'a fault is missed'
+if [[ -n ${OPERATORS:-} ]]; then
+  as_released
+  kustomizations examples/own components/strimzi || fail 'what operators are for is refused'
+fi

@@ -7,7 +7,6 @@ import (
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -17,7 +16,7 @@ import (
 // workload is what runs pods.
 type workload struct {
 	kind, name string
-	selector   *metav1.LabelSelector // nil for a Job
+	selector   *metav1.LabelSelector
 	pod        corev1.PodTemplateSpec
 }
 
@@ -36,6 +35,8 @@ type installation struct {
 	policies   []*networkingv1.NetworkPolicy
 	monitors   []*monitoringv1.PodMonitor
 	rules      []*monitoringv1.PrometheusRule
+	// foreign are the kinds that a cluster does not know before somebody defines them.
+	foreign []string
 }
 
 // load renders and decodes a kustomization. A document that cannot be decoded is a
@@ -70,8 +71,6 @@ func (in *installation) add(object any) {
 		in.workloads = append(in.workloads, &workload{"Deployment", o.Name, o.Spec.Selector, o.Spec.Template})
 	case *appsv1.DaemonSet:
 		in.workloads = append(in.workloads, &workload{"DaemonSet", o.Name, o.Spec.Selector, o.Spec.Template})
-	case *batchv1.Job:
-		in.workloads = append(in.workloads, &workload{"Job", o.Name, nil, o.Spec.Template})
 	case *corev1.Service:
 		in.services = append(in.services, o)
 	case *corev1.ConfigMap:
@@ -85,9 +84,11 @@ func (in *installation) add(object any) {
 	case *networkingv1.NetworkPolicy:
 		in.policies = append(in.policies, o)
 	case *monitoringv1.PodMonitor:
-		in.monitors = append(in.monitors, o)
+		in.monitors, in.foreign = append(in.monitors, o), append(in.foreign, o.Kind)
 	case *monitoringv1.PrometheusRule:
-		in.rules = append(in.rules, o)
+		in.rules, in.foreign = append(in.rules, o), append(in.foreign, o.Kind)
+	case *strimzi:
+		in.foreign = append(in.foreign, o.Kind)
 	}
 }
 

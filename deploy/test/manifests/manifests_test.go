@@ -42,6 +42,9 @@ func TestKustomizations(t *testing.T) {
 			if w := in.collector(); w == nil {
 				t.Error("there is no collector")
 			}
+			if len(in.foreign) > 0 {
+				t.Errorf("a cluster without operators refuses %v", in.foreign)
+			}
 		})
 	}
 }

@@ -16,7 +16,7 @@ func (in *installation) checkReferences() []string {
 	var findings []string
 	for _, w := range in.workloads {
 		findings = append(findings, in.checkNames(w)...)
-		if w.selector != nil && !selects(w.selector, w) {
+		if !selects(w.selector, w) {
 			findings = append(findings, fmt.Sprintf("selector of %s %s: does not match its own pods", w.kind, w.name))
 		}
 	}
