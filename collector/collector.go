@@ -211,7 +211,7 @@ func (c *Collector) openWeb() error {
 		PProf:    c.cfg.HTTPPProf,
 		Snapshot: c.Snapshot,
 		Ready:    c.missing,
-		Live:     c.stalled,
+		Live:     c.Stalled,
 		Logger:   c.cfg.Logger,
 	})
 	if err != nil {

@@ -25,9 +25,9 @@ func (c *Collector) missing() []string {
 	return things
 }
 
-// stalled is the liveness probe: readers and senders that stand still though
+// Stalled is the liveness probe: readers and senders that stand still though
 // they have work. It never depends on Kafka.
-func (c *Collector) stalled() []string {
+func (c *Collector) Stalled() []string {
 	var things []string
 	for _, l := range c.listeners {
 		things = append(things, l.Stalled(stallLimit)...)

@@ -284,13 +284,13 @@ func TestReadinessIsSticky(t *testing.T) {
 func TestLivenessNamesWhatStandsStill(t *testing.T) {
 	t.Parallel()
 	c := newTestCollector(t, 2, 1, nil)
-	if got := c.stalled(); len(got) != 0 {
+	if got := c.Stalled(); len(got) != 0 {
 		t.Errorf("%q stands still", got)
 	}
 	c.listeners[0].stalled = []string{"socket 1 of A"}
 	c.listeners[1].stalled = []string{"socket 0 of B"}
 	c.publisher.stalled = []string{"the sender"}
-	if got, want := c.stalled(), []string{"socket 1 of A", "socket 0 of B", "the sender"}; !slices.Equal(got, want) {
+	if got, want := c.Stalled(), []string{"socket 1 of A", "socket 0 of B", "the sender"}; !slices.Equal(got, want) {
 		t.Errorf("%q stands still, want %q", got, want)
 	}
 }

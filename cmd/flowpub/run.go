@@ -12,6 +12,7 @@ import (
 	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/config"
 	"github.com/flowpub/flowpub/internal/logqueue"
+	"github.com/flowpub/flowpub/internal/systemd"
 )
 
 // lastLines is how long the end waits for standard error to take what is logged.
@@ -51,7 +52,7 @@ func collect(ctx context.Context, environ []string, queue *logqueue.Queue) int {
 		logger.Error("cannot start", "error", err)
 		return command.Failed
 	}
-	if err := c.Run(ctx); err != nil {
+	if err := serve(ctx, systemd.FromEnvironment(environ), cfg.Collector, c); err != nil {
 		logger.Error("ended", "error", err)
 		return command.Failed
 	}
