@@ -13,6 +13,7 @@ import (
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/inventory"
+	"github.com/flowpub/flowpub/internal/status"
 	"github.com/flowpub/flowpub/internal/telemetry"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
@@ -23,6 +24,7 @@ type flowPublisher interface {
 	Publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error
 	PublishDeadLetter(from netip.AddrPort, received decoder.UnixNano, reason string, datagram []byte)
 	Stats() publisher.Stats
+	View() publisher.View
 	Missing() []string
 	Stalled() []string
 	Close(ctx context.Context) error
@@ -61,6 +63,8 @@ type Collector struct {
 	notices   *notices
 	templates *templates
 	inventory *inventory.File // nil without one
+	accounts  *accounts
+	monitor   *monitor
 
 	ready    atomic.Bool // once everything was there; never false again
 	stopping atomic.Bool
@@ -123,6 +127,8 @@ func newCollector(cfg Config) *Collector {
 		notices: newNotices(log, named),
 
 		templates: newTemplates(elements),
+		accounts:  newAccounts(),
+		monitor:   &monitor{},
 	}
 }
 
@@ -210,6 +216,7 @@ func (c *Collector) openWeb() error {
 		Address:  c.cfg.HTTPListen,
 		PProf:    c.cfg.HTTPPProf,
 		Snapshot: c.Snapshot,
+		Page:     status.Handler(c.Status),
 		Ready:    c.missing,
 		Live:     c.Stalled,
 		Logger:   c.cfg.Logger,

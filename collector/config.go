@@ -15,6 +15,7 @@ import (
 	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/inventory"
+	"github.com/flowpub/flowpub/internal/status"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -83,6 +84,8 @@ type Config struct {
 	ShutdownTimeout time.Duration
 	// Publisher says where flow records go. Its Logger, when nil, is Logger.
 	Publisher publisher.Config
+	// Settings are the variables as they are in force, for the status page.
+	Settings []status.Setting
 	// Version is the program's, for the log and the metrics.
 	Version string
 	// Logger receives what an operator should know; nil means nothing is logged. It

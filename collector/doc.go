@@ -17,8 +17,11 @@
 //	streams.go     the bounded table of streams
 //	exporters.go   the exporters behind the streams
 //	survey.go      the regular look at all of them
+//	accounts.go    what each exporter has sent, as surveys add it up
+//	refused.go     the bounded table of senders whose datagrams were refused
 //	notices.go     what is logged about exporters, once and not too often
 //	snapshot.go    all numbers at one moment
+//	status.go      the same for people; monitor.go the last minutes of it
 //	watch.go       what the numbers tell the operator, from second to second
 //	losses.go      what is lost, since when, and that it has ended
 //	outage.go      flows that wait for Kafka, and a buffer that fills

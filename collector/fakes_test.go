@@ -41,6 +41,7 @@ type fakePublisher struct {
 
 	mu      sync.Mutex
 	stats   publisher.Stats
+	view    publisher.View
 	missing []string
 	stalled []string
 	keeps   bool // dead letters
@@ -109,6 +110,12 @@ func (f *fakePublisher) Stats() publisher.Stats {
 		s.Dropped[r] = f.stats.Dropped[r]
 	}
 	return s
+}
+
+func (f *fakePublisher) View() publisher.View {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view
 }
 
 func (f *fakePublisher) Missing() []string {

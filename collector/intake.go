@@ -40,12 +40,15 @@ type intake struct {
 	sets      setCounts
 	batch     datagramCounts
 	sightings []sighting
+	late      []lateFlows
+	refused   []refusal
 	news      []news
 
 	// For scrapes, too.
 	mu      sync.Mutex
 	counts  datagramCounts
 	streams *streams
+	senders *refusals
 }
 
 // keptRecords is for how many records a socket keeps the memory of its packet between
@@ -81,6 +84,7 @@ func (in *intake) handle(batch []listener.Datagram, received time.Time) {
 func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Duration) {
 	if !in.allow.allows(d.From.Addr()) {
 		in.batch.reject(rejectNotAllowed)
+		in.refuse(d.From, refusedNotAllowed)
 		in.notices.notAllowed(d.From, now)
 		return
 	}
@@ -90,8 +94,9 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 		return
 	}
 	in.annotate(d.From, &in.packet)
-	in.batch.decode(format, in.packet.AllAnomalies())
-	in.sightings = append(in.sightings, sight(d.From, at, &in.packet))
+	all := in.packet.AllAnomalies()
+	in.batch.decode(format, all)
+	in.sightings = append(in.sightings, sight(d.From, at, &in.packet, all))
 	switch {
 	case format.HasTemplates():
 		in.readSets(d.From, at, now)
@@ -118,9 +123,11 @@ func (in *intake) reject(d *listener.Datagram, err error, at decoder.UnixNano, n
 	if reason == rejectVersion {
 		p := classify(d.Payload)
 		in.batch.foreign[p]++
+		in.refuse(d.From, refusedAs(p))
 		in.notices.foreign(d.From, p, now)
 		return
 	}
+	in.refuse(d.From, refusedUnreadable)
 	in.notices.malformed(d.From, reason, now)
 }
 
@@ -153,26 +160,41 @@ func (in *intake) book(now time.Duration) {
 		}
 	}
 	in.sightings = in.sightings[:0]
+	for i := range in.late {
+		in.streams.credit(&in.late[i])
+	}
+	in.late = in.late[:0]
+	for i := range in.refused {
+		in.senders.see(&in.refused[i], now)
+	}
+	in.refused = in.refused[:0]
 }
 
 // sight notes what the sequence watch needs of a packet, which is decoded into
 // again before the watch looks.
-func sight(from netip.AddrPort, at decoder.UnixNano, p *decoder.ExportPacket) sighting {
+func sight(from netip.AddrPort, at decoder.UnixNano, p *decoder.ExportPacket, all decoder.Anomalies) sighting {
 	exported := p.ExportTime()
 	clock := exported
 	if clock == 0 {
 		clock = at
 	}
-	skew := time.Duration(at) - time.Duration(exported)
+	var offset time.Duration
+	if p.Format.HasClock() {
+		offset = time.Duration(at) - time.Duration(exported)
+	}
 	return sighting{
-		streamKey: streamKey{address: from.Addr().As16(), port: from.Port(), StreamID: p.StreamID()},
+		streamKey: streamKeyOf(from, p),
 		number:    p.FlowSequence,
 		steps:     p.SequenceSteps(),
 		partial:   p.SequenceUnknown,
 		uptime:    p.SystemUptime,
 		exported:  exported,
 		boot:      bootTime(clock, p.SystemUptime),
-		skewed:    p.Format.HasClock() && (skew > maxClockSkew || skew < -maxClockSkew),
+		offset:    offset,
+		skewed:    offset > maxClockSkew || offset < -maxClockSkew,
+		records:   uint32(len(p.Records)),
+		anomalies: all,
+		sampling:  samplingOf(p),
 	}
 }
 
@@ -190,6 +212,7 @@ func (c *Collector) newIntake(streamCapacity int) *intake {
 		reader:    template.NewReader(c.templates.table),
 		sourceCap: streamCapacity * sourcesOfStream,
 		streams:   newStreams(streamCapacity, c.named),
+		senders:   newRefusals(),
 	}
 }
 

@@ -53,7 +53,12 @@ type sighting struct {
 	uptime   decoder.Uptime                // the exporter's, when it sent the packet
 	exported decoder.UnixNano              // the same moment by the exporter's wall clock; 0: it has none
 	boot     uint32                        // the exporter's boot time, see bootTime
-	skewed   bool                          // that clock is far from ours
+	offset   time.Duration                 // how far that clock is behind ours; 0 without one
+	skewed   bool                          // that is far
+
+	records   uint32 // flow records in the packet
+	anomalies decoder.Anomalies
+	sampling  sampling
 }
 
 // bootTime returns when an exporter booted whose uptime was u at a moment, in

@@ -9,9 +9,9 @@ import (
 )
 
 // maxStreams bounds the streams of all sockets together, minStreams the part of
-// one socket from below. A stream takes at most 576 bytes, its place in the index
-// included: 19 MB when full, or with the most sockets, minStreams each, for one
-// address 151 MB. The slots are allocated at the start, and take memory as
+// one socket from below. A stream takes at most 640 bytes, its place in the index
+// included: 21 MB when full, or with the most sockets, minStreams each, for one
+// address 168 MB. The slots are allocated at the start, and take memory as
 // streams come; only the index grows.
 const (
 	maxStreams = 1 << 15
@@ -48,6 +48,11 @@ type streamKey struct {
 	decoder.StreamID
 }
 
+// streamKeyOf returns the key of a packet's stream.
+func streamKeyOf(from netip.AddrPort, p *decoder.ExportPacket) streamKey {
+	return streamKey{address: from.Addr().As16(), port: from.Port(), StreamID: p.StreamID()}
+}
+
 // exporter returns the address that the key was made from.
 func (k *streamKey) exporter() netip.Addr { return netip.AddrFrom16(k.address).Unmap() }
 
@@ -63,6 +68,10 @@ type stream struct {
 	lossy        bool          // lost holds a moment
 	lost         time.Duration
 	older, newer int32 // neighbours in a recency list
+
+	recent   tally // since the last survey
+	offset   time.Duration
+	sampling sampling
 }
 
 // streams is a bounded table of streams. When it is full a new one takes the
@@ -82,6 +91,8 @@ type streams struct {
 	missedRecords uint64                    // by streams that count flows or data records
 	missedPackets map[decoder.Format]uint64 // by streams that count packets
 	restarts      uint64
+
+	forgotten tally // of streams that gave way, since the last survey
 }
 
 func newStreams(capacity int, named *allowList) *streams {
@@ -129,7 +140,11 @@ func (t *streams) see(s *sighting, now time.Duration) (found findings, of standi
 	if s.skewed && !st.skewed {
 		found |= foundSkew
 	}
-	st.skewed = s.skewed
+	st.skewed, st.offset = s.skewed, s.offset
+	st.recent.take(s, v.restarted)
+	if s.sampling.known() {
+		st.sampling = s.sampling
+	}
 	t.promote(i, now)
 	return found, st.standing
 }
@@ -151,8 +166,10 @@ func (t *streams) book(st *stream, unit decoder.SequenceUnit, missed uint64, now
 	}
 	if unit == decoder.CountsPackets {
 		t.missedPackets[st.key.Format] += missed
+		st.recent.packetsMissed += missed
 	} else {
 		t.missedRecords += missed
+		st.recent.flowsMissed += missed
 	}
 	st.lossy, st.lost = true, now
 	return true
@@ -188,6 +205,7 @@ func (t *streams) evict(now time.Duration) int32 {
 	i := t.recency[of].oldest
 	st := &t.slots[i]
 	t.book(st, st.counts.unit(), st.settle(now), now)
+	t.forgotten.add(&st.recent)
 	t.recency[of].remove(t.slots, i)
 	if of == regular {
 		t.regulars--

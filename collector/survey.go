@@ -38,7 +38,7 @@ func (c *Collector) survey() {
 	all := make(exporters)
 	for _, intakes := range c.intakes {
 		for _, in := range intakes {
-			for _, n := range in.survey(all, now) {
+			for _, n := range in.survey(all, c.accounts, now) {
 				c.notices.found(&n, now)
 			}
 		}
@@ -46,15 +46,34 @@ func (c *Collector) survey() {
 	for address, e := range all {
 		c.notices.surveyed(address, &e, now)
 	}
+	c.accounts.close(all, c.refused(now), now)
 }
 
-// survey adds the socket's streams to all and returns the losses since the last
-// survey, with some of before.
-func (in *intake) survey(all exporters, now time.Duration) (losses []news) {
+// refused returns the senders whose datagrams were refused, of all sockets.
+func (c *Collector) refused(now time.Duration) map[[16]byte]refusedSender {
+	all := make(map[[16]byte]refusedSender)
+	for _, intakes := range c.intakes {
+		for _, in := range intakes {
+			in.mu.Lock()
+			in.senders.addTo(all, now)
+			in.mu.Unlock()
+		}
+	}
+	return all
+}
+
+// survey adds the socket's streams to all, books what they did since the last survey,
+// and returns the losses since then, with some of before.
+func (in *intake) survey(all exporters, books *accounts, now time.Duration) (losses []news) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	books.others.add(&in.streams.forgotten)
+	in.streams.forgotten = tally{}
 	in.streams.settle(now, func(st *stream) {
 		all.add(st, now)
+		books.book(st)
 		if st.lossy && now-st.lost <= 2*surveyEvery {
 			losses = append(losses, news{st.key, foundLoss, st.standing})
 		}

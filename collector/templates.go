@@ -225,6 +225,7 @@ func (in *intake) readWaiting(ready []*template.Waiting, now time.Duration) {
 		}
 		in.annotate(w.From, &p)
 		in.batch.note(p.AllAnomalies())
+		in.late = append(in.late, lateFlows{streamKeyOf(w.From, &p), uint32(len(p.Records))})
 		// What it refuses, the publisher has counted by its reason.
 		_ = in.publisher.Publish(w.From, w.ReceivedAt, &p)
 	}

@@ -127,14 +127,15 @@ func TestSightOfFormatsWithoutClock(t *testing.T) {
 		HasUptime: true, SystemUptime: 5000, FlowSequence: 77, SequenceUnknown: true, DataRecords: 4,
 	}, Records: make([]decoder.Record, 4)}
 	at := decoder.UnixNano(testSeconds * int64(time.Second))
-	got := sight(netip.MustParseAddrPort("192.0.2.1:6343"), at, &p)
+	got := sight(netip.MustParseAddrPort("192.0.2.1:6343"), at, &p, 0)
 	want := sighting{
 		streamKey: streamKey{
 			address: netip.MustParseAddr("192.0.2.1").As16(), port: 6343,
 			StreamID: decoder.StreamID{Agent: netip.MustParseAddr("192.0.2.9").As16(), Domain: 3, Format: decoder.FormatSFlowV5},
 		},
 		number: 77, steps: [decoder.SequenceUnits]uint32{4, 4, 1}, partial: true, uptime: 5000,
-		boot: uint32((testSeconds*1000 - 5000) & (1<<32 - 1)),
+		boot:    uint32((testSeconds*1000 - 5000) & (1<<32 - 1)),
+		records: 4,
 	}
 	if got != want {
 		t.Errorf("got  %+v,\nwant %+v", got, want)

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/flowpub/flowpub/publisher"
@@ -18,7 +19,17 @@ type sample struct {
 	dropped         map[publisher.DropReason]uint64
 	letters         map[publisher.DeadLetterOutcome]uint64
 
-	delivered, buffered uint64
+	datagrams                  datagramCounts
+	sets                       setCounts
+	flowsMissed, packetsMissed uint64
+
+	decoded, delivered, buffered, duplicated uint64
+	batches, raw, wire                       uint64
+	produce                                  publisher.Histogram
+	throttled                                float64
+	idempotent                               bool
+	warnings                                 []string // that stand, in order
+
 	bytes, limit        int64 // of the budget
 	failing, partitions int
 	unreached           bool
@@ -35,6 +46,7 @@ type watcher struct {
 	take    func(time.Time) sample
 	missing func() []string // the readiness probe
 	ready   func(*sample)   // tells that it passes; nil once it is told
+	monitor *monitor
 
 	quit, done chan struct{}
 }
@@ -48,6 +60,7 @@ func (c *Collector) startWatch() *watcher {
 		take:    c.sample,
 		missing: c.missing,
 		ready:   c.logReady,
+		monitor: c.monitor,
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -66,6 +79,8 @@ func (w *watcher) run() {
 		case at := <-tick.C:
 			s := w.take(at)
 			w.see(&s)
+			w.monitor.see(&s)
+			w.monitor.standing.Store(w.problems(&s))
 		}
 	}
 }
@@ -100,14 +115,34 @@ func (w *watcher) stop() {
 // sample takes the counts of a moment. It asks for less than Snapshot does, which
 // goes through all streams.
 func (c *Collector) sample(at time.Time) sample {
+	var datagrams datagramCounts
+	var missed missedCounts
+	for _, intakes := range c.intakes {
+		for _, in := range intakes {
+			in.addCounts(&datagrams, &missed)
+		}
+	}
+	sets := c.templates.snapshot()
 	stats := c.publisher.Stats()
 	s := sample{
+		datagrams:       datagrams,
+		sets:            sets,
+		flowsMissed:     missed.flows,
+		packetsMissed:   missed.packets,
 		at:              at,
 		logLinesDropped: c.logLinesDropped(),
 		dropped:         stats.Dropped,
 		letters:         stats.DeadLetters,
+		decoded:         stats.Decoded,
 		delivered:       stats.Delivered,
 		buffered:        stats.Buffered,
+		duplicated:      stats.PossiblyDuplicated,
+		batches:         stats.Batches,
+		raw:             stats.BytesRaw,
+		wire:            stats.BytesWire,
+		produce:         stats.ProduceSeconds,
+		throttled:       stats.ThrottleSeconds,
+		idempotent:      stats.Idempotent,
 		bytes:           stats.BufferBytes,
 		limit:           stats.BufferLimitBytes,
 		failing:         stats.PartitionsFailing,
@@ -117,5 +152,25 @@ func (c *Collector) sample(at time.Time) sample {
 	for _, l := range c.listeners {
 		s.kernelDropped += l.Stats().KernelDropped
 	}
+	for kind, stands := range stats.TopicWarnings {
+		if stands {
+			s.warnings = append(s.warnings, kind)
+		}
+	}
+	slices.Sort(s.warnings)
 	return s
+}
+
+// missedCounts are what never arrived.
+type missedCounts struct{ flows, packets uint64 }
+
+// addCounts adds what the socket has counted.
+func (in *intake) addCounts(datagrams *datagramCounts, missed *missedCounts) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	datagrams.add(&in.counts)
+	missed.flows += in.streams.missedRecords
+	for _, n := range in.streams.missedPackets {
+		missed.packets += n
+	}
 }

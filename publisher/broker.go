@@ -10,6 +10,7 @@ const maxRequestsPerBroker = 4
 
 // broker is what the sender knows of one. It is safe for concurrent use.
 type broker struct {
+	id int32
 	// inOrder lets only one request at a time be under way, on the broker's sole
 	// connection: where brokers acknowledge nothing, two batches of a partition
 	// would overtake each other on two of them. They still may when one breaks and

@@ -3,6 +3,7 @@ package publisher
 import (
 	"encoding/binary"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/s2"
 
@@ -34,6 +35,8 @@ type chunk struct {
 	packed int // raw size if it is compressed, else 0
 	read   int // how many bytes of its content have been taken away
 	next   int // what a batch needs for the packet that starts there
+
+	begunAt time.Time
 }
 
 // stagedHeader is the size of what precedes a staged packet's key.
@@ -110,7 +113,7 @@ func (c *chunks) grow(n int) bool {
 func (c *chunks) add(n int, claimed memory.Claim) bool {
 	buf := c.budget.TakeExact(c.account, n, claimed)
 	if buf != nil {
-		c.list = append(c.list, chunk{buf: buf})
+		c.list = append(c.list, chunk{buf: buf, begunAt: time.Now()})
 	}
 	return buf != nil
 }

@@ -19,6 +19,9 @@ func (p *partition) complain(b *pending, o failure.Outcome) {
 		address := p.core.cluster.Address(leader)
 		args = append(args, "broker", leader, "address", address)
 		cure = cureAt(p.core.cfg.Brokers, address, o.Kind)
+		p.core.peers.faultOf(leader, address, failure.Sentence(o.Err), cure)
+	} else {
+		p.core.peers.fault(failure.Sentence(o.Err), cure)
 	}
 	if cure != "" {
 		args = append(args, "cure", cure)

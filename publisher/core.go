@@ -26,6 +26,7 @@ type core struct {
 
 	failures       *failureCounts
 	produceSeconds *histogram
+	peers          *peers
 
 	ctx      context.Context // ends when no more attempts are to be made
 	cancel   context.CancelFunc
@@ -41,6 +42,7 @@ func newCore(cfg *Config) *core {
 		log:            cfg.Logger,
 		failures:       newFailureCounts(),
 		produceSeconds: newHistogram(),
+		peers:          newPeers(),
 		progress:       make(chan struct{}, 1),
 		jitter:         rand.N[time.Duration],
 	}

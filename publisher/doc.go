@@ -30,6 +30,7 @@
 //	watch.go        what the cluster tells; warnings.go settings that put flows at risk
 //	schemas.go      the ids of schemas
 //	shares.go       who shares the memory
+//	view.go         what is known of brokers and of what waits, for people
 //	counters.go     counts of flows and failures; stats.go how they are told, and the
 //	                reasons for drops
 //

@@ -75,13 +75,15 @@ func (r *request) produce(ctx context.Context, items []item) []failure.Outcome {
 	for i := range items {
 		sets[i] = &recordSet{batch: items[i].batch.Bytes()}
 	}
-	began := time.Now()
+	began, end := time.Now(), r.core.peers.begin(r.broker.id)
 	response, err := r.core.cluster.Do(ctx, &rawproduce.Request{
 		Acks:    int16(r.core.cfg.Acks),
 		Timeout: int32(r.core.cfg.RequestTimeout.Milliseconds() / 2),
 		Topics:  byTopic(items, sets),
 	})
-	r.core.produceSeconds.observe(time.Since(began))
+	took := time.Since(began)
+	end(took)
+	r.core.produceSeconds.observe(took)
 	outcomes := make([]failure.Outcome, len(items))
 	answer, _ := response.(*produce.Response)
 	for i := range items {

@@ -249,7 +249,7 @@ func (s *sender) broker(id int32) *broker {
 		if len(s.brokers) >= maxBrokers {
 			maps.DeleteFunc(s.brokers, func(_ int32, other *broker) bool { return other.idle() })
 		}
-		b = &broker{inOrder: s.core.cfg.Acks == AcksNone}
+		b = &broker{id: id, inOrder: s.core.cfg.Acks == AcksNone}
 		s.brokers[id] = b
 	}
 	return b

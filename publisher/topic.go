@@ -73,6 +73,7 @@ func (t *topic) publish(from netip.AddrPort, received decoder.UnixNano, pkt *dec
 // learn takes over what the cluster says of the topic.
 func (t *topic) learn(m *cluster.Topic) {
 	if m.Err != nil {
+		t.core.peers.fault(failure.Sentence(m.Err), m.Cure)
 		gone := errors.Is(m.Err, kafka.UnknownTopicOrPartition)
 		t.seen.Store(&sighted{leaders: t.seen.Load().leaders, problem: m.Err, gone: gone})
 		t.core.notices.Warn("metadata "+t.name, "no metadata of the topic, trying again", "topic", t.name, "error", failure.Sentence(m.Err), "cure", m.Cure)

@@ -3,6 +3,7 @@ package publisher
 import (
 	"github.com/flowpub/flowpub/publisher/cluster"
 	"github.com/flowpub/flowpub/publisher/deadletter"
+	"github.com/flowpub/flowpub/publisher/failure"
 )
 
 // watch hands on what the cluster tells: to the topic that it is about, to the dead
@@ -24,6 +25,7 @@ func (w *watch) Learn(m *cluster.Topic) {
 
 // Unreached is part of cluster.Observer.
 func (w *watch) Unreached(err error) {
+	w.sender.core.peers.fault(failure.Sentence(err), failure.Of(err).Cure)
 	for _, t := range w.topics {
 		t.unreached(err)
 	}

@@ -46,6 +46,7 @@ func collect(ctx context.Context, environ []string, queue *logqueue.Queue) int {
 	cfg.Collector.Logger = logger
 	cfg.Collector.LogLinesDropped = queue.Dropped
 	cfg.Collector.Version = command.Version(version)
+	cfg.Collector.Settings = config.InForce(environ, &cfg)
 
 	c, err := collector.New(cfg.Collector) //nolint:contextcheck // it waits for nothing that ctx could end; Run does
 	if err != nil {

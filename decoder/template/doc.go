@@ -23,7 +23,7 @@
 //	evict.go       who gives way when there is no room
 //	recency.go     the order of their use
 //	shared.go      what options have told, and what domains of an exporter agree on
-//	stats.go       what is counted
+//	stats.go       what is counted; summary.go what an exporter has
 //	changes.go     templates to and from a store outside the process
 //	waiting.go     data sets before their templates
 //

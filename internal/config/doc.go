@@ -17,6 +17,7 @@
 //	parse.go      each value by its type: address.go, bytesize.go, duration.go, format.go,
 //	              log.go, route.go, text.go
 //	convert.go    from settings to what the packages want
+//	inforce.go    what holds, for people
 //	check.go      what does not fit together
 //	unknown.go    variables that are none of ours
 //	mistakes.go   all that is wrong, a line each

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"log/slog"
 	"net"
@@ -37,6 +36,8 @@ type ServerConfig struct {
 	Address string
 	// PProf adds the Go profiler's pages under /debug/pprof/.
 	PProf bool
+	// Page answers all other paths; nil: there are none.
+	Page http.Handler
 	// Snapshot returns the numbers of /metrics.
 	Snapshot func() Snapshot
 	// Ready returns what is missing until the readiness probe may pass, one
@@ -120,11 +121,6 @@ func (s *Server) Close(ctx context.Context) error {
 // newHandler routes the pages.
 func newHandler(cfg ServerConfig, notices *notices) http.Handler {
 	mux := http.NewServeMux()
-	pages := []page{
-		{"/metrics", "metrics for Prometheus"},
-		{"/livez", "liveness probe: 200 while every reader and sender makes progress"},
-		{"/readyz", "readiness probe: 200 once flows can be taken and delivered, until shutdown begins"},
-	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(cfg.Snapshot), promhttp.HandlerOpts{
 		ErrorLog:            notices.logger(noticeMetrics),
 		MaxRequestsInFlight: maxScrapes,
@@ -132,7 +128,6 @@ func newHandler(cfg ServerConfig, notices *notices) http.Handler {
 	mux.HandleFunc("GET /livez", probe("live", cfg.Live))
 	mux.HandleFunc("GET /readyz", probe("ready", cfg.Ready))
 	if cfg.PProf {
-		pages = append(pages, page{"/debug/pprof/", "profiles of the Go runtime"})
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -140,7 +135,9 @@ func newHandler(cfg ServerConfig, notices *notices) http.Handler {
 		mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // for long questions
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	mux.HandleFunc("GET /{$}", index(pages))
+	if cfg.Page != nil {
+		mux.Handle("/", cfg.Page)
+	}
 	return mux
 }
 
@@ -156,24 +153,5 @@ func probe(fine string, faults func() []string) http.HandlerFunc {
 		w.WriteHeader(status)
 		// A reader that went away is its own business.
 		_, _ = io.WriteString(w, strings.Join(lines, "\n")+"\n")
-	}
-}
-
-// page is an entry of the index.
-type page struct{ path, about string }
-
-// index lists the pages.
-func index(pages []page) http.HandlerFunc {
-	var b strings.Builder
-	b.WriteString("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>flowpub</title></head>\n<body><h1>flowpub</h1>\n<ul>\n")
-	for _, p := range pages {
-		path := html.EscapeString(p.path)
-		fmt.Fprintf(&b, "<li><a href=\"%s\">%s</a>: %s</li>\n", path, path, html.EscapeString(p.about))
-	}
-	b.WriteString("</ul></body></html>\n")
-	body := b.String()
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, body)
 	}
 }

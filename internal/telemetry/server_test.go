@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -19,6 +20,7 @@ import (
 func TestPages(t *testing.T) {
 	t.Parallel()
 	none := func() []string { return nil }
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "the page at", r.URL.Path) })
 	tests := []struct {
 		name   string
 		method string
@@ -37,9 +39,10 @@ func TestPages(t *testing.T) {
 		{"probes only answer", "POST", "/readyz", ServerConfig{Ready: none}, 405, ""},
 		{"metrics", "GET", "/metrics", ServerConfig{Snapshot: sample}, 200, "flowpub_flows_decoded_total 3000"},
 		{"metrics only answer", "POST", "/metrics", ServerConfig{Snapshot: sample}, 405, ""},
-		{"index", "GET", "/", ServerConfig{}, 200, `<a href="/metrics">`},
-		{"index names probes", "GET", "/", ServerConfig{}, 200, `<a href="/readyz">`},
-		{"index with profiles", "GET", "/", ServerConfig{PProf: true}, 200, `<a href="/debug/pprof/">`},
+		{"page", "GET", "/", ServerConfig{Page: page}, 200, "the page at /\n"},
+		{"what belongs to the page", "GET", "/status", ServerConfig{Page: page}, 200, "the page at /status\n"},
+		{"the page leaves metrics alone", "GET", "/metrics", ServerConfig{Page: page, Snapshot: sample}, 200, "flowpub_flows_decoded_total 3000"},
+		{"no page", "GET", "/", ServerConfig{}, 404, ""},
 		{"anything else", "GET", "/favicon.ico", ServerConfig{}, 404, ""},
 		{"profiles are off", "GET", "/debug/pprof/", ServerConfig{}, 404, ""},
 		{"the command line is off", "GET", "/debug/pprof/cmdline", ServerConfig{}, 404, ""},

@@ -365,11 +365,16 @@ func (c *Cluster) newLinks() []*link {
 // Address returns the address that the cluster told of a broker; empty when it is
 // not known.
 func (c *Cluster) Address(broker int32) string {
-	known := c.brokers.Load()
-	if known == nil {
-		return ""
+	return c.Addresses()[broker]
+}
+
+// Addresses returns the addresses that the cluster told of its brokers, by id. It is
+// not to be changed.
+func (c *Cluster) Addresses() map[int32]string {
+	if known := c.brokers.Load(); known != nil {
+		return *known
 	}
-	return (*known)[broker]
+	return nil
 }
 
 // Problem is why a topic's metadata could not be had when last asked for.
