@@ -114,6 +114,7 @@ func (b *bed) send(rate int, duration time.Duration) (sent generated, err error)
 		Exporters: b.scenario.exporters,
 		Format:    b.scenario.traffic.format,
 		IPv6:      b.scenario.traffic.ipv6,
+		Recording: b.scenario.traffic.recording,
 		Rate:      rate,
 		Duration:  duration,
 		Seed:      b.seed,

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"io"
+	"math"
 	"time"
 
+	"github.com/flowpub/flowpub/decoder/netflow5"
 	"github.com/flowpub/flowpub/internal/exporter"
 )
 
@@ -14,7 +16,8 @@ type load struct {
 	Exporters int
 	Format    exporter.Format
 	IPv6      bool
-	Rate      int // flows a second; 0: as fast as possible
+	Recording string // file to send instead
+	Rate      int    // flows a second; 0: as fast as possible
 	Duration  time.Duration
 	Seed      uint64 // different ones make different traffic
 }
@@ -32,16 +35,51 @@ func serveGenerator(ctx context.Context, in io.Reader, out io.Writer) error {
 	return serveRequests(in, out, func(l load) (generated, error) { return generate(ctx, l) })
 }
 
-// generate sends flows none of which is sent twice: see the package exporter.
-func generate(ctx context.Context, l load) (generated, error) {
+// source sends, and tells what it has sent.
+type source interface {
+	Run(ctx context.Context) error
+	sent() (flows, datagrams uint64)
+}
+
+type synthetic struct{ *exporter.Generator }
+
+func (s synthetic) sent() (flows, datagrams uint64) {
+	stats := s.Stats()
+	return stats.Flows, stats.Datagrams
+}
+
+type recorded struct{ *exporter.Replay }
+
+func (r recorded) sent() (flows, datagrams uint64) {
+	stats := r.Stats()
+	return stats.Flows, stats.Datagrams
+}
+
+// source returns what sends the load: flows none of which is sent twice, see the
+// package exporter; or a recording again and again.
+func (l *load) source() (source, error) {
+	if l.Recording != "" {
+		c := exporter.ReplayConfig{Files: []string{l.Recording}, Target: l.Target, Loops: math.MaxInt, OnlyV5: true, Pace: exporter.PaceFixed}
+		if c.Rate = float64(l.Rate) / netflow5.MaxRecords; l.Rate == 0 {
+			c.Pace = exporter.PaceUnlimited
+		}
+		r, err := exporter.NewReplay(c)
+		return recorded{r}, err
+	}
 	c := exporter.Config{
 		Target:    l.Target,
 		Exporters: l.Exporters,
 		Rate:      float64(l.Rate),
 		Seed:      l.Seed,
 	}
-	traffic{l.Format, l.IPv6}.configure(&c)
-	g, err := exporter.New(c)
+	traffic{format: l.Format, ipv6: l.IPv6}.configure(&c)
+	e, err := exporter.New(c)
+	return synthetic{e}, err
+}
+
+// generate sends flows for a while.
+func generate(ctx context.Context, l load) (generated, error) {
+	g, err := l.source()
 	if err != nil {
 		return generated{}, err
 	}
@@ -57,6 +95,6 @@ func generate(ctx context.Context, l load) (generated, error) {
 	}
 	took := time.Since(began)
 	after, err := ownCPU()
-	stats := g.Stats()
-	return generated{Flows: stats.Flows, Datagrams: stats.Datagrams, Took: took, CPU: after - before}, err
+	flows, datagrams := g.sent()
+	return generated{Flows: flows, Datagrams: datagrams, Took: took, CPU: after - before}, err
 }

@@ -77,7 +77,7 @@ func parseOptions(args []string, stdout io.Writer) (*options, error) {
 	var l lists
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&l.traffic, "traffic", "v5", "what exporters send, in turn: v5, v9, ipfix, sflow; v9-ipv6 and so on: flows of IPv6")
+	f.StringVar(&l.traffic, "traffic", "v5", "what exporters send, in turn: v5, v9, ipfix, sflow; v9-ipv6 and so on: flows of IPv6; file:PATH: a recording of v5")
 	f.StringVar(&l.rates, "rate", defaultRates, "flows a second: numbers; max: as fast as the generator can; lossless: search for the highest without loss")
 	f.StringVar(&l.codecs, "codec", defaultCodecs, "compression: none, gzip, snappy, lz4, lz4-fast, zstd")
 	f.StringVar(&l.partitions, "partitions", "16", "partitions of the topic")

@@ -49,7 +49,7 @@ func TestQuickKeepsWhatIsSet(t *testing.T) {
 
 func TestTraffic(t *testing.T) {
 	t.Parallel()
-	o, err := parseOptions([]string{"-traffic", "v5,v9-ipv6,ipfix"}, io.Discard)
+	o, err := parseOptions([]string{"-traffic", "v5,v9-ipv6,ipfix,file:/tmp/softflowd.pcap"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestTraffic(t *testing.T) {
 	for _, is := range o.traffic {
 		names = append(names, is.String())
 	}
-	if want := []string{"v5", "v9-ipv6", "ipfix"}; !slices.Equal(names, want) {
+	if want := []string{"v5", "v9-ipv6", "ipfix", "softflowd.pcap"}; !slices.Equal(names, want) {
 		t.Errorf("traffic is %v, want %v", names, want)
 	}
 	var c exporter.Config
