@@ -1,13 +1,9 @@
 package collector
 
 import (
-	"compress/gzip"
-	"encoding/csv"
-	"io"
 	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +11,7 @@ import (
 	"github.com/flowpub/flowpub/decoder/ipfix"
 	"github.com/flowpub/flowpub/decoder/netflow9"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/corpus"
 	"github.com/flowpub/flowpub/internal/pcap"
 )
 
@@ -131,7 +128,7 @@ func watchCapture(t *testing.T, table *streams, name string) (now time.Duration)
 // arrived when they were sent.
 func recordedPackets(t *testing.T, name string) (packets []sighting) {
 	t.Helper()
-	rows := readTable(t, name)
+	rows := corpus.Table(t, name)
 	for _, row := range rows {
 		if row["rec"] != "0" {
 			continue
@@ -163,32 +160,4 @@ func recordedPackets(t *testing.T, name string) (packets []sighting) {
 		t.Fatalf("%s holds %d packets", name, len(packets))
 	}
 	return packets
-}
-
-// readTable reads a CSV file, compressed or not, whose first line names columns.
-func readTable(t *testing.T, name string) (rows []map[string]string) {
-	t.Helper()
-	file, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	var text io.Reader = file
-	if strings.HasSuffix(name, ".gz") {
-		if text, err = gzip.NewReader(file); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lines, err := csv.NewReader(text).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range lines[1:] {
-		row := make(map[string]string, len(line))
-		for i, column := range lines[0] {
-			row[column] = line[i]
-		}
-		rows = append(rows, row)
-	}
-	return rows
 }

@@ -8,6 +8,7 @@ package corpus
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -67,6 +68,23 @@ func open(tb testing.TB, path string) io.Reader {
 		tb.Fatal(err)
 	}
 	return r
+}
+
+// Table reads a CSV file, compressed or not, whose first line names the columns.
+func Table(tb testing.TB, path string) (rows []map[string]string) {
+	tb.Helper()
+	lines, err := csv.NewReader(open(tb, path)).ReadAll()
+	if err != nil {
+		tb.Fatalf("%s: %v", path, err)
+	}
+	for _, line := range lines[1:] {
+		row := make(map[string]string, len(line))
+		for i, value := range line {
+			row[lines[0][i]] = value
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // Lines returns the values of a file with a JSON value on each line.

@@ -39,7 +39,7 @@ func replayDirectory(t *testing.T, dir string, atLeast int) {
 		capture, _, _ := strings.Cut(path, ".expected.csv")
 		t.Run(filepath.Base(capture), func(t *testing.T) {
 			t.Parallel()
-			replayCapture(t, capture, readRows(t, path))
+			replayCapture(t, capture, corpus.Table(t, path))
 		})
 	}
 }

@@ -3,14 +3,9 @@
 package e2e
 
 import (
-	"compress/gzip"
-	"encoding/csv"
-	"io"
 	"maps"
 	"net/netip"
-	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,41 +15,13 @@ import (
 )
 
 // row is a flow as text, by the name of the column.
-type row map[string]string
+type row = map[string]string
 
 // flowsOf are the rows of each exporter in their order.
 type flowsOf map[netip.AddrPort][]row
 
 // span is a time between two.
 type span struct{ from, to time.Time }
-
-// readRows reads the rows that belong to a recording.
-func readRows(t *testing.T, path string) (rows []row) {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	var content io.Reader = file
-	if strings.HasSuffix(path, ".gz") {
-		if content, err = gzip.NewReader(file); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lines, err := csv.NewReader(content).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range lines[1:] {
-		r := make(row, len(line))
-		for i, value := range line {
-			r[lines[0][i]] = value
-		}
-		rows = append(rows, r)
-	}
-	return rows
-}
 
 // expectedFlows turns the rows of a recording into what consumers are to read:
 // exporters are what the replay made of them, the export time is one number,
