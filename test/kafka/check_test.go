@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/flowpub/flowpub/decoder"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -100,10 +101,10 @@ func extend(runs []run, partition int, n uint32) []run {
 // differs tells what is wrong with the message of the nth flow; empty if nothing
 // is.
 func (e *exporter) differs(n uint32, m *flowv1.FlowRecord) string {
-	f := flow(n)
+	f := e.flow(n)
 	switch {
-	case m.GetFormat() != flowv1.ExportFormat_EXPORT_FORMAT_NETFLOW_V5:
-		return fmt.Sprintf("the format is %v", m.GetFormat())
+	case m.GetFormat() != flowv1.ExportFormat(e.format), m.GetObservationDomainId() != e.domain:
+		return fmt.Sprintf("the format is %v, the domain %d", m.GetFormat(), m.GetObservationDomainId())
 	case !bytes.Equal(m.GetExporterAddress(), e.from.Addr().AsSlice()), m.GetExporterPort() != uint32(e.from.Port()):
 		return fmt.Sprintf("the exporter is %x, port %d", m.GetExporterAddress(), m.GetExporterPort())
 	case m.GetReceiveTimeNs() != uint64(e.received(m.GetFlowSequence())):
@@ -114,8 +115,29 @@ func (e *exporter) differs(n uint32, m *flowv1.FlowRecord) string {
 		return fmt.Sprintf("it is %v", m)
 	case m.GetPackets() != f.Packets, m.GetOctets() != f.Octets:
 		return fmt.Sprintf("it has %d packets, %d octets; want %d, %d", m.GetPackets(), m.GetOctets(), f.Packets, f.Octets)
+	case !e.extended(n, m):
+		return fmt.Sprintf("beside what NetFlow v5 has it is %v", m)
 	}
 	return ""
+}
+
+// extended reports whether the message of the nth flow has what the exporter's
+// format tells beside that of NetFlow v5.
+func (e *exporter) extended(n uint32, m *flowv1.FlowRecord) bool {
+	interval, source := m.GetSamplingInterval(), m.GetSamplingSource()
+	switch e.format {
+	case decoder.FormatNetFlowV9:
+		return m.GetTemplateId() == templateID && uint64(m.GetVlanId()) == vlan(n) &&
+			interval == samplingInterval && source == flowv1.SamplingSource_SAMPLING_SOURCE_RECORD
+	case decoder.FormatIPFIX:
+		return m.GetTemplateId() == templateID && m.GetReversePackets() == reversePackets(n) && bytes.Equal(m.GetApplicationId(), applicationID(n)) &&
+			interval == samplingInterval && source == flowv1.SamplingSource_SAMPLING_SOURCE_DOMAIN
+	case decoder.FormatSFlowV5:
+		return bytes.Equal(m.GetAgentAddress(), agent.AsSlice()) && m.GetSampleSequence() == n && slices.Equal(m.GetBgpAsPath(), asPath(n)) &&
+			interval == samplingInterval && source == flowv1.SamplingSource_SAMPLING_SOURCE_SFLOW_SAMPLE
+	default:
+		return interval == 0 && m.GetTemplateId() == 0
+	}
 }
 
 // checkTimes fails the test unless each message has its receive time, in

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/flowpub/flowpub/decoder"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -56,6 +57,17 @@ func TestTally(t *testing.T) {
 			}
 		})
 	}
+	for _, e := range newTraffic(1) {
+		e.sent = sent
+		m := e.message(1)
+		if wrong := newTally(traffic{e}).add(record(t, e.from.Addr().String(), m)); wrong != "" {
+			t.Errorf("%v: %s", e.format, wrong)
+		}
+		m.SamplingInterval++
+		if wrong := newTally(traffic{e}).add(record(t, e.from.Addr().String(), m)); !strings.HasPrefix(wrong, "flow 1: beside what") {
+			t.Errorf("%v, sampled otherwise: it says %q", e.format, wrong)
+		}
+	}
 	if wrong := newTally(nil).add(record(t, "192.0.2.1", new(flowv1.FlowRecord))); !strings.Contains(wrong, "sent nothing") {
 		t.Errorf("of a key that nobody has it says %q", wrong)
 	}
@@ -64,14 +76,29 @@ func TestTally(t *testing.T) {
 // message is the nth flow of an exporter as consumers are to find it, as far as
 // they look.
 func (e *exporter) message(n uint32) *flowv1.FlowRecord {
-	f := flow(n)
-	return &flowv1.FlowRecord{
-		Format: flowv1.ExportFormat_EXPORT_FORMAT_NETFLOW_V5, FlowSequence: n,
+	f := e.flow(n)
+	m := &flowv1.FlowRecord{
+		Format: flowv1.ExportFormat(e.format), ObservationDomainId: e.domain, FlowSequence: n,
 		ExporterAddress: e.from.Addr().AsSlice(), ExporterPort: uint32(e.from.Port()), ReceiveTimeNs: uint64(e.received(n)),
 		SourceAddress: f.SourceAddress.AsSlice(), SourcePort: uint32(f.SourcePort),
 		DestinationAddress: f.DestinationAddress.AsSlice(), DestinationPort: uint32(f.DestinationPort),
 		Protocol: uint32(f.Protocol), Packets: f.Packets, Octets: f.Octets,
 	}
+	if e.format == decoder.FormatNetFlowV5 {
+		return m
+	}
+	m.SamplingInterval, m.SamplingSource = samplingInterval, flowv1.SamplingSource_SAMPLING_SOURCE_RECORD
+	switch e.format {
+	case decoder.FormatNetFlowV9:
+		m.TemplateId, m.VlanId = templateID, uint32(vlan(n))
+	case decoder.FormatIPFIX:
+		m.SamplingSource = flowv1.SamplingSource_SAMPLING_SOURCE_DOMAIN
+		m.TemplateId, m.ReversePackets, m.ApplicationId = templateID, reversePackets(n), applicationID(n)
+	case decoder.FormatSFlowV5:
+		m.SamplingSource = flowv1.SamplingSource_SAMPLING_SOURCE_SFLOW_SAMPLE
+		m.AgentAddress, m.SampleSequence, m.BgpAsPath = agent.AsSlice(), n, asPath(n)
+	}
+	return m
 }
 
 func record(t *testing.T, key string, m *flowv1.FlowRecord) *kgo.Record {

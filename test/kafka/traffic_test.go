@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/internal/testwait"
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 	"github.com/flowpub/flowpub/publisher"
 )
 
@@ -20,11 +21,13 @@ import (
 type traffic []*exporter
 
 // exporter numbers its flows: the nth has flow_sequence + record_index = n, and
-// everything else in it follows from n.
+// everything else in it follows from n, from the format and the domain.
 type exporter struct {
-	from  netip.AddrPort
-	sent  uint32
-	began decoder.UnixNano
+	from   netip.AddrPort
+	format decoder.Format
+	domain uint32 // none in NetFlow v5
+	sent   uint32
+	began  decoder.UnixNano
 	// refused are those of its flows that the publisher had no room for.
 	refused []span
 }
@@ -32,8 +35,8 @@ type exporter struct {
 // span is flows of an exporter from the first to before the end.
 type span struct{ first, end uint32 }
 
-// newTraffic returns 16 exporters, 4 of them with IPv6 addresses; the network's
-// number keeps them apart from others.
+// newTraffic returns 16 exporters, four of each format, of which one has an IPv6
+// address; the network's number keeps them apart from others.
 func newTraffic(network byte) traffic {
 	tr := make(traffic, 16)
 	for i := range tr {
@@ -47,11 +50,21 @@ func newExporter(network byte, i int, six bool) *exporter {
 	if six {
 		addr = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 4: network, 14: byte(i >> 8), 15: byte(i)})
 	}
-	return &exporter{
-		from:  netip.AddrPortFrom(addr, uint16(50_000+i)),
-		began: decoder.UnixNano(time.Now().UnixNano()),
+	e := &exporter{
+		from:   netip.AddrPortFrom(addr, uint16(50_000+i)),
+		format: formats[i/4%len(formats)],
+		began:  decoder.UnixNano(time.Now().UnixNano()),
 	}
+	if e.format != decoder.FormatNetFlowV5 {
+		e.domain = uint32(1 + i)
+	}
+	return e
 }
+
+var formats = [...]decoder.Format{decoder.FormatNetFlowV5, decoder.FormatNetFlowV9, decoder.FormatIPFIX, decoder.FormatSFlowV5}
+
+// agent is the address by which exporters of sFlow name themselves.
+var agent = netip.MustParseAddr("2001:db8::a")
 
 // received is when the datagram that starts with the nth flow was received:
 // never in the future, or brokers would not have it.
@@ -63,13 +76,23 @@ func (e *exporter) received(n uint32) decoder.UnixNano {
 func (e *exporter) next(records int) *decoder.ExportPacket {
 	p := &decoder.ExportPacket{
 		Header: decoder.Header{
-			Format: decoder.FormatNetFlowV5, Count: uint32(records), FlowSequence: e.sent,
+			Format: e.format, Count: uint32(records), ObservationDomain: e.domain, FlowSequence: e.sent,
 			SystemUptime: decoder.Uptime(1_000_000 + e.sent), ExportSeconds: uint32(e.received(e.sent) / 1e9),
 		},
 		Records: make([]decoder.Record, records),
 	}
+	if e.format == decoder.FormatSFlowV5 {
+		p.AgentAddress = agent
+	}
+	if e.format != decoder.FormatNetFlowV5 {
+		p.Extensions = make([]decoder.Extension, records)
+	}
 	for i := range p.Records {
-		p.Records[i] = flow(e.sent + uint32(i))
+		n := e.sent + uint32(i)
+		p.Records[i] = e.flow(n)
+		if p.Extensions != nil {
+			e.extend(&p.Extensions[i], n)
+		}
 		p.Records[i].StartTime = p.WallTime(p.Records[i].FirstUptime)
 		p.Records[i].EndTime = p.WallTime(p.Records[i].LastUptime)
 	}
@@ -77,7 +100,56 @@ func (e *exporter) next(records int) *decoder.ExportPacket {
 	return p
 }
 
-// flow returns an exporter's nth flow, about as compressible as real ones.
+// extend fills in what the nth flow has that NetFlow v5 cannot tell.
+func (e *exporter) extend(x *decoder.Extension, n uint32) {
+	x.Set(decoder.FieldSamplingInterval, samplingInterval)
+	switch e.format {
+	case decoder.FormatNetFlowV9:
+		x.Set(decoder.FieldTemplateID, templateID)
+		x.Set(decoder.FieldSamplingSource, uint64(flowv1.SamplingSource_SAMPLING_SOURCE_RECORD))
+		x.Set(decoder.FieldVLANID, vlan(n))
+	case decoder.FormatIPFIX:
+		x.Set(decoder.FieldTemplateID, templateID)
+		x.Set(decoder.FieldSamplingSource, uint64(flowv1.SamplingSource_SAMPLING_SOURCE_DOMAIN))
+		x.Set(decoder.FieldReversePackets, reversePackets(n))
+		x.ApplicationID = applicationID(n)
+		x.Present |= 1 << decoder.FieldApplicationID
+	case decoder.FormatSFlowV5:
+		x.Set(decoder.FieldSamplingSource, uint64(flowv1.SamplingSource_SAMPLING_SOURCE_SFLOW_SAMPLE))
+		x.Set(decoder.FieldSampleSequence, uint64(n))
+		x.BGPASPath = asPath(n)
+		x.Present |= 1 << decoder.FieldBGPASPath
+	}
+}
+
+const (
+	samplingInterval = 512
+	templateID       = 300
+)
+
+func vlan(n uint32) uint64           { return uint64(1 + n%4094) }
+func reversePackets(n uint32) uint64 { return uint64(n%1000) * uint64(n) }
+func applicationID(n uint32) []byte  { return []byte{3, 0, byte(n >> 8), byte(n)} }
+func asPath(n uint32) []uint32       { return []uint32{64_496, 4_200_000_000 + n%4096} }
+
+// flow returns an exporter's nth flow. Those of IPFIX are of IPv6.
+func (e *exporter) flow(n uint32) decoder.Record {
+	r := flow(n)
+	if e.format == decoder.FormatIPFIX {
+		r.SourceAddress, r.DestinationAddress, r.NextHop = six(r.SourceAddress), six(r.DestinationAddress), six(r.NextHop)
+	}
+	return r
+}
+
+// six returns an address of IPv6 that ends as a does.
+func six(a netip.Addr) netip.Addr {
+	b := [16]byte{0x20, 0x01, 0x0d, 0xb8}
+	four := a.As4()
+	copy(b[12:], four[:])
+	return netip.AddrFrom16(b)
+}
+
+// flow returns the nth flow, about as compressible as real ones.
 func flow(n uint32) decoder.Record {
 	random := rand.New(rand.NewPCG(uint64(n), 5))
 	packets := 1 + uint64(random.ExpFloat64()*20)

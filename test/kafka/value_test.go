@@ -126,12 +126,16 @@ func readConfluent(value []byte) (*flowv1.FlowRecord, error) {
 // readJSON reads what checkFlows looks at.
 func readJSON(value []byte) (*flowv1.FlowRecord, error) {
 	var r struct {
-		Format                                              string
-		ExporterAddress, SourceAddress, DestinationAddress  netip.Addr
-		ExporterPort, SourcePort, DestinationPort, Protocol uint32
-		FlowSequence, RecordIndex                           uint32
-		Packets, Octets                                     uint64
-		ReceiveTime                                         time.Time
+		Format, SamplingSource                               string
+		ExporterAddress, AgentAddress                        netip.Addr
+		SourceAddress, DestinationAddress                    netip.Addr
+		ExporterPort, SourcePort, DestinationPort, Protocol  uint32
+		ObservationDomainID, FlowSequence, RecordIndex       uint32
+		SamplingInterval, TemplateID, VLANID, SampleSequence uint32
+		Packets, Octets, ReversePackets                      uint64
+		ApplicationID                                        []byte
+		BGPASPath                                            []uint32
+		ReceiveTime                                          time.Time
 	}
 	err := json.Unmarshal(value, &r)
 	return &flowv1.FlowRecord{
@@ -139,6 +143,10 @@ func readJSON(value []byte) (*flowv1.FlowRecord, error) {
 		ExporterAddress: r.ExporterAddress.AsSlice(), SourceAddress: r.SourceAddress.AsSlice(), DestinationAddress: r.DestinationAddress.AsSlice(),
 		ExporterPort: r.ExporterPort, SourcePort: r.SourcePort, DestinationPort: r.DestinationPort, Protocol: r.Protocol,
 		FlowSequence: r.FlowSequence, RecordIndex: r.RecordIndex, Packets: r.Packets, Octets: r.Octets,
+		AgentAddress: r.AgentAddress.AsSlice(), ObservationDomainId: r.ObservationDomainID,
+		SamplingInterval: r.SamplingInterval, SamplingSource: flowv1.SamplingSource(flowv1.SamplingSource_value[r.SamplingSource]),
+		TemplateId: r.TemplateID, VlanId: r.VLANID, ReversePackets: r.ReversePackets, ApplicationId: r.ApplicationID,
+		SampleSequence: r.SampleSequence, BgpAsPath: r.BGPASPath,
 		ReceiveTimeNs: uint64(r.ReceiveTime.UnixNano()),
 	}, err
 }
