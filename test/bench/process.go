@@ -6,8 +6,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // process is a process that this one has started.
@@ -29,13 +27,4 @@ func (p *process) peakMemory() (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("process %d does not tell its peak of memory", p.pid())
-}
-
-// ownCPU returns the processor time, user and system, that this process used.
-func ownCPU() (time.Duration, error) {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0, fmt.Errorf("own processor time: %w", err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }

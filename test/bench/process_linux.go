@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,4 +46,13 @@ func systemTime(stat string) (time.Duration, error) {
 	}
 	ticks, err := strconv.ParseInt(fields[stime], 10, 64)
 	return time.Duration(ticks) * tick, err
+}
+
+// ownCPU returns the processor time, user and system, that this process used.
+func ownCPU() (time.Duration, error) {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0, fmt.Errorf("own processor time: %w", err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }
