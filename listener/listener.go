@@ -173,7 +173,7 @@ func (l *Listener) prepare(logger *slog.Logger) error {
 	if capped {
 		logger.Warn("receive buffer is smaller than asked: bursts may be lost",
 			"address", l.addr, "asked_bytes", l.asked, "granted_bytes", l.Stats().ReceiveBufferGranted,
-			"cure", receiveBufferCure(share))
+			"cure", l.BufferCure())
 	}
 	if uncounted {
 		logger.Warn("this system does not tell which datagrams it dropped: they are not counted", "address", l.addr)
@@ -208,6 +208,11 @@ func (l *Listener) Stalled(limit time.Duration) []string {
 		}
 	}
 	return stalled
+}
+
+// BufferCure returns what lets the sockets have the receive buffer that was asked for.
+func (l *Listener) BufferCure() string {
+	return receiveBufferCure((l.asked + len(l.sockets) - 1) / len(l.sockets))
 }
 
 // closeAll closes all of endpoints.

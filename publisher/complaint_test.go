@@ -57,18 +57,18 @@ func TestCureAt(t *testing.T) {
 	t.Parallel()
 	const configured, learned = "127.0.0.1:1", "127.0.0.1:2"
 	for _, f := range []failure.Kind{failure.Refused, failure.Unreachable, failure.DNS, failure.DialTimeout} {
-		if got := cureAt([]string{configured}, learned, f); !strings.Contains(got, "advertised.listeners") || got == f.Cure {
+		if got := failure.CureAt([]string{configured}, learned, f); !strings.Contains(got, "advertised.listeners") || got == f.Cure {
 			t.Errorf("%s at a learned address: %q", f.Name, got)
 		}
-		if got := cureAt([]string{configured}, configured, f); got != f.Cure {
+		if got := failure.CureAt([]string{configured}, configured, f); got != f.Cure {
 			t.Errorf("%s at a configured address: %q", f.Name, got)
 		}
-		if got := cureAt([]string{configured}, "", f); got != f.Cure {
+		if got := failure.CureAt([]string{configured}, "", f); got != f.Cure {
 			t.Errorf("%s at no address: %q", f.Name, got)
 		}
 	}
 	for _, f := range []failure.Kind{failure.Timeout, failure.Lost, failure.TLS, failure.Auth} {
-		if got := cureAt([]string{configured}, learned, f); got != f.Cure {
+		if got := failure.CureAt([]string{configured}, learned, f); got != f.Cure {
 			t.Errorf("%s at a learned address: %q", f.Name, got)
 		}
 	}

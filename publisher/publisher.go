@@ -98,17 +98,41 @@ func (c *core) deadLetters() *deadletter.Config {
 
 // warnOfSecurity tells what the configuration leaves open to others.
 func (c *core) warnOfSecurity() {
-	if c.cfg.TLS != nil && c.cfg.TLS.Insecure {
-		c.log.Warn("the brokers' certificates are not checked: anybody on the way can read and change what is sent")
+	for _, w := range securityWarnings(&c.cfg) {
+		args := w.args
+		if w.cure != "" {
+			args = append(args, "cure", w.cure)
+		}
+		c.log.Warn(w.risk, args...) //nolint:sloglint // one of three constant texts
 	}
-	if c.cfg.SASL != nil && c.cfg.TLS == nil && c.cfg.SASL.SendsSecret() {
-		c.log.Warn("brokers are sent the password or token without TLS: anybody on the way can read it",
-			"mechanism", c.cfg.SASL.Mechanism, "cure", "set "+variable.TLS+"=true, and brokers to a listener with TLS")
+}
+
+// securityWarning is something that a configuration leaves open to others.
+type securityWarning struct {
+	risk, cure string
+	args       []any
+}
+
+// securityWarnings are all of a configuration.
+func securityWarnings(cfg *Config) []securityWarning {
+	var all []securityWarning
+	if cfg.TLS != nil && cfg.TLS.Insecure {
+		all = append(all, securityWarning{risk: "the brokers' certificates are not checked: anybody on the way can read and change what is sent"})
 	}
-	if c.cfg.SASL != nil && c.cfg.SASL.OAuth.TokenURL != "" && !c.cfg.SASL.OAuth.Encrypted() {
-		c.log.Warn("the token URL is not https: anybody on the way can read the client secret",
-			"cure", "have the token endpoint serve https, and name that in "+variable.SASLOAuthTokenURL)
+	if cfg.SASL != nil && cfg.TLS == nil && cfg.SASL.SendsSecret() {
+		all = append(all, securityWarning{
+			risk: "brokers are sent the password or token without TLS: anybody on the way can read it",
+			cure: "set " + variable.TLS + "=true, and brokers to a listener with TLS",
+			args: []any{"mechanism", cfg.SASL.Mechanism},
+		})
 	}
+	if cfg.SASL != nil && cfg.SASL.OAuth.TokenURL != "" && !cfg.SASL.OAuth.Encrypted() {
+		all = append(all, securityWarning{
+			risk: "the token URL is not https: anybody on the way can read the client secret",
+			cure: "have the token endpoint serve https, and name that in " + variable.SASLOAuthTokenURL,
+		})
+	}
+	return all
 }
 
 // Publish queues the records of pkt, received from an exporter at a time, those of

@@ -29,9 +29,12 @@ type awaitedSchema struct {
 // errRegistryNotAsked is why there is no id that nobody has asked for.
 var errRegistryNotAsked = errors.New("it has not been asked yet")
 
-// subject is the name for the values of the topic in the registry, as Confluent's
-// own producers choose it.
-func (t *topic) subject() string { return t.name + "-value" }
+// subject is the name for the values of the topic in the registry.
+func (t *topic) subject() string { return subjectOf(t.name) }
+
+// subjectOf is the name for the values of a topic, as Confluent's own producers choose
+// it.
+func subjectOf(topic string) string { return topic + "-value" }
 
 // framed reports whether it is known what the topic's values begin with.
 func (t *topic) framed() bool {

@@ -11,7 +11,12 @@ const helpIntroduction = `flowpub collects NetFlow v5 and v9, IPFIX and sFlow v5
 flow record to a Kafka topic. SIGTERM, SIGINT or SIGHUP ends it in order, a second
 one at once.
 
-Usage: flowpub [-h | -version]
+Usage: flowpub [-check | -h | -version]
+
+  -check
+        look whether this configuration would work, and end: addresses, receive
+        buffer, brokers, login, topics, permissions, schema registry; a line each,
+        with the cure where one is needed. Nothing is published or changed
 
 Environment variables, each with what a value looks like and its default:
 
@@ -24,7 +29,8 @@ A variable that is set to nothing has its default.
 
 Exit status: 0 when everything decoded was delivered or dropped for a counted
 reason, 1 on a fatal error or when flows were given up at shutdown, 2 when the
-configuration is wrong.
+configuration is wrong. With -check: 0 when no line is NOT OK, else 1; 2 when the
+command line is wrong.
 `
 
 // help explains every variable.

@@ -23,12 +23,17 @@ const lastLines = time.Second
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	queue := logqueue.New(stderr, logqueue.DefaultLimit)
 	defer queue.Close(lastLines)
-	if err := command.ParseAll(command.NewFlags(), args); err != nil {
+	flags := command.NewFlags()
+	onlyCheck := flags.Bool("check", false, "")
+	if err := command.ParseAll(flags, args); err != nil {
 		program := command.Program{
 			Name: "flowpub", Linked: version, Usage: help(),
 			Hint: "It is configured by environment variables; flowpub -h lists them.",
 		}
 		return program.Finish(err, stdout, queue)
+	}
+	if *onlyCheck {
+		return check(ctx, environ, stdout)
 	}
 	return collect(ctx, environ, queue)
 }

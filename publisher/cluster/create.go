@@ -133,18 +133,9 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	shape := c.cfg.CreateTopic
-	request := &createtopics.Request{TimeoutMs: int32(controlTimeout.Milliseconds())}
+	came := l.create(ctx, c.cfg.creation(missing))
 	for _, name := range missing {
-		request.Topics = append(request.Topics, createtopics.RequestTopic{
-			Name: name, NumPartitions: int32(shape.Partitions), ReplicationFactor: int16(shape.Replicas), Configs: shape.settings(),
-		})
-	}
-	response, err := exchange[*createtopics.Response](ctx, l, request)
-	for _, name := range missing {
-		if response != nil {
-			err = l.secret.Discreet(creationError(response, name))
-		}
-		switch {
+		switch err := came[name]; {
 		case err == nil:
 			c.note(name, nil)
 			c.cfg.Log.Info("topic created", "topic", name, "partitions", shape.Partitions, "replicas", shape.Replicas)
@@ -154,6 +145,31 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 			c.refused(name, fmt.Errorf("creating topic %q: %w", name, err), l.addr, brokers)
 		}
 	}
+}
+
+// creation is the request for topics of the configured shape.
+func (c *Config) creation(topics []string) *createtopics.Request {
+	shape := c.CreateTopic
+	request := &createtopics.Request{TimeoutMs: int32(controlTimeout.Milliseconds())}
+	for _, name := range topics {
+		request.Topics = append(request.Topics, createtopics.RequestTopic{
+			Name: name, NumPartitions: int32(shape.Partitions), ReplicationFactor: int16(shape.Replicas), Configs: shape.settings(),
+		})
+	}
+	return request
+}
+
+// create asks for topics, and returns why they were not created, by name.
+func (l *link) create(ctx context.Context, request *createtopics.Request) map[string]error {
+	response, err := exchange[*createtopics.Response](ctx, l, request)
+	came := make(map[string]error, len(request.Topics))
+	for _, t := range request.Topics {
+		came[t.Name] = err
+		if response != nil {
+			came[t.Name] = l.secret.Discreet(creationError(response, t.Name))
+		}
+	}
+	return came
 }
 
 // creationError is what the answer says of a topic.

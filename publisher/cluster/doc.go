@@ -11,4 +11,6 @@
 //	create.go      topics that are missing
 //	settings.go    settings of topics
 //	throttle.go    pauses that brokers ask for
+//	inspect.go     one look at all of it, for flowpub -check
+//	permissions.go what this user may do, for the same
 package cluster

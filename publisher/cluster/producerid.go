@@ -194,8 +194,11 @@ func (p *producerIDs) goPlain(err error) {
 	}
 	p.plain, p.retried = true, time.Now()
 	p.cfg.Log.Warn("Kafka refuses idempotent publishing: until it is allowed, a batch repeated after a lost answer will be there twice",
-		"error", err, "cure", "allow WRITE on the topic, or, where brokers are older than 2.8, IDEMPOTENT_WRITE on the cluster")
+		"error", err, "cure", cureRefused)
 }
+
+// cureRefused tells what helps where producer ids are refused.
+const cureRefused = "allow WRITE on the topic, or, where brokers are older than 2.8, IDEMPOTENT_WRITE on the cluster"
 
 // initProducerIDRequest is kafka-go's without the method that would have it
 // sent to a transaction coordinator, which we do not need and may not ask.

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,8 +23,28 @@ type Settings struct {
 	Err error
 	// Replicas, MinInsync and MaxMessageBytes are 0 where they are not known.
 	Replicas, MinInsync, MaxMessageBytes int
+	// InSync is how many replicas of a partition are in sync, where there are fewest.
+	InSync int
+	// Compression is what brokers compress by; producer: nothing, it stays as it comes.
+	Compression string
 	// Compacted: of each key only the last message is kept.
 	Compacted bool
+
+	values [len(settingNames)]string
+}
+
+// settingNames are the settings that are asked for.
+var settingNames = [...]string{"cleanup.policy", "min.insync.replicas", "max.message.bytes", "compression.type"}
+
+// text lists the settings, and how many replicas there are.
+func (s *Settings) text() string {
+	texts := []string{count(s.Replicas, "replica"), fmt.Sprintf("at least %d in sync", s.InSync)}
+	for i, name := range settingNames {
+		if s.values[i] != "" {
+			texts = append(texts, name+"="+s.values[i])
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // checkTopics has the settings of those topics looked at whose turn it is, as far as
@@ -60,7 +82,7 @@ func (l *link) settings(ctx context.Context, topics []string) (map[string]Settin
 		request.Resources = append(request.Resources, describeconfigs.RequestResource{
 			ResourceType: int8(kafka.ResourceTypeTopic),
 			ResourceName: name,
-			ConfigNames:  []string{"cleanup.policy", "min.insync.replicas", "max.message.bytes"},
+			ConfigNames:  settingNames[:],
 		})
 	}
 	meta, err := l.metadata(ctx, topics)
@@ -83,6 +105,9 @@ func (l *link) settings(ctx context.Context, topics []string) (map[string]Settin
 		s := all[t.Name]
 		for i := range t.Partitions {
 			s.Replicas = max(s.Replicas, len(t.Partitions[i].ReplicaNodes))
+			if inSync := len(t.Partitions[i].IsrNodes); i == 0 || inSync < s.InSync {
+				s.InSync = inSync
+			}
 		}
 		all[t.Name] = s
 	}
@@ -91,7 +116,12 @@ func (l *link) settings(ctx context.Context, topics []string) (map[string]Settin
 
 // set takes over one setting; a number that is none stays 0, as not known.
 func (s *Settings) set(name, value string) {
+	if i := slices.Index(settingNames[:], name); i >= 0 {
+		s.values[i] = value
+	}
 	switch name {
+	case "compression.type":
+		s.Compression = value
 	case "cleanup.policy":
 		s.Compacted = strings.Contains(value, "compact")
 	case "min.insync.replicas":

@@ -25,7 +25,10 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := all["odd"], (Settings{Replicas: 1, MinInsync: 1, MaxMessageBytes: 5000, Compacted: true}); got != want {
+	if got, want := all["odd"], (Settings{
+		Replicas: 1, MinInsync: 1, MaxMessageBytes: 5000, InSync: 1, Compression: "producer", Compacted: true,
+		values: [4]string{"compact,delete", "1", "5000", "producer"},
+	}); got != want {
 		t.Errorf("settings %+v, want %+v", got, want)
 	}
 	if all[testTopic].Compacted {

@@ -159,3 +159,18 @@ func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap is part of what errors.Is and errors.As look for.
 func (e *Error) Unwrap() error { return e.Err }
+
+// CureAt is the cure of a failure at the address that a broker tells of itself. Where
+// nobody configured it, and only the broker's word leads there, that is the likeliest to
+// be wrong.
+func CureAt(configured []string, address string, kind Kind) string {
+	if kind.Unconnected && address != "" && !slices.Contains(configured, address) {
+		return cureAdvertised
+	}
+	return kind.Cure
+}
+
+// cureAdvertised is what to do about a broker to which no connection can be made
+// at an address that nobody configured here.
+const cureAdvertised = "that address is the broker's own word, from its advertised.listeners: " +
+	"if the broker runs, have it advertise one that can be reached from here"

@@ -114,6 +114,18 @@ func (c *Config) SchemaID(ctx context.Context, subject string) (uint32, error) {
 	return id, err
 }
 
+// Registered reports whether the schema is registered under a subject, and registers
+// nothing. The error is as that of SchemaID.
+func (c *Config) Registered(ctx context.Context, subject string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, err := c.post(ctx, "/subjects/"+url.PathEscape(subject))
+	if missing, ok := errors.AsType[*Error](err); ok && missing.code/100 == http.StatusNotFound { // subject, version or schema
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // post sends the schema and returns the id in the answer.
 func (c *Config) post(ctx context.Context, path string) (uint32, error) {
 	client, err := secrethttp.Client(c.CAFile)
@@ -164,6 +176,7 @@ type Error struct {
 	Cure string
 
 	status int // 0: there was no answer
+	code   int // in the answer; 0: none
 	text   string
 }
 
@@ -189,7 +202,7 @@ func idIn(status int, body []byte) (uint32, error) {
 		Code int    `json:"error_code"`
 	}
 	err := json.Unmarshal(body, &answer)
-	e := &Error{status: status, text: fmt.Sprintf("status %d %s", status, http.StatusText(status)), Cure: cureOf(status)}
+	e := &Error{status: status, code: answer.Code, text: fmt.Sprintf("status %d %s", status, http.StatusText(status)), Cure: cureOf(status)}
 	switch {
 	case status == http.StatusOK && err == nil && answer.ID != nil && *answer.ID >= 0 && *answer.ID <= math.MaxInt32:
 		return uint32(*answer.ID), nil
