@@ -282,3 +282,8 @@ func checkMoved(t *testing.T, got consumed, n uint64) {
 		t.Errorf("the topic has %d flows, want %d", len(seen), n)
 	}
 }
+
+// homeOf is the place of the exporter of a test packet.
+func homeOf(seed uint64) place {
+	return place{hash: PartitionerMurmur2.hash([]byte(testExporter(seed).Addr().String()))}
+}

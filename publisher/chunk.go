@@ -27,9 +27,9 @@ type chunks struct {
 	list    []chunk
 }
 
-// chunk is a run of staged packets. Each is its length (4 bytes), then hash
-// (4), timestamp (8), records (2), key length (1), the key, and for each record
-// its length (4) and its message, without what leads to it in a value.
+// chunk is a run of staged packets. Each is its length (4 bytes), then hash (4) and
+// slot (2) of its place, timestamp (8), records (2), key length (1), the key, and for
+// each record its length (4) and its message, without what leads to it in a value.
 type chunk struct {
 	buf    []byte
 	packed int // raw size if it is compressed, else 0
@@ -40,7 +40,7 @@ type chunk struct {
 }
 
 // stagedHeader is the size of what precedes a staged packet's key.
-const stagedHeader = 4 + 4 + 8 + 2 + 1
+const stagedHeader = 4 + 4 + 2 + 8 + 2 + 1
 
 // chunkScratch has room for a chunk's content, or for its compressed form.
 var chunkScratch = sync.Pool{New: func() any {
@@ -63,13 +63,13 @@ func (c *chunks) empty() bool { return len(c.list) == 0 }
 
 // append keeps the records from..to-1 of the packet in e. It returns false when
 // the budget has no room.
-func (c *chunks) append(hash uint32, e *batch.Encoder, from, to int) bool {
+func (c *chunks) append(at place, e *batch.Encoder, from, to int) bool {
 	last := c.withRoom(stagedHeader+len(e.Key())+e.MaxMessagesSize(from, to), memory.Fresh)
 	if last == nil {
 		return false
 	}
 	start := len(last.buf)
-	last.buf = appendStaged(last.buf, hash, e, from, to)
+	last.buf = appendStaged(last.buf, at, e, from, to)
 	last.begun(start)
 	return true
 }
@@ -184,10 +184,11 @@ func (c *chunks) discard() {
 }
 
 // appendStaged appends the records from..to-1 of a packet as chunk describes it.
-func appendStaged(b []byte, hash uint32, e *batch.Encoder, from, to int) []byte {
+func appendStaged(b []byte, at place, e *batch.Encoder, from, to int) []byte {
 	start := len(b)
 	b = append(b, 0, 0, 0, 0)
-	b = binary.BigEndian.AppendUint32(b, hash)
+	b = binary.BigEndian.AppendUint32(b, at.hash)
+	b = binary.BigEndian.AppendUint16(b, at.slot)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Timestamp()))
 	b = binary.BigEndian.AppendUint16(b, uint16(to-from))
 	b = append(b, byte(len(e.Key())))
@@ -200,7 +201,7 @@ func appendStaged(b []byte, hash uint32, e *batch.Encoder, from, to int) []byte 
 // staged is a packet read back from a chunk, or a piece of one.
 type staged struct {
 	batch.Staged
-	hash  uint32
+	at    place
 	whole []byte // as it is in the chunk
 }
 
@@ -212,10 +213,10 @@ func nextStaged(b []byte) (staged, []byte) {
 	key := stagedHeader - 4
 	end := key + int(b[key-1])
 	return staged{
-		hash: binary.BigEndian.Uint32(b),
+		at: place{hash: binary.BigEndian.Uint32(b), slot: binary.BigEndian.Uint16(b[4:])},
 		Staged: batch.Staged{
-			Timestamp: int64(binary.BigEndian.Uint64(b[4:])),
-			Records:   int(binary.BigEndian.Uint16(b[12:])),
+			Timestamp: int64(binary.BigEndian.Uint64(b[6:])),
+			Records:   int(binary.BigEndian.Uint16(b[14:])),
 			Key:       b[key:end],
 			Messages:  b[end:],
 		},

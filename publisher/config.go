@@ -68,6 +68,9 @@ type Config struct {
 	// Routes send the records of some exporters to other topics, at most MaxRoutes
 	// to at most MaxTopics. The longest network wins.
 	Routes []Route
+	// Spreads divide what some exporters send among several partitions of their
+	// topic, at most MaxSpreads. The longest network wins.
+	Spreads []Spread
 	// DeadLetterTopic, when not empty, gets the datagrams that PublishDeadLetter
 	// is given. It is as Topic, and none of those for flow records.
 	DeadLetterTopic string
@@ -162,6 +165,7 @@ func (c Config) Validate() error {
 	return errors.Join(append(errs,
 		variable.In(variable.Value, c.Value.Validate()),
 		variable.In(variable.TopicRoutes, c.validateRoutes()),
+		variable.In(variable.Spread, c.validateSpreads()),
 		variable.In(variable.DeadLetterTopic, c.validateDeadLetters()),
 		variable.In(variable.CreateTopic, c.CreateTopic.Validate()),
 		c.validateRegistry(),

@@ -23,6 +23,7 @@ type core struct {
 	budget  *memory.Budget
 	sealers chan *batch.Sealer
 	cluster *cluster.Cluster
+	placer  *Placer
 
 	failures       *failureCounts
 	produceSeconds *histogram
@@ -40,6 +41,7 @@ func newCore(cfg *Config) *core {
 	c := &core{
 		cfg:            *cfg,
 		log:            cfg.Logger,
+		placer:         NewPlacer(cfg.Partitioner, cfg.Spreads),
 		failures:       newFailureCounts(),
 		produceSeconds: newHistogram(),
 		peers:          newPeers(),

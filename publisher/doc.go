@@ -10,10 +10,10 @@
 //	publisher.go    New, Publish, Close: what belongs together
 //	config.go       the configuration
 //	core.go         what all parts share
-//	route.go        an exporter's topic
+//	route.go        an exporter's topic; networks.go what holds for an exporter
 //	topic.go        all of one topic; target.go what the cluster says of it
 //	layout.go       the topic's partitions, and what changes when there are more
-//	partitioner.go  a key's partition
+//	partitioner.go  a key's partition; spread.go where it has several
 //	stage.go        records whose partition is not known yet; chunk.go how they wait
 //	partition.go    one partition: the batch being filled, how large it gets, and those
 //	                that wait

@@ -338,14 +338,14 @@ func TestOneDeadPartition(t *testing.T) {
 	broker := startBroker(t, 16)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.BufferBytes = 8 << 20 })
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-	dead := p.topics[0].layout.Load().partition(PartitionerMurmur2.hash([]byte(testExporter(3).Addr().String())))
+	dead := p.topics[0].layout.Load().partition(homeOf(3))
 	broker.Fault(kfake.Fault{
 		Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{dead.number}, Err: kerr.NotEnoughReplicas, Count: -1,
 	})
 	var living uint64
 	for seed := uint64(0); p.Stats().Dropped[DropBufferFull] == 0 || seed < 20000; seed++ {
 		err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 30))
-		home := p.topics[0].layout.Load().partition(PartitionerMurmur2.hash([]byte(testExporter(seed).Addr().String())))
+		home := p.topics[0].layout.Load().partition(homeOf(seed))
 		if home == dead {
 			continue
 		}

@@ -24,20 +24,20 @@ type layout struct {
 	moving bool // stages are for exporters that move
 }
 
-// partition returns where the records with a key's hash belong.
-func (l *layout) partition(hash uint32) *partition {
-	return l.partitions[l.partitioner.partition(hash, len(l.partitions))]
+// partition returns where the records of a place belong.
+func (l *layout) partition(at place) *partition {
+	return l.partitions[at.partition(l.partitioner, len(l.partitions))]
 }
 
-// stage returns where the records with a key's hash have to wait now; nil when
+// stage returns where the records of a place have to wait now; nil when
 // they have not. A layout without partitions always has a stage for them; once
 // that has ended it refuses them, and a newer layout is there.
-func (l *layout) stage(hash uint32) *stage {
+func (l *layout) stage(at place) *stage {
 	if len(l.stages) == 0 {
 		return nil
 	}
-	before := l.partitioner.partition(hash, len(l.stages))
-	if l.moving && before == l.partitioner.partition(hash, len(l.partitions)) {
+	before := at.partition(l.partitioner, len(l.stages))
+	if l.moving && before == at.partition(l.partitioner, len(l.partitions)) {
 		return nil
 	}
 	if s := l.stages[before]; !s.ended.Load() || len(l.partitions) == 0 {

@@ -21,19 +21,29 @@ func TestLayoutStages(t *testing.T) {
 		moving:     true,
 	}
 	for hash := range uint32(24) {
-		if first.stage(hash) != first.stages[0] {
+		if first.stage(place{hash: hash}) != first.stages[0] {
 			t.Errorf("hash %d: before the partitions are known it does not wait", hash)
 		}
 		var want *stage
 		if hash%4 != hash%6 {
 			want = grown.stages[hash%4]
 		}
-		if got := grown.stage(hash); got != want {
+		if got := grown.stage(place{hash: hash}); got != want {
 			t.Errorf("hash %d: waits in %p, want %p", hash, got, want)
 		}
 	}
+	for i := range uint32(24 * 3) {
+		at := place{i / 3, uint16(i % 3)}
+		var want *stage
+		if before := at.partition(PartitionerMurmur2, 4); before != at.partition(PartitionerMurmur2, 6) {
+			want = grown.stages[before]
+		}
+		if got := grown.stage(at); got != want {
+			t.Errorf("%+v: waits in %p, want %p", at, got, want)
+		}
+	}
 	first.stages[0].ended.Store(true)
-	if first.stage(1) != first.stages[0] {
+	if first.stage(place{hash: 1}) != first.stages[0] {
 		t.Error("a layout without partitions has nowhere to go but its stage, which refuses then")
 	}
 	if grown.settled() {
@@ -42,7 +52,7 @@ func TestLayoutStages(t *testing.T) {
 	for _, s := range grown.stages {
 		s.ended.Store(true)
 	}
-	if !grown.settled() || grown.stage(4) != nil {
+	if !grown.settled() || grown.stage(place{hash: 4}) != nil {
 		t.Error("not settled when all stages have ended")
 	}
 }
@@ -58,11 +68,11 @@ func TestOldLayoutIsRefused(t *testing.T) {
 	p.topics[0].adopt(3)
 	var e batch.Encoder
 	e.Reset(testExporter(0), testTime, testPacket(0, 30))
-	done, err := old.partitions[0].append(old, 0, &e)
+	done, err := old.partitions[0].append(old, place{}, &e)
 	if done || err != nil || p.Stats().Decoded != 0 {
 		t.Errorf("append through the old layout: done %v, error %v, %d decoded", done, err, p.Stats().Decoded)
 	}
-	if done, err = old.partitions[0].append(p.topics[0].layout.Load(), 0, &e); !done || err != nil {
+	if done, err = old.partitions[0].append(p.topics[0].layout.Load(), place{}, &e); !done || err != nil {
 		t.Errorf("append through the new layout: done %v, error %v", done, err)
 	}
 }
@@ -99,7 +109,7 @@ func TestStageKeepsPackets(t *testing.T) {
 	for seed := range uint64(packets) {
 		var e batch.Encoder
 		e.Reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
-		if done, err := s.append(uint32(seed), &e); !done || err != nil {
+		if done, err := s.append(place{uint32(seed), uint16(seed % 7)}, &e); !done || err != nil {
 			t.Fatalf("packet %d: done %v, error %v", seed, done, err)
 		}
 	}
@@ -121,9 +131,9 @@ func TestStageKeepsPackets(t *testing.T) {
 			packet, content = nextStaged(content)
 			var e batch.Encoder
 			e.Reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
-			want := staged{batch.Staged{Timestamp: e.Timestamp(), Key: e.Key(), Records: 30, Messages: e.AppendMessages(nil, 0, 30)}, uint32(seed), packet.whole}
+			want := staged{batch.Staged{Timestamp: e.Timestamp(), Key: e.Key(), Records: 30, Messages: e.AppendMessages(nil, 0, 30)}, place{uint32(seed), uint16(seed % 7)}, packet.whole}
 			if fmt.Sprint(packet) != fmt.Sprint(want) {
-				t.Fatalf("packet %d is %v, want %v", seed, packet, want)
+				t.Fatalf("packet %d is at %+v with key %s, want %+v and %s, and the same messages", seed, packet.at, packet.Key, want.at, want.Key)
 			}
 			seed++
 		}
@@ -134,7 +144,7 @@ func TestStageKeepsPackets(t *testing.T) {
 	}
 	var e batch.Encoder
 	e.Reset(testExporter(0), testTime, testPacket(0, 1))
-	if done, _ := s.append(0, &e); done {
+	if done, _ := s.append(place{}, &e); done {
 		t.Error("a stage that has ended takes a packet")
 	}
 }
@@ -148,7 +158,7 @@ func TestStageIsBounded(t *testing.T) {
 	for seed := uint64(0); err == nil; seed++ {
 		var e batch.Encoder
 		e.Reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
-		_, err = s.append(0, &e)
+		_, err = s.append(place{}, &e)
 	}
 	if !errors.Is(err, ErrBufferFull) || s.waits.account.Held() > b.Limit()/16*15 || s.waits.account.Held() < b.Limit()/10*7 {
 		t.Errorf("error %v with %d bytes held of %d", err, s.waits.account.Held(), b.Limit())

@@ -91,21 +91,21 @@ func newPartition(t *topic, number int32, generation int) *partition {
 // append queues the records of the packet in e; those there is no room for are
 // dropped and counted. It returns false, and has done nothing, when l is no longer
 // the layout.
-func (p *partition) append(l *layout, hash uint32, e *batch.Encoder) (done bool, err error) {
+func (p *partition) append(l *layout, at place, e *batch.Encoder) (done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.generation > l.generation {
 		return false, nil
 	}
-	return true, p.counts.take(e, p.closed, func(from, to int) bool { return p.keep(hash, e, from, to) })
+	return true, p.counts.take(e, p.closed, func(from, to int) bool { return p.keep(at, e, from, to) })
 }
 
 // keep queues the records from..to-1 of the packet in e, if there is room.
-func (p *partition) keep(hash uint32, e *batch.Encoder, from, to int) bool {
+func (p *partition) keep(at place, e *batch.Encoder, from, to int) bool {
 	n := to - from
 	if !p.late.empty() {
 		p.mark()
-		if !p.late.append(hash, e, from, to) {
+		if !p.late.append(at, e, from, to) {
 			return false
 		}
 		p.accepted += uint64(n)

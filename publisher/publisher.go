@@ -41,7 +41,7 @@ type Publisher struct {
 	*core
 	sender  *sender
 	topics  []*topic // the first is Config.Topic's
-	routes  *routes
+	routes  *networks[*topic]
 	shares  *shares
 	letters *deadletter.Queue // nil when they are not wanted
 	schemas *schemas          // nil when values name none
@@ -139,12 +139,12 @@ func securityWarnings(cfg *Config) []securityWarning {
 // a packet of usual size all or none. It never waits for Kafka: when the budget has no
 // room the records are dropped and counted, or from some of a large packet on the rest, and
 // the error is ErrBufferFull. It keeps no reference to pkt. Records of one exporter are
-// delivered in the order of the calls.
+// delivered in the order of the calls, unless they are spread.
 func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error {
 	if len(pkt.Records) == 0 {
 		return nil
 	}
-	return p.routes.topic(from.Addr()).publish(from, received, pkt)
+	return p.routes.of(from.Addr()).publish(from, received, pkt)
 }
 
 // PublishDeadLetter queues a datagram that could not be decoded for the topic of

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/flowpub/flowpub/publisher/batch"
 )
@@ -73,7 +72,7 @@ func (c Config) validateRoutes() error {
 	seen := make(map[netip.Prefix]bool)
 	for _, r := range c.Routes {
 		switch {
-		case !r.Network.IsValid() || r.Network != r.Network.Masked() || r.Network.Addr().Is4In6():
+		case !isNetwork(r.Network):
 			errs = append(errs, fmt.Errorf("publisher: route %v to topic %q is not for a network: write it as 192.0.2.0/24=topic or 2001:db8::/32=topic", r.Network, r.Topic))
 		case seen[r.Network]:
 			errs = append(errs, fmt.Errorf("publisher: route %v is there twice: remove one", r.Network))
@@ -86,65 +85,16 @@ func (c Config) validateRoutes() error {
 	return errors.Join(errs...)
 }
 
-// routes finds an exporter's topic: that of the longest network it is in. It is
-// immutable, and knows ranges of addresses that do not overlap, so that a look-up
-// is one search, however networks contain each other.
-type routes struct {
-	fallback *topic
-	starts   []netip.Addr // sorted; a range ends where the next one starts
-	targets  []*topic     // of the range that starts there
-}
-
-// newRoutes returns the routes between topics, the first of which gets what no
-// route matches. The routes are valid.
-func newRoutes(list []Route, topics []*topic) *routes {
-	r := &routes{fallback: topics[0]}
-	if len(list) == 0 {
-		return r
-	}
+// newRoutes returns the way to topics, the first of which gets what no route
+// matches. The routes are valid.
+func newRoutes(list []Route, topics []*topic) *networks[*topic] {
 	byName := make(map[string]*topic)
 	for _, t := range topics {
 		byName[t.name] = t
 	}
-	r.starts = []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
-	for _, route := range list {
-		r.starts = append(r.starts, route.Network.Addr())
-		if next := lastOf(route.Network).Next(); next.IsValid() {
-			r.starts = append(r.starts, next)
-		}
+	all := make([]network[*topic], len(list))
+	for i, r := range list {
+		all[i] = network[*topic]{r.Network, byName[r.Topic]}
 	}
-	slices.SortFunc(r.starts, netip.Addr.Compare)
-	r.starts = slices.Compact(r.starts)
-	longestFirst := slices.SortedFunc(slices.Values(list), func(a, b Route) int { return b.Network.Bits() - a.Network.Bits() })
-	for _, start := range r.starts {
-		target := r.fallback
-		if i := slices.IndexFunc(longestFirst, func(x Route) bool { return x.Network.Contains(start) }); i >= 0 {
-			target = byName[longestFirst[i].Topic]
-		}
-		r.targets = append(r.targets, target)
-	}
-	return r
-}
-
-// lastOf returns the last address of a network.
-func lastOf(n netip.Prefix) netip.Addr {
-	b := n.Addr().AsSlice()
-	for i := n.Bits(); i < n.Addr().BitLen(); i++ {
-		b[i/8] |= 1 << (7 - i%8)
-	}
-	last, _ := netip.AddrFromSlice(b)
-	return last
-}
-
-// topic returns where the flow records of an exporter go. It takes time by the
-// logarithm of the number of routes, and allocates nothing.
-func (r *routes) topic(exporter netip.Addr) *topic {
-	if len(r.starts) == 0 {
-		return r.fallback
-	}
-	i, found := slices.BinarySearchFunc(r.starts, exporter.Unmap().WithZone(""), netip.Addr.Compare)
-	if !found {
-		i--
-	}
-	return r.targets[i]
+	return newNetworks(topics[0], all)
 }

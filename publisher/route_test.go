@@ -64,7 +64,7 @@ func TestRoutes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		list, topics := parseRoutes(tt.routes...)
-		if got := newRoutes(list, topics).topic(netip.MustParseAddr(tt.exporter)); got.name != tt.want {
+		if got := newRoutes(list, topics).of(netip.MustParseAddr(tt.exporter)); got.name != tt.want {
 			t.Errorf("%s of %v goes to %s, want %s", tt.exporter, tt.routes, got.name, tt.want)
 		}
 	}
@@ -101,7 +101,7 @@ func TestLongestNetworkWins(t *testing.T) {
 					want, bits = route.Topic, route.Network.Bits()
 				}
 			}
-			if got := r.topic(exporter).name; got != want {
+			if got := r.of(exporter).name; got != want {
 				t.Fatalf("%v goes to %s, want %s; routes %v", exporter, got, want, entries)
 			}
 		}
@@ -109,7 +109,7 @@ func TestLongestNetworkWins(t *testing.T) {
 }
 
 // manyRoutes returns the largest number of routes there may be.
-func manyRoutes() *routes {
+func manyRoutes() *networks[*topic] {
 	var entries []string
 	for i := range MaxRoutes {
 		entries = append(entries, fmt.Sprintf("10.%d.%d.0/24=t%d", i/256, i%256, i%(MaxTopics-1)))
@@ -120,19 +120,19 @@ func manyRoutes() *routes {
 func TestRoutingAllocatesNothing(t *testing.T) {
 	r := manyRoutes()
 	exporter := netip.MustParseAddr("::ffff:10.3.77.1")
-	if n := testing.AllocsPerRun(100, func() { r.topic(exporter) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { r.of(exporter) }); n != 0 {
 		t.Errorf("%v allocations a look-up, want none", n)
 	}
 }
 
 func BenchmarkRoutes(b *testing.B) {
 	list, topics := parseRoutes()
-	for name, r := range map[string]*routes{"none": newRoutes(list, topics), "1024": manyRoutes()} {
+	for name, r := range map[string]*networks[*topic]{"none": newRoutes(list, topics), "1024": manyRoutes()} {
 		b.Run(name, func(b *testing.B) {
 			exporter := netip.MustParseAddr("10.3.77.1")
 			b.ReportAllocs()
 			for b.Loop() {
-				r.topic(exporter)
+				r.of(exporter)
 			}
 		})
 	}

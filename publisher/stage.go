@@ -42,13 +42,13 @@ func newStage(b *memory.Budget, failing bool) *stage {
 
 // append keeps the records of the packet in e, those there is no room for it
 // drops and counts. It returns false, and has done nothing, when the stage has ended.
-func (s *stage) append(hash uint32, e *batch.Encoder) (done bool, err error) {
+func (s *stage) append(at place, e *batch.Encoder) (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended.Load() {
 		return false, nil
 	}
-	return true, s.counts.take(e, s.closed, func(from, to int) bool { return s.waits.append(hash, e, from, to) })
+	return true, s.counts.take(e, s.closed, func(from, to int) bool { return s.waits.append(at, e, from, to) })
 }
 
 // mark tells the budget whether the stage fails to empty itself.
@@ -163,7 +163,7 @@ func (d *drain) empty(c chunk) {
 // than failingPatience; then it drops the packet.
 func (d *drain) move(packet staged) {
 	t := d.topic
-	part := t.layout.Load().partition(packet.hash)
+	part := t.layout.Load().partition(packet.at)
 	for {
 		moved, failing := t.tryMove(d.stage, part, packet)
 		if moved {

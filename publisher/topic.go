@@ -56,13 +56,13 @@ func (t *topic) publish(from netip.AddrPort, received decoder.UnixNano, pkt *dec
 		l := t.layout.Load()
 		e.Framing = l.framing
 		e.Reset(from, received, pkt)
-		hash := l.partitioner.hash(e.Key())
+		at := t.core.placer.place(from, &pkt.Header, e.Key())
 		var done bool
 		var err error
-		if s := l.stage(hash); s != nil {
-			done, err = s.append(hash, &e)
+		if s := l.stage(at); s != nil {
+			done, err = s.append(at, &e)
 		} else {
-			done, err = l.partition(hash).append(l, hash, &e)
+			done, err = l.partition(at).append(l, at, &e)
 		}
 		if done {
 			return err

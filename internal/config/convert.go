@@ -36,6 +36,7 @@ func (s *settings) publisher() publisher.Config {
 	cfg.Brokers = s.Brokers
 	cfg.Topic = s.Topic
 	cfg.Routes = s.TopicRoutes
+	cfg.Spreads = s.Spread
 	cfg.DeadLetterTopic = s.DeadLetters
 	cfg.CreateTopic = s.CreateTopic
 	cfg.Value = s.Value

@@ -155,6 +155,18 @@ func TestMistakes(t *testing.T) {
 		}, []string{
 			`FLOWPUB_KAFKA_BUFFER_BYTES is "4MiB": buffer is 4MiB: it must be from 5MiB to 1TiB`,
 		}},
+		{"spread of no network, over no number", []string{"FLOWPUB_KAFKA_SPREAD=198.51.100.7=4,192.0.2.1/32=four,192.0.2.2/32,192.0.2.3/32=4/flow,10.0.0.0/8=4=4"}, []string{
+			`FLOWPUB_KAFKA_SPREAD is "198.51.100.7=4,192.0.2.1/32=four,192.0.2.2/32,192.0.2.3/32=4/flow,10.0.0.0/8=4=4": ` +
+				`"198.51.100.7" has no prefix length: write 198.51.100.7/32; ` +
+				`"192.0.2.1/32=four" is not network=number: write it as 192.0.2.1/32=4, or 192.0.2.1/32=4/datagram; ` +
+				`"192.0.2.2/32" is not network=number: write it as 192.0.2.1/32=4, or 192.0.2.1/32=4/datagram; ` +
+				`"192.0.2.3/32=4/flow" is not network=number: write it as 192.0.2.1/32=4, or 192.0.2.1/32=4/datagram; ` +
+				`"10.0.0.0/8=4=4" is not network=number: write it as 192.0.2.1/32=4, or 192.0.2.1/32=4/datagram`,
+		}},
+		{"spread twice, and too far", []string{"FLOWPUB_KAFKA_SPREAD=10.0.0.0/8=4,10.0.0.0/8=8,2001:db8::/32=2000"}, []string{
+			`FLOWPUB_KAFKA_SPREAD is "10.0.0.0/8=4,10.0.0.0/8=8,2001:db8::/32=2000": 10.0.0.0/8 is spread twice: remove one; ` +
+				`2001:db8::/32 is spread over 2000 partitions: it must be from 1 to 1024`,
+		}},
 		{"dead letters in the topic of flows", []string{"FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=a", "FLOWPUB_KAFKA_TOPIC_ROUTES=10.0.0.0/8=a"}, []string{
 			`FLOWPUB_KAFKA_DEAD_LETTER_TOPIC is "a": topic "a" for dead letters is one of those for flow records: give them a topic of their own`,
 		}},

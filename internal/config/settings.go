@@ -42,6 +42,7 @@ type settings struct {
 	Brokers     brokers               `env:"KAFKA_BROKERS,notEmpty" default:"required" unit:"host:port, comma-separated" help:"brokers to ask first; the rest of the cluster is learned from them"`
 	Topic       string                `env:"KAFKA_TOPIC" envDefault:"flows" unit:"name" help:"topic that receives the flow records"`
 	TopicRoutes routes                `env:"KAFKA_TOPIC_ROUTES" default:"none" unit:"CIDR=name, comma-separated" help:"topics for the flow records of some exporters; the longest network wins"`
+	Spread      spreads               `env:"KAFKA_SPREAD" default:"none" unit:"CIDR=number, comma-separated" help:"exporters whose datagrams are divided among several partitions, by stream, or one by one, as in 192.0.2.1/32=4/datagram"`
 	DeadLetters string                `env:"KAFKA_DEAD_LETTER_TOPIC" default:"none" unit:"name" help:"topic for datagrams that could not be decoded"`
 	CreateTopic cluster.TopicShape    `env:"KAFKA_CREATE_TOPIC" default:"none" unit:"partitions,replication" help:"have a missing topic created, as in 12,3"`
 	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf, protobuf-delimited, confluent or json" help:"how a message's value holds its flow record"`

@@ -30,6 +30,7 @@ func TestVariables(t *testing.T) {
 		{"FLOWPUB_KAFKA_BROKERS", "required"},
 		{"FLOWPUB_KAFKA_TOPIC", "flows"},
 		{"FLOWPUB_KAFKA_TOPIC_ROUTES", "none"},
+		{"FLOWPUB_KAFKA_SPREAD", "none"},
 		{"FLOWPUB_KAFKA_DEAD_LETTER_TOPIC", "none"},
 		{"FLOWPUB_KAFKA_CREATE_TOPIC", "none"},
 		{"FLOWPUB_KAFKA_VALUE", "protobuf"},

@@ -26,6 +26,7 @@ const (
 	Brokers                    = Prefix + "KAFKA_BROKERS"
 	Topic                      = Prefix + "KAFKA_TOPIC"
 	TopicRoutes                = Prefix + "KAFKA_TOPIC_ROUTES"
+	Spread                     = Prefix + "KAFKA_SPREAD"
 	DeadLetterTopic            = Prefix + "KAFKA_DEAD_LETTER_TOPIC"
 	CreateTopic                = Prefix + "KAFKA_CREATE_TOPIC"
 	Value                      = Prefix + "KAFKA_VALUE"
