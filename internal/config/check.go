@@ -83,6 +83,7 @@ func checkMechanism(chosen mechanism, found *mistakes) {
 	tokens := []string{
 		sasl + "_OAUTH_TOKEN_FILE", sasl + "_OAUTH_TOKEN_URL", sasl + "_OAUTH_CLIENT_ID",
 		sasl + "_OAUTH_CLIENT_SECRET_FILE", sasl + "_OAUTH_SCOPE", sasl + "_OAUTH_CA_FILE",
+		sasl + "_OAUTH_EXTENSIONS",
 	}
 	switch chosen {
 	case "":

@@ -86,6 +86,7 @@ func (s *settings) sasl() *auth.SASL {
 			ClientSecretFile: s.OAuthClientSecretFile,
 			Scope:            s.OAuthScope,
 			CAFile:           s.OAuthCAFile,
+			Extensions:       s.OAuthExtensions,
 		}
 		return cfg
 	}

@@ -170,10 +170,11 @@ func TestLoad(t *testing.T) {
 			"FLOWPUB_KAFKA_SASL_MECHANISM=oauthbearer", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp.example.net/token?x=1",
 			"FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=flowpub", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + files.password,
 			"FLOWPUB_KAFKA_SASL_OAUTH_SCOPE=kafka flows", "FLOWPUB_KAFKA_SASL_OAUTH_CA_FILE=" + files.cert,
+			"FLOWPUB_KAFKA_SASL_OAUTH_EXTENSIONS=logicalCluster=lkc-1",
 		}, func(c *Config) {
 			c.Collector.Publisher.SASL = &auth.SASL{Mechanism: "oauthbearer", OAuth: auth.OAuth{
 				TokenURL: "https://idp.example.net/token?x=1", ClientID: "flowpub", ClientSecretFile: files.password,
-				Scope: "kafka flows", CAFile: files.cert,
+				Scope: "kafka flows", CAFile: files.cert, Extensions: "logicalCluster=lkc-1",
 			}}
 		}},
 	}
@@ -216,7 +217,7 @@ func TestLineBreakAtTheEnd(t *testing.T) {
 		{
 			"KAFKA_BROKERS=a:9092", "KAFKA_SASL_MECHANISM=oauthbearer", "KAFKA_SASL_OAUTH_TOKEN_URL=https://idp.example.net/token",
 			"KAFKA_SASL_OAUTH_CLIENT_ID=flowpub", "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE=" + files.password,
-			"KAFKA_SASL_OAUTH_SCOPE=kafka flows", "KAFKA_SASL_OAUTH_CA_FILE=" + files.cert,
+			"KAFKA_SASL_OAUTH_SCOPE=kafka flows", "KAFKA_SASL_OAUTH_CA_FILE=" + files.cert, "KAFKA_SASL_OAUTH_EXTENSIONS=logicalCluster=lkc-1",
 			"KAFKA_VALUE=confluent", "SCHEMA_REGISTRY_URL=https://registry:8081", "SCHEMA_REGISTRY_USERNAME=alice",
 			"SCHEMA_REGISTRY_PASSWORD_FILE=" + files.password, "SCHEMA_REGISTRY_CA_FILE=" + files.cert,
 		},

@@ -296,9 +296,11 @@ func TestMistakes(t *testing.T) {
 		}},
 		{"OAuth without mechanism", []string{
 			"FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL=https://idp/?key=hunter2", "FLOWPUB_KAFKA_SASL_OAUTH_SCOPE=s",
+			"FLOWPUB_KAFKA_SASL_OAUTH_EXTENSIONS=a=b",
 		}, []string{
 			`FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_URL is set: authentication is off: `,
 			`FLOWPUB_KAFKA_SASL_OAUTH_SCOPE is "s": authentication is off: `,
+			`FLOWPUB_KAFKA_SASL_OAUTH_EXTENSIONS is "a=b": authentication is off: `,
 		}},
 		{"OAuth settings with a mechanism that needs a password", []string{
 			"FLOWPUB_KAFKA_SASL_MECHANISM=plain", "FLOWPUB_KAFKA_SASL_OAUTH_TOKEN_FILE=/t", "FLOWPUB_KAFKA_SASL_OAUTH_CLIENT_ID=c",

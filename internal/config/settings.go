@@ -73,6 +73,7 @@ type settings struct {
 	OAuthClientSecretFile string `env:"KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE" default:"none" unit:"file" help:"file that holds the client secret"`
 	OAuthScope            string `env:"KAFKA_SASL_OAUTH_SCOPE" default:"none" unit:"text" help:"scope to ask for, several separated by spaces"`
 	OAuthCAFile           string `env:"KAFKA_SASL_OAUTH_CA_FILE" default:"the system's authorities" unit:"PEM file" help:"authorities that may sign that endpoint's certificate"`
+	OAuthExtensions       string `env:"KAFKA_SASL_OAUTH_EXTENSIONS" default:"none" unit:"name=value, comma-separated" help:"SASL extensions to send with each token, where brokers want some"`
 
 	RegistryURL          string `env:"SCHEMA_REGISTRY_URL" default:"none" unit:"URL" secret:"true" help:"schema registry, for confluent values"`
 	RegistryUsername     string `env:"SCHEMA_REGISTRY_USERNAME" default:"none" unit:"text" help:"user name for the schema registry"`

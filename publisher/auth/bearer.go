@@ -40,20 +40,22 @@ type bearer struct {
 	token func(context.Context) (string, error)
 	// refused is told of a token that a broker did not take.
 	refused func(token string)
+	// extensions are sent behind the token, as they are on the wire.
+	extensions string
 }
 
 // Name is part of sasl.Mechanism.
 func (*bearer) Name() string { return "OAUTHBEARER" }
 
 // Start is part of sasl.Mechanism. The message is that of RFC 7628, section 3.1:
-// no channel binding, no other user to act for, the token.
+// no channel binding, no other user to act for, the token, and what brokers want beside it.
 func (b *bearer) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
 	token, err := b.token(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	refusalOf(ctx).note("")
-	return &bearerExchange{bearer: b, token: token}, []byte("n,,\x01auth=Bearer " + token + "\x01\x01"), nil
+	return &bearerExchange{bearer: b, token: token}, []byte("n,,\x01auth=Bearer " + token + "\x01" + b.extensions + "\x01"), nil
 }
 
 // tokenErrors are the codes of RFC 6750, section 3.1, and those of RFC 6749 that

@@ -7,6 +7,7 @@
 //	sasl.go         which mechanisms there are, and their passwords
 //	oauth.go        where tokens come from
 //	bearer.go       the mechanism OAUTHBEARER, and why brokers refuse tokens
+//	extensions.go   what brokers may want beside a token
 //	tokens.go       tokens of an endpoint
 //	gate.go         pauses between logins that brokers refuse
 //	login.go        all of it for other clients of package kafka-go

@@ -24,6 +24,9 @@ type OAuth struct {
 	// CAFile holds the authorities that may sign the endpoint's certificate; empty
 	// means those of the system. It is read for each request.
 	CAFile string
+	// Extensions are those of SASL that brokers are sent with each token, as
+	// ParseExtensions reads them; empty: none.
+	Extensions string
 }
 
 // validate returns every mistake. It reads the files.
@@ -31,7 +34,7 @@ func (c *OAuth) validate() error {
 	var errs []error
 	mistake := func(name, text string) { errs = append(errs, variable.Mistake(name, "%s", text)) }
 	client := *c
-	client.TokenFile, client.TokenURL = "", ""
+	client.TokenFile, client.TokenURL, client.Extensions = "", "", ""
 	switch {
 	case c.TokenFile == "" && c.TokenURL == "":
 		mistake(variable.SASLOAuthTokenFile, "OAuth needs a token file or the URL of a token endpoint")
@@ -40,6 +43,8 @@ func (c *OAuth) validate() error {
 	case c.TokenURL == "" && client != (OAuth{}):
 		mistake(variable.SASLOAuthTokenURL, "OAuth client settings are for a token endpoint: name its URL, or remove them")
 	}
+	_, err := ParseExtensions(c.Extensions)
+	errs = append(errs, variable.In(variable.SASLOAuthExtensions, err))
 	if c.TokenFile != "" {
 		_, err := readToken(c.TokenFile)
 		return errors.Join(append(errs, variable.In(variable.SASLOAuthTokenFile, err))...)
@@ -57,7 +62,7 @@ func (c *OAuth) validate() error {
 		_, err := secretfile.Read("OAuth client secret", c.ClientSecretFile)
 		errs = append(errs, variable.In(variable.SASLOAuthClientSecretFile, err))
 	}
-	_, err := secrethttp.Client(c.CAFile)
+	_, err = secrethttp.Client(c.CAFile)
 	return errors.Join(append(errs, variable.In(variable.SASLOAuthCAFile, err))...)
 }
 

@@ -129,7 +129,11 @@ func (c *SASL) load(tokens *Tokens) (*Credentials, error) {
 }
 
 func (c *SASL) loadBearer(tokens *Tokens) (*Credentials, error) {
-	b := &bearer{token: tokens.current, refused: tokens.refuse}
+	extensions, err := ParseExtensions(c.OAuth.Extensions)
+	if err != nil {
+		return nil, err
+	}
+	b := &bearer{token: tokens.current, refused: tokens.refuse, extensions: wire(extensions)}
 	if c.OAuth.TokenFile != "" {
 		token, err := readToken(c.OAuth.TokenFile)
 		if err != nil {

@@ -95,6 +95,7 @@ func (s *secured) withEndpoint(t *testing.T, lifetime time.Duration, given *atom
 		cfg.TLS = &auth.TLS{CAFile: s.caFile}
 		cfg.SASL = &auth.SASL{Mechanism: auth.OAuthBearer, OAuth: auth.OAuth{
 			TokenURL: endpoint.URL, ClientID: user, ClientSecretFile: testca.File(t, "secret", []byte(secret)),
+			Extensions: "logicalCluster=lkc-1,identityPoolId=pool-1,pool-2",
 		}}
 	}
 }

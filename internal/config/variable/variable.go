@@ -54,6 +54,7 @@ const (
 	SASLOAuthClientSecretFile  = Prefix + "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE"
 	SASLOAuthScope             = Prefix + "KAFKA_SASL_OAUTH_SCOPE"
 	SASLOAuthCAFile            = Prefix + "KAFKA_SASL_OAUTH_CA_FILE"
+	SASLOAuthExtensions        = Prefix + "KAFKA_SASL_OAUTH_EXTENSIONS"
 	SchemaRegistryURL          = Prefix + "SCHEMA_REGISTRY_URL"
 	SchemaRegistryUsername     = Prefix + "SCHEMA_REGISTRY_USERNAME"
 	SchemaRegistryPasswordFile = Prefix + "SCHEMA_REGISTRY_PASSWORD_FILE"
