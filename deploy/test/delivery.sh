@@ -8,7 +8,8 @@
 #     steady    nothing happens
 #     secured   nothing happens, over TLS and with a password
 #     rollout   every pod of three is replaced
-#     scale     2 pods, then 4, then 2
+#     scale     2 pods, then 4, over which exporters are spread anew as the runbook of
+#               FlowpubExportersSkewed does, then 2: pods go that have exporters
 #     drain     a node is drained
 #     delete    a pod is deleted
 #     kill      a pod's process is killed: what it held, and what came until it was
@@ -18,13 +19,21 @@
 #     host      overlays/hostnetwork: addresses there; then each pod is replaced, which
 #               loses flows by design, LOST_BY_HOST at most
 #
+# Exporters speak FORMAT, and repeat templates every TEMPLATES: with 10m, the default, a pod
+# that takes over an exporter sees none in time. TEMPLATE_TOPIC= takes the store away, to see
+# what is lost without it: say how many may be by LOST.
+#
 # Variables: KUBECTL, EXPORTERS, TARGET, KAFKA_BROKERS, KAFKA_SHELL and, for some cases,
 # KAFKA_STOP, KAFKA_START, KAFKA_SECURED, KAFKA_CA_FILE, KAFKA_PASSWORD_FILE, NODE_SHELL;
-# LOADBALANCER, IMAGE, RATE, RECORDS, OUTAGE, REPLICAS; see README.md.
+# LOADBALANCER, IMAGE, RATE, RECORDS, FORMAT, TEMPLATES, TEMPLATE_TOPIC, LOST, OUTAGE, REPLICAS;
+# see README.md.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 rate=${RATE:-1000}
-records=${RECORDS:-30}
+IFS=, read -ra formats <<<"${FORMAT:-v5}"
+# Templates are larger than version 5, and datagrams are not to be fragmented.
+records=${RECORDS:-$([[ ${FORMAT:-v5} == v5 ]] && echo 30 || echo 20)}
+templates=${TEMPLATES:-10m}
 outage_seconds=${OUTAGE:-180}
 
 # --- The load -----------------------------------------------------------------
@@ -42,15 +51,16 @@ balance() {
 
 # load starts the exporters, which send for so long.
 load() { # SECONDS [TARGET]
-  local exporter
+  local exporter format
   (($# > 1)) || balance
   restarts >"$work/restarts"
-  say "$(exporter_count) exporters send $rate datagrams/s of $records flows each, for $1 s"
+  say "$(exporter_count) exporters of ${formats[*]} send $rate datagrams/s of $records flows each, for $1 s"
   senders=()
   for ((exporter = 1; exporter <= $(exporter_count); exporter++)); do
+    format=${formats[exporter % ${#formats[@]}]}
     # Not on_exporter: the process to end would be a shell around it.
     # shellcheck disable=SC2046
-    $(exporter_shell "$exporter") "$flows" send -target "${2:-$TARGET}" -rate "$rate" -records "$records" \
+    $(exporter_shell "$exporter") "$flows" send -target "${2:-$TARGET}" -format "$format" -templates "$templates" -rate "$rate" -records "$records" \
       -duration "${1}s" >"$work/report.$exporter" &
     senders+=($!)
     jobs_started+=($!)
@@ -77,10 +87,10 @@ sent_in() { # MILLISECONDS
   echo $((rate * records * $(exporter_count) * $1 / 1000))
 }
 
-# check waits for the exporters and counts.
+# check waits for the exporters and counts. LOST, of the environment, has the last word.
 check() { # LOST
   await_exporters
-  count "$1"
+  count "${LOST:-$1}"
 }
 
 # count looks in Kafka for what the exporters have sent.
@@ -126,17 +136,59 @@ rollout() {
   check_restarts 0
 }
 
+# received prints each pod, and how many datagrams it has received.
+received() {
+  local pod
+  for pod in $(collectors); do
+    metrics "$pod" | awk -v pod="$pod" '$1 == "flowpub_datagrams_received_total" { printf "%s %.0f\n", pod, $2 }'
+  done
+}
+
+# loaded are the pods that receive datagrams now.
+loaded() {
+  received >"$work/received"
+  sleep 2
+  received | awk 'NR == FNR { before[$1] = $2; next } $2 > before[$1] { print $1 }' "$work/received" -
+}
+
+affinity() { # PATCH
+  k patch service flowpub -p "{\"spec\":$1}" >/dev/null
+  # Nothing tells when all nodes have seen it.
+  sleep 5
+}
+
+# spread_anew is what the runbook of FlowpubExportersSkewed does.
+spread_anew() {
+  local node
+  affinity '{"sessionAffinity":"None","sessionAffinityConfig":null}'
+  affinity '{"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":86400}}}'
+  for node in $(kubectl get nodes -o 'jsonpath={.items[*].metadata.name}'); do
+    on_node "$node" conntrack -D -p udp --orig-port-dst "${TARGET##*:}" >/dev/null 2>&1 || true # none there
+  done
+  say "exporters were spread anew: $(loaded | wc -l) pods have some"
+}
+
+# three_loaded spreads until so many of four pods have exporters: then one of the two
+# that go has some.
+three_loaded() {
+  (($(loaded | wc -l) >= 3)) || spread_anew
+  (($(loaded | wc -l) >= 3))
+}
+
 scale() {
+  need NODE_SHELL
   install 2
-  load 80
+  load 120
   sleep 5
   k scale deployment/flowpub --replicas=4 >/dev/null
   await_collectors 4
   disturbed '4 pods are ready'
-  sleep 5
+  spread_anew
+  until_true 40 three_loaded || fail "$running: of four pods only $(loaded | wc -l) have exporters: give it more of them"
+  loaded >"$work/loaded"
   k scale deployment/flowpub --replicas=2 >/dev/null
   await_collectors 2
-  disturbed '2 pods are left'
+  disturbed "2 pods are left; $(grep -vcFf <(collectors) "$work/loaded") of those that went had exporters"
   check 0
   check_restarts 0
 }

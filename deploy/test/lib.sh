@@ -122,6 +122,18 @@ restarts() {
 # relative is the path of a directory as kustomize wants it.
 relative() { realpath --relative-to="$work/overlay" "$1"; }
 
+# settings are those of the base, but for what this test has its own for.
+settings() { # BROKERS
+  local own=(
+    "FLOWPUB_KAFKA_BROKERS=$1"
+    "FLOWPUB_KAFKA_TOPIC=$topic"
+    FLOWPUB_KAFKA_CREATE_TOPIC=12,1
+    ${TEMPLATE_TOPIC+"FLOWPUB_KAFKA_TEMPLATE_TOPIC=$TEMPLATE_TOPIC"}
+  )
+  printf '%s\n' "${own[@]}"
+  sed '/^#/d' "$kubernetes/base/config.env" | grep -vFf <(printf '%s\n' "${own[@]%%=*}" | sed 's/$/=/')
+}
+
 # render prints a kustomization for this test: with this image, with these brokers, and
 # with the patches on standard input. Settings that the base does not have stay, or go
 # when the behavior is replace.
@@ -135,10 +147,7 @@ configMapGenerator:
   - name: flowpub
     behavior: $2
     literals:
-      - FLOWPUB_KAFKA_BROKERS=$3
-      - FLOWPUB_KAFKA_TOPIC=$topic
-      - FLOWPUB_KAFKA_CREATE_TOPIC=12,1
-$(sed -e '/^#/d' -e '/^FLOWPUB_KAFKA_BROKERS\|^FLOWPUB_KAFKA_TOPIC/d' -e 's/^/      - /' "$kubernetes/base/config.env")
+$(settings "$3" | sed 's/^/      - /')
 patches:
 $(cat)
 YAML

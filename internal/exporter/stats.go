@@ -23,9 +23,12 @@ type SourceStats struct {
 	EngineType, EngineID uint8
 	// Format is what it speaks.
 	Format Format
-	// FirstSequence was the flow sequence of its first packet, NextSequence
-	// will be that of the next: it counts flows, modulo 2^32. Of version 5 only.
-	FirstSequence, NextSequence uint32
+	// FirstSequence was the sequence of its first packet, in its first domain if the
+	// format has domains.
+	FirstSequence uint32
+	// NextSequence will be the sequence of its next packet: it counts flows, modulo
+	// 2^32. Of version 5 only.
+	NextSequence uint32
 }
 
 // Counts are what exporters have sent.
@@ -87,7 +90,14 @@ func (s *source) stats() SourceStats {
 		Format:        s.format,
 		EngineType:    engineType,
 		EngineID:      s.engineID,
-		FirstSequence: s.first,
+		FirstSequence: s.firstSequence(),
 		NextSequence:  c.sequence.Load(),
 	}
+}
+
+func (s *source) firstSequence() uint32 {
+	if s.format.hasTemplates() {
+		return firstOfDomain(s.first, 0)
+	}
+	return s.first
 }

@@ -54,11 +54,14 @@ type domain struct{ sequence uint32 }
 func newTemplated(c *Config, first uint32, t *traffic, f *forms) *templatedMaker {
 	m := &templatedMaker{config: c, traffic: t, forms: f, domains: make([]domain, c.Domains), ipv6: share{of: c.IPv6Share}}
 	for i := range m.domains {
-		m.domains[i].sequence = scatter(first + uint32(i))
+		m.domains[i].sequence = firstOfDomain(first, i)
 	}
 	m.names.Interface = []byte(interfaceName)
 	return m
 }
+
+// firstOfDomain is the first sequence of an exporter's domain.
+func firstOfDomain(first uint32, domain int) uint32 { return scatter(first + uint32(domain)) }
 
 func (m *templatedMaker) start(booted time.Time) { m.booted = booted }
 

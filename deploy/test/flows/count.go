@@ -71,8 +71,9 @@ func readReports(files []string) ([]report, error) {
 		if err := json.Unmarshal(content, &reports[i]); err != nil {
 			return nil, fmt.Errorf("report %s: %w: it is to be what flows send has printed", file, err)
 		}
-		if sent := uint64(reports[i].Next - reports[i].First); sent == 0 || sent != reports[i].Flows {
-			return nil, fmt.Errorf("report %s: %d flows numbered, and %d sent: nothing can be said of such a run", file, sent, reports[i].Flows)
+		r := &reports[i]
+		if whole := (r.Datagrams - r.Templates) * uint64(r.Records); whole == 0 || whole != r.Flows {
+			return nil, fmt.Errorf("report %s: %d flows in its datagrams, and %d sent: nothing can be said of such a run", file, whole, r.Flows)
 		}
 	}
 	return reports, nil

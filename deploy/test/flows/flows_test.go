@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"net"
 	"net/netip"
@@ -21,11 +22,28 @@ var began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // tenFlows is a report of ten flows, which sequences pass 2^32 in.
 func tenFlows() report {
-	const first = 1<<32 - 4
 	return report{
 		exporterID: exporterID{netip.MustParseAddrPort("192.0.2.1:5000"), 1, 7},
-		First:      first, Next: 6, Flows: 10, Datagrams: 5, Rate: 2, Began: began,
+		Format:     "v5", First: 1<<32 - 4, Records: 2, Flows: 10, Datagrams: 5, Rate: 2, Began: began,
 	}
+}
+
+// tenFlows9 is the like of version 9, whose sequence counts datagrams: the first of six
+// has templates.
+func tenFlows9() report {
+	r := tenFlows()
+	r.exporterID = exporterID{Address: r.Address}
+	r.Format, r.Datagrams, r.Templates = "v9", 6, 1
+	return r
+}
+
+// flow9 is the nth flow of tenFlows9.
+func flow9(n uint32) *flowv1.FlowRecord {
+	f := flow(n)
+	f.EngineType, f.EngineId = 0, 0
+	f.FlowSequence = 1<<32 - 4 + 1 + n/2
+	f.Anomalies = uint32(flowv1.Anomaly_ANOMALY_WAITED)
+	return f
 }
 
 // flow is the nth flow of tenFlows, two a packet.
@@ -96,6 +114,54 @@ func TestCount(t *testing.T) {
 				if !strings.Contains(printed, line) {
 					t.Errorf("printed %q, want %q in it", printed, line)
 				}
+			}
+		})
+	}
+}
+
+// Flows of version 9 are numbered by the datagrams before theirs, those with templates
+// included, which are not missed.
+func TestCountVersion9(t *testing.T) {
+	t.Parallel()
+	all := func() (flows []*flowv1.FlowRecord) {
+		for n := range uint32(10) {
+			flows = append(flows, flow9(n))
+		}
+		return flows
+	}
+	strange := flow9(4)
+	strange.RecordIndex = 2
+	tests := []struct {
+		name   string
+		flows  []*flowv1.FlowRecord
+		status int
+		stdout []string
+		stderr string
+	}{
+		{"all", all(), 0, []string{"all 10 0 0", "10 flows waited for their template, 0 were decoded with one that was kept"}, ""},
+		// Datagrams 2 and 3, at 2 flows a second: the numbers 4 to 7.
+		{"lost", append(all()[:2], all()[6:]...), 1, []string{
+			"192.0.2.1:5000 10 4 0", "192.0.2.1:5000: 4 flows in a row are missing, sent over 2.000 s, from 2.000 s on",
+		}, "flows: 4 flows are lost: 0 were to be\n"},
+		{"duplicated", append(all(), flow9(3)), 1, []string{"all 10 0 1"}, "flows: 1 flows are there more than once\n"},
+		{"more records than it sent", append(all(), strange), 1, []string{"all 10 0 0"}, "flows: 1 flows are of exporters that sent none\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out, errs strings.Builder
+			args := []string{"count", "-brokers", topicWith(t, tt.flows), "-quiet", "1ms", fileOf(t, tenFlows9())}
+			if status := run(t.Context(), args, &out, &errs); status != tt.status || errs.String() != tt.stderr {
+				t.Errorf("status %d, want %d; stderr %q, want %q", status, tt.status, errs.String(), tt.stderr)
+			}
+			printed := strings.Join(strings.Fields(out.String()), " ")
+			for _, line := range tt.stdout {
+				if !strings.Contains(printed, line) {
+					t.Errorf("printed %q, want %q in it", printed, line)
+				}
+			}
+			if gaps := strings.Count(printed, "in a row"); gaps != strings.Count(strings.Join(tt.stdout, ""), "in a row") {
+				t.Errorf("printed %d gaps: %q", gaps, printed)
 			}
 		})
 	}
@@ -178,40 +244,52 @@ func fileOf(t *testing.T, r report) string {
 // What send reports is what a receiver has got.
 func TestSend(t *testing.T) {
 	t.Parallel()
-	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	var out, errs strings.Builder
-	args := strings.Fields("send -rate 200 -records 3 -duration 100ms -target " + c.LocalAddr().String())
-	if status := run(t.Context(), args, &out, &errs); status != 0 {
-		t.Fatal(status, errs.String())
-	}
-	var r report
-	if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
-		t.Fatal(err, out.String())
-	}
-	if r.Datagrams == 0 || r.Flows != 3*r.Datagrams || uint64(r.Next-r.First) != r.Flows {
-		t.Errorf("the report does not add up: %+v", r)
-	}
-	packet := make([]byte, 1<<16)
-	for i := range r.Datagrams {
-		n, from, err := c.ReadFromUDPAddrPort(packet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// A header of 24 bytes and 3 records of 48.
-		if n != 168 || from != r.Address {
-			t.Errorf("datagram %d has %d bytes and is from %v, reported %v", i, n, from, r.Address)
-		}
+	// Where a header has its sequence, by each format's specification.
+	for format, offset := range map[string]int{"v5": 16, "v9": 12, "ipfix": 8} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			var out, errs strings.Builder
+			args := strings.Fields("send -rate 200 -records 3 -duration 100ms -format " + format + " -target " + c.LocalAddr().String())
+			if status := run(t.Context(), args, &out, &errs); status != 0 {
+				t.Fatal(status, errs.String())
+			}
+			var r report
+			if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+				t.Fatal(err, out.String())
+			}
+			templates := uint64(1) // within 10 minutes
+			if format == "v5" {
+				templates = 0
+			}
+			if r.Format != format || r.Datagrams == 0 || r.Templates != templates || r.Flows != 3*(r.Datagrams-templates) {
+				t.Errorf("the report does not add up: %+v", r)
+			}
+			packet := make([]byte, 1<<16)
+			for i := range r.Datagrams {
+				_, from, err := c.ReadFromUDPAddrPort(packet)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if from != r.Address {
+					t.Errorf("datagram %d is from %v, reported %v", i, from, r.Address)
+				}
+				if sequence := binary.BigEndian.Uint32(packet[offset:]); i == 0 && sequence != r.First {
+					t.Errorf("the first sequence is %d, reported %d", sequence, r.First)
+				}
+			}
+		})
 	}
 }
 
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	nothingSent := tenFlows()
-	nothingSent.Next, nothingSent.Flows = nothingSent.First, 0
+	nothingSent.Datagrams, nothingSent.Flows = 0, 0
 	partly := tenFlows()
 	partly.Flows = 9
 	tests := []struct {
@@ -222,9 +300,10 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"no command", nil, 2, "no command: give send or count"},
 		{"no report", []string{"count"}, 2, "no REPORT"},
+		{"format", []string{"send", "-format", "sflow"}, 2, "give v5, v9 or ipfix"},
 		{"bounds", []string{"count", "-lost", "3..2", "x"}, 2, "give a number, or two"},
-		{"nothing sent", []string{"count", fileOf(t, nothingSent)}, 1, "0 flows numbered, and 0 sent"},
-		{"not all sent", []string{"count", fileOf(t, partly)}, 1, "10 flows numbered, and 9 sent"},
+		{"nothing sent", []string{"count", fileOf(t, nothingSent)}, 1, "0 flows in its datagrams, and 0 sent"},
+		{"not all sent", []string{"count", fileOf(t, partly)}, 1, "10 flows in its datagrams, and 9 sent"},
 		{"no broker", []string{"count", "-brokers", closedPort(t), fileOf(t, tenFlows())}, 1, "no broker answers"},
 	}
 	for _, tt := range tests {

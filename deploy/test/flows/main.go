@@ -19,6 +19,8 @@ const usage = `Flows is the two ends of a delivery test.
 Flags of send:
   -target host:port        the collector (127.0.0.1:2055)
   -rate n                  datagrams a second (1000)
+  -format v5|v9|ipfix      what it speaks (v5)
+  -templates time          v9 and ipfix: repeat templates so often (10m)
   -records n               flows in a datagram (30)
   -duration time           end after so long (30s)
 

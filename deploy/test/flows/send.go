@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/netip"
 	"time"
 
@@ -12,16 +13,19 @@ import (
 	"github.com/flowpub/flowpub/internal/exporter"
 )
 
-// report is what an exporter has sent. Its flows are numbered: the sequence of
-// their packet and their place in it add up to one of First up to, not including,
-// Next.
+// report is what an exporter has sent.
 type report struct {
 	exporterID
+	// Format is what it spoke: v5, v9 or ipfix.
+	Format string `json:"format"`
+	// First was the sequence of its first packet.
 	First uint32 `json:"first"`
-	Next  uint32 `json:"next"`
-	// Flows are those sent; all that are numbered, unless sending failed.
+	// Records are the flows in each datagram that has any.
+	Records   int    `json:"records"`
 	Flows     uint64 `json:"flows"`
 	Datagrams uint64 `json:"datagrams"`
+	// Templates are those of the datagrams with templates, and no flows.
+	Templates uint64 `json:"templates"`
 	// Refused is how often the system reported that nobody listens.
 	Refused uint64 `json:"refused"`
 	// Rate is flows a second.
@@ -29,7 +33,32 @@ type report struct {
 	Began time.Time `json:"began"`
 }
 
-// exporterID tells exporters apart.
+// sequenceCountsPackets reports whether a packet's sequence is the number of packets
+// before it, and not of flows.
+func (r *report) sequenceCountsPackets() bool { return r.Format == exporter.NetFlow9.String() }
+
+// numbers is how many flows could be numbered: more than there are when datagrams
+// with templates are numbered as well.
+func (r *report) numbers() uint64 {
+	if r.sequenceCountsPackets() {
+		return r.Datagrams * uint64(r.Records)
+	}
+	return r.Flows
+}
+
+// number is that of a flow, by the sequence of its packet and its place in it. It is
+// r.numbers or more when r cannot have sent it.
+func (r *report) number(sequence, index uint32) uint64 {
+	if !r.sequenceCountsPackets() {
+		return uint64(sequence + index - r.First)
+	}
+	if index >= uint32(r.Records) {
+		return r.numbers()
+	}
+	return uint64(sequence-r.First)*uint64(r.Records) + uint64(index)
+}
+
+// exporterID tells exporters apart. Only version 5 has engines.
 type exporterID struct {
 	Address    netip.AddrPort `json:"address"`
 	EngineType uint32         `json:"engine_type"`
@@ -44,13 +73,24 @@ func send(ctx context.Context, args []string, stdout io.Writer) error {
 	rate := flags.Float64("rate", 1000, "")
 	records := flags.Int("records", 30, "")
 	duration := flags.Duration("duration", 30*time.Second, "")
+	templates := flags.Duration("templates", 10*time.Minute, "")
+	format := exporter.NetFlow5
+	flags.Func("format", "", func(name string) error {
+		formats, err := exporter.ParseFormats(name)
+		if err != nil || len(formats) != 1 || formats[0] == exporter.SFlow {
+			return errors.New("give v5, v9 or ipfix")
+		}
+		format = formats[0]
+		return nil
+	})
 	if err := command.ParseAll(flags, args); err != nil {
 		return err
 	}
 	began := time.Now()
 	flowRate := *rate * float64(*records)
 	g, err := exporter.New(exporter.Config{
-		Target: *target, Exporters: 1, RecordsPerPacket: *records, Rate: flowRate, Seed: uint64(began.UnixNano()),
+		Target: *target, Formats: []exporter.Format{format}, RecordsPerPacket: *records, Rate: flowRate,
+		TemplatePackets: math.MaxInt, TemplateInterval: *templates, Seed: uint64(began.UnixNano()),
 	})
 	if err != nil {
 		return err
@@ -59,10 +99,14 @@ func send(ctx context.Context, args []string, stdout io.Writer) error {
 	defer cancel()
 	err = g.Run(ctx)
 	sent := g.Stats().Exporters[0]
+	id := exporterID{Address: sent.Address}
+	if format == exporter.NetFlow5 {
+		id.EngineType, id.EngineID = uint32(sent.EngineType), uint32(sent.EngineID)
+	}
 	return errors.Join(err, json.NewEncoder(stdout).Encode(report{
-		exporterID: exporterID{sent.Address, uint32(sent.EngineType), uint32(sent.EngineID)},
-		First:      sent.FirstSequence, Next: sent.NextSequence,
-		Flows: sent.Flows, Datagrams: sent.Datagrams, Refused: sent.Refused,
+		exporterID: id, Format: format.String(),
+		First: sent.FirstSequence, Records: *records,
+		Flows: sent.Flows, Datagrams: sent.Datagrams, Templates: sent.Templates, Refused: sent.Refused,
 		Rate: flowRate, Began: began,
 	}))
 }

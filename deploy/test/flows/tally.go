@@ -22,6 +22,9 @@ type tally struct {
 	// strangers are the flows found that no exporter has sent, by the address they
 	// bear: an address that was rewritten on the way is one.
 	strangers map[netip.AddrPort]uint64
+	// waited and provisional are the flows found that came before their template, and
+	// those decoded with one that was kept of another time or collector.
+	waited, provisional uint64
 }
 
 type exporterTally struct {
@@ -31,8 +34,9 @@ type exporterTally struct {
 
 func newTally(reports []report) *tally {
 	t := &tally{exporters: make(map[exporterID]*exporterTally), strangers: make(map[netip.AddrPort]uint64)}
-	for _, r := range reports {
-		t.exporters[r.exporterID] = &exporterTally{report: r, seen: make([]uint8, r.Next-r.First)}
+	for i := range reports {
+		r := reports[i]
+		t.exporters[r.exporterID] = &exporterTally{report: r, seen: make([]uint8, r.numbers())}
 		if t.began.IsZero() || r.Began.Before(t.began) {
 			t.began = r.Began
 		}
@@ -53,13 +57,19 @@ func (t *tally) add(f *flowv1.FlowRecord) {
 		t.strangers[id.Address]++
 		return
 	}
-	n := f.GetFlowSequence() + f.GetRecordIndex() - e.First
-	if uint64(n) >= uint64(len(e.seen)) {
+	n := e.number(f.GetFlowSequence(), f.GetRecordIndex())
+	if n >= uint64(len(e.seen)) {
 		t.strangers[id.Address]++
 		return
 	}
 	if e.seen[n] < 255 {
 		e.seen[n]++
+	}
+	if f.GetAnomalies()&uint32(flowv1.Anomaly_ANOMALY_WAITED) != 0 {
+		t.waited++
+	}
+	if f.GetAnomalies()&uint32(flowv1.Anomaly_ANOMALY_TEMPLATE_PROVISIONAL) != 0 {
+		t.provisional++
 	}
 }
 
@@ -77,7 +87,8 @@ func (e *exporterTally) found() (once, again uint64) {
 // gap is flows in a row that were not found, from one number up to another.
 type gap struct{ from, to int }
 
-// gaps returns the longest ones, in the order of time.
+// gaps returns the longest ones, in the order of time, without as many of one packet
+// as are of datagrams with templates.
 func (e *exporterTally) gaps() []gap {
 	var gaps []gap
 	for n, seen := range e.seen {
@@ -89,6 +100,14 @@ func (e *exporterTally) gaps() []gap {
 			gaps = append(gaps, gap{n, n + 1})
 		}
 	}
+	templates := e.numbers()/uint64(e.Records) - e.Flows/uint64(e.Records)
+	gaps = slices.DeleteFunc(gaps, func(g gap) bool {
+		if templates == 0 || g.to-g.from != e.Records {
+			return false
+		}
+		templates--
+		return true
+	})
 	slices.SortStableFunc(gaps, func(a, b gap) int { return (b.to - b.from) - (a.to - a.from) })
 	gaps = gaps[:min(len(gaps), gapsShown)]
 	slices.SortFunc(gaps, func(a, b gap) int { return a.from - b.from })
@@ -102,8 +121,8 @@ func (t *tally) sums() sums {
 	var s sums
 	for _, e := range t.exporters {
 		once, again := e.found()
-		s.sent += uint64(len(e.seen))
-		s.lost += uint64(len(e.seen)) - once
+		s.sent += e.Flows
+		s.lost += e.Flows - once
 		s.duplicated += again
 	}
 	for _, n := range t.strangers {
@@ -120,12 +139,15 @@ func (t *tally) print(w io.Writer) error {
 	for _, id := range ids {
 		e := t.exporters[id]
 		once, again := e.found()
-		fmt.Fprintf(table, "%v\t%d\t%d\t%d\t\n", id.Address, len(e.seen), uint64(len(e.seen))-once, again)
+		fmt.Fprintf(table, "%v\t%d\t%d\t%d\t\n", id.Address, e.Flows, e.Flows-once, again)
 	}
 	s := t.sums()
 	fmt.Fprintf(table, "all\t%d\t%d\t%d\t\n", s.sent, s.lost, s.duplicated)
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if t.waited > 0 || t.provisional > 0 {
+		fmt.Fprintf(w, "%d flows waited for their template, %d were decoded with one that was kept\n", t.waited, t.provisional)
 	}
 	for _, id := range ids {
 		e := t.exporters[id]

@@ -14,7 +14,7 @@ import (
 // It returns the release's version, which is that of the base's image.
 func asReleased(t *testing.T) string {
 	t.Helper()
-	base, err := os.ReadFile(kubernetes+"/base/kustomization.yaml")
+	base, err := os.ReadFile(kubernetes + "/base/kustomization.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func asReleased(t *testing.T) string {
 // own is the example of an own overlay, with a line changed.
 func own(t *testing.T, line, changed string) *installation {
 	t.Helper()
-	text, err := os.ReadFile(kubernetes+"/examples/own/kustomization.yaml")
+	text, err := os.ReadFile(kubernetes + "/examples/own/kustomization.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestOwnOverlay(t *testing.T) {
 // The component for Strimzi can be applied by itself, as docs/kubernetes.md does.
 func TestStrimziByItself(t *testing.T) {
 	t.Parallel()
-	in, findings, err := load(kubernetes+"/components/strimzi")
+	in, findings, err := load(kubernetes + "/components/strimzi")
 	if err != nil || len(findings) > 0 {
 		t.Fatal(err, findings)
 	}
