@@ -67,6 +67,8 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # Packages whose tests push full load, which the race detector would slow down
 # about tenfold. Every line of code they run is raced by its own package's tests.
 LOADED := ./internal/e2e/...
+# What computes a lot: the race detector watches a few of its cases only, and all run without it.
+SIMULATED := TestSimulation
 
 .PHONY: help
 help: ## List the targets
@@ -93,6 +95,7 @@ test: ## Test everything that needs no other service
 	go test -timeout 20m $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
 	go test $(RACE) $(TESTFLAGS) -tags portable ./listener
 	go test $(TESTFLAGS) -count 1 -timeout 15m $(LOADED)
+	go test $(TESTFLAGS) -count 1 -run '^$(SIMULATED)$$' ./publisher
 
 # A skipped test proves nothing: here it counts as failed. OF is the target that tests.
 .PHONY: test-report

@@ -17,6 +17,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/batch"
 	"github.com/flowpub/flowpub/publisher/failure"
 )
@@ -36,7 +37,11 @@ import (
 // are simulated. A seed decides everything but the order in which goroutines run.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	for seed := range *simulations {
+	n := *simulations
+	if testwait.RaceDetector {
+		n = min(n, raced)
+	}
+	for seed := range n {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { newSimulation(t, seed).run() })
@@ -44,10 +49,13 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// Each takes seconds with the race detector; `-args -simulations 200` runs more.
-var simulations = flag.Uint64("simulations", 40, "how many simulations TestSimulation runs")
+// `-args -simulations 200` runs more.
+var simulations = flag.Uint64("simulations", 40, "how many simulations TestSimulation runs, without the race detector")
 
 const (
+	// raced is how many run with the race detector, where each takes seconds.
+	raced = 6
+
 	simulatedStep = 10 * time.Millisecond
 	simulatedTime = 20 * time.Second
 	// simulatedPacket is about what a packet takes of the budget, large ones included.
