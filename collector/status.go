@@ -212,7 +212,7 @@ func (c *Collector) notesOf(r *status.Report, now *sample) (notes []status.Probl
 			fmt.Sprintf("the kernel granted %s of %s", mebibytes(int64(b.Granted)), mebibytes(int64(b.Asked))), "raise net.core.rmem_max to "+fmt.Sprint(b.Asked))
 	}
 	if n := r.Exporters.Silent; n > 0 {
-		note(status.LevelNote, plural(n, "exporter is", "exporters are")+" silent", "they sent regularly, and nothing for 5 minutes",
+		note(status.LevelNote, plural(n, "exporter is", "exporters are")+" silent", "nothing for 5 minutes after having sent regularly",
 			"see whether the devices run, and whether they send elsewhere now")
 	}
 	for _, kind := range now.warnings {

@@ -9,7 +9,7 @@ const banner = `flowpub: broker, collector, exporters and a consumer in one proc
 
   Exports     udp://%[1]v   %[2]s
   Kafka       %[3]s   topic %[4]s, %[5]d partitions
-  HTTP        http://%[6]v
+  HTTP        http://%[6]v   the status page, and /metrics
   Flows       %[9]s
 
 Try in another terminal:

@@ -1,9 +1,12 @@
 package status
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -112,5 +115,26 @@ func TestHistory(t *testing.T) {
 	h := r.History()
 	if n := len(h.Received); n != 180 || h.Received[0] != 20 || h.Received[179] != 199 || h.FlowsBuffered[179] != 398 || !h.End.Equal(time.Unix(1000, 0)) {
 		t.Errorf("%d points from %v to %v, buffered %v, end %v", n, h.Received[0], h.Received[n-1], h.FlowsBuffered[n-1], h.End)
+	}
+}
+
+// The library is as npm has it: docs/decisions/0035-status-page.md has version and hashes.
+func TestLibraryIsUnchanged(t *testing.T) {
+	t.Parallel()
+	decision, err := os.ReadFile("../../docs/decisions/0035-status-page.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"uPlot.js", "uPlot.css"} {
+		content, err := files.ReadFile("web/uplot/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line := fmt.Sprintf("%x  %s\n", sha256.Sum256(content), name); !strings.Contains(string(decision), line) {
+			t.Errorf("%s is not the one of the decision: it has %s", name, line)
+		}
+	}
+	if licence, err := files.ReadFile("web/uplot/LICENSE"); err != nil || !strings.Contains(string(licence), "Permission is hereby granted") {
+		t.Errorf("the licence is missing: %v", err)
 	}
 }
