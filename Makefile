@@ -60,6 +60,8 @@ PROMETHEUSRULE := deploy/kubernetes/components/monitoring/prometheusrule.yaml
 BUF := .bin/buf-$(BUF_VERSION)/buf
 GOLANGCI_LINT := .bin/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 GOVULNCHECK := .bin/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+PYTHON_REQUIREMENTS := $(wildcard examples/*/requirements.txt)
+PYTHON := .cache/python-$(shell cat $(PYTHON_REQUIREMENTS) | cksum | cut -d ' ' -f 1)
 GOTESTSUM := .bin/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 
 # The race detector needs a C compiler; Go turns cgo off when there is none.
@@ -109,6 +111,15 @@ test-report: $(GOTESTSUM) ## Run the tests of target OF, briefly reported, and r
 test-kafka: ## Test with a real Apache Kafka (Java, Maven, kcat, lz4; or KAFKA_BROKERS)
 	@counts=$$(mktemp); trap 'sort "$$counts" >&2; rm "$$counts"' EXIT; \
 		KAFKA_COUNTS=$$counts go test -tags kafka -count 1 -timeout 15m -parallel 4 $(TESTFLAGS) ./test/kafka/...
+
+.PHONY: test-examples
+test-examples: examples-tools ## Run the examples against a real Apache Kafka (Java, Maven, Python 3, kcat, protoc)
+	PATH=$(CURDIR)/$(PYTHON)/bin:$(CURDIR)/$(dir $(BUF)):$$PATH go test -tags examples -count 1 -timeout 10m $(TESTFLAGS) ./test/examples/
+
+# What the examples need, as their READMEs say; Python's is in one place for all.
+.PHONY: examples-tools
+examples-tools: $(BUF) $(PYTHON)
+	@test/kafka/kafka.sh fetch >&2
 
 .PHONY: test-kafka-older
 test-kafka-older: ## Test the essentials with KAFKA_OLDER releases of Apache Kafka
@@ -207,6 +218,10 @@ $(BUF):
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+$(PYTHON):
+	python3 -m venv $@
+	$@/bin/pip install --quiet $(PYTHON_REQUIREMENTS:%=-r %) >&2
 
 $(GOTESTSUM):
 	GOBIN=$(CURDIR)/$(@D) go install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
