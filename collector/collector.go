@@ -61,7 +61,10 @@ type Collector struct {
 	allow     *allowList
 	named     *allowList // the exporters allowed by name
 	notices   *notices
-	templates *templates
+	templates *sharedTemplates
+	store     templateStore   // nil without one
+	late      *intake         // decodes what has waited for the store; nil without one
+	advised   bool            // about the store
 	inventory *inventory.File // nil without one
 	accounts  *accounts
 	monitor   *monitor
@@ -126,7 +129,7 @@ func newCollector(cfg Config) *Collector {
 		named:   named,
 		notices: newNotices(log, named),
 
-		templates: newTemplates(elements),
+		templates: newTemplates(elements, cfg.TemplateTopic != ""),
 		accounts:  newAccounts(),
 		monitor:   &monitor{},
 	}
@@ -149,7 +152,7 @@ func (c *Collector) open() error {
 		return fmt.Errorf("collector: %w", err)
 	}
 	c.publisher = p
-	return nil
+	return c.openStore()
 }
 
 // readInventory reads the file of exporters, if there is one.

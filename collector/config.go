@@ -82,6 +82,9 @@ type Config struct {
 	// ShutdownTimeout is how long the sockets may then take to be emptied and
 	// Kafka to acknowledge what is buffered, above 0, up to MaxShutdownTimeout.
 	ShutdownTimeout time.Duration
+	// TemplateTopic, when not empty, is the Kafka topic that keeps templates of NetFlow v9 and IPFIX. It
+	// is none of the publisher's.
+	TemplateTopic string
 	// Publisher says where flow records go. Its Logger, when nil, is Logger.
 	Publisher publisher.Config
 	// Settings are the variables as they are in force, for the status page.
@@ -127,6 +130,7 @@ func (c Config) Validate() error {
 		variable.In(variable.ExportersAllow, validateAllow(c.ExportersAllow)),
 		variable.In(variable.Elements, validateElements(c.Elements)),
 		variable.In(variable.ExportersFile, c.validateExportersFile()),
+		variable.In(variable.TemplateTopic, c.validateTemplateTopic()),
 		c.validateHTTP(),
 		c.validateTimes(),
 		c.Publisher.Validate(),
@@ -204,6 +208,16 @@ func validateElements(list string) error {
 		return fmt.Errorf("collector: elements: %w", err)
 	}
 	return nil
+}
+
+func (c Config) validateTemplateTopic() error {
+	switch c.TemplateTopic {
+	case "":
+		return nil
+	case c.Publisher.DeadLetterTopic:
+		return fmt.Errorf("collector: topic %q for templates is that for dead letters: give them a topic of their own", c.TemplateTopic)
+	}
+	return c.Publisher.ValidateTopic(c.TemplateTopic, "templates")
 }
 
 func (c Config) validateExportersFile() error {

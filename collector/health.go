@@ -19,6 +19,9 @@ func (c *Collector) missing() []string {
 		return nil
 	}
 	things := c.publisher.Missing()
+	if c.store != nil {
+		things = append(things, c.store.Missing()...)
+	}
 	if len(things) == 0 {
 		c.ready.Store(true)
 	}

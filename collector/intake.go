@@ -27,7 +27,7 @@ type intake struct {
 	started   time.Time // of the collector; moments count from it
 	formats   formatSet
 	sourceCap int // of sources
-	templates *templates
+	templates *sharedTemplates
 	inventory *inventory.File // nil without one
 	losses    *setLosses
 

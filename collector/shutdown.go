@@ -74,13 +74,14 @@ func (c *Collector) linger(ended <-chan error) error {
 	}
 }
 
-// shutDown ends the parts in order: sockets, publisher, HTTP. One deadline holds
-// for the first two, so that nothing that hangs keeps the process alive.
+// shutDown ends the parts in order: sockets, the store of templates, publisher, HTTP. One deadline holds
+// for the first three, so that nothing that hangs keeps the process alive.
 func (c *Collector) shutDown(ctx context.Context, ended <-chan error, watch *watcher) error {
 	ctx = context.WithoutCancel(ctx)
 	flush, cancel := context.WithTimeout(ctx, c.cfg.ShutdownTimeout)
 	defer cancel()
 	err := c.drain(flush, ended)
+	c.closeStore(flush)
 	c.giveUpWaiting()
 	err = errors.Join(err, c.flush(flush))
 	watch.stop()
@@ -186,6 +187,9 @@ func (c *Collector) closeWeb(ctx context.Context) error {
 
 // abandon closes what a failed open has made.
 func (c *Collector) abandon() error {
+	if c.publisher != nil {
+		_ = c.publisher.Close(context.Background()) // it has nothing to lose
+	}
 	return errors.Join(c.closeListeners(), c.closeWeb(context.Background()))
 }
 

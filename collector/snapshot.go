@@ -19,6 +19,7 @@ func (c *Collector) Snapshot() telemetry.Snapshot {
 	stats := c.publisher.Stats()
 	addFlows(&s, &stats)
 	addKafka(&s, &stats)
+	c.addStore(&s)
 	s.LogLinesDropped = c.logLinesDropped()
 	return s
 }
@@ -49,6 +50,9 @@ func (c *Collector) addDatagrams(s *telemetry.Snapshot) {
 		for _, in := range c.intakes[i] {
 			in.addTo(&totals, now)
 		}
+	}
+	if c.late != nil {
+		c.late.addTo(&totals, now)
 	}
 	s.DatagramsReceived = totals.counts.received
 	s.DatagramsDecoded = totals.counts.decodedByFormat()
@@ -86,6 +90,7 @@ func (c *Collector) addSets(s *telemetry.Snapshot) {
 	}
 	s.TemplatesRemoved = map[string]uint64{"evicted": stats.Evicted, "expired": stats.Expired}
 	s.TemplateWithdrawals = stats.Withdrawals
+	s.TemplateMismatches, s.TemplateContradictions = stats.Mismatched, stats.Contradicted
 }
 
 // addTo adds what the socket knows, as it stands between two batches.

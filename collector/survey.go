@@ -19,6 +19,7 @@ func (c *Collector) startSurveys() (stop func()) {
 			case <-ticks.C:
 				c.survey()
 				c.expireTemplates(time.Since(c.started))
+				c.adviseStore()
 			case <-stopped:
 				return
 			}

@@ -63,12 +63,12 @@ func (c *setCounts) droppedByReason() map[string]uint64 {
 	return all
 }
 
-// templates is what all sockets share of the formats with templates: an exporter may send
+// sharedTemplates is what all sockets share of the formats with templates: an exporter may send
 // templates to one socket and data to another. It is for any number of goroutines.
 //
 // The counts of all sockets are here, since a set that waits is received by one
 // socket and decoded by another: in no scrape it may be missing, or be there twice.
-type templates struct {
+type sharedTemplates struct {
 	table *template.Table
 	room  *template.Room
 
@@ -76,20 +76,20 @@ type templates struct {
 	counts setCounts
 }
 
-func newTemplates(elements *template.Selection) *templates {
-	table := template.NewTable(template.Config{Elements: elements})
-	return &templates{table: table, room: template.NewRoom(table)}
+func newTemplates(elements *template.Selection, stored bool) *sharedTemplates {
+	table := template.NewTable(template.Config{Elements: elements, Track: stored})
+	return &sharedTemplates{table: table, room: template.NewRoom(table)}
 }
 
 // book adds counts.
-func (t *templates) book(c *setCounts) {
+func (t *sharedTemplates) book(c *setCounts) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.add(c)
 }
 
 // snapshot returns the counts.
-func (t *templates) snapshot() setCounts {
+func (t *sharedTemplates) snapshot() setCounts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.counts
@@ -97,7 +97,7 @@ func (t *templates) snapshot() setCounts {
 
 // lodge lets a set of a packet wait for its template, and reports whether there is
 // room; if not, the set is dropped.
-func (t *templates) lodge(from netip.AddrPort, h *decoder.Header, set template.Set, at decoder.UnixNano, now time.Duration) bool {
+func (t *sharedTemplates) lodge(from netip.AddrPort, h *decoder.Header, set template.Set, at decoder.UnixNano, now time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.received++
@@ -110,7 +110,7 @@ func (t *templates) lodge(from netip.AddrPort, h *decoder.Header, set template.S
 }
 
 // read books a set that has waited and was read.
-func (t *templates) read(s *template.Sets) {
+func (t *sharedTemplates) read(s *template.Sets) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.waiting--
@@ -123,7 +123,7 @@ func (t *templates) read(s *template.Sets) {
 }
 
 // drop books sets that have waited in vain.
-func (t *templates) drop(n int) {
+func (t *sharedTemplates) drop(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.waiting -= uint64(n)

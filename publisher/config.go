@@ -186,13 +186,19 @@ func (c Config) validateRegistry() error {
 }
 
 func (c Config) validateDeadLetters() error {
-	switch {
-	case c.DeadLetterTopic == "":
+	if c.DeadLetterTopic == "" {
 		return nil
-	case !canBeTopic(c.DeadLetterTopic):
-		return fmt.Errorf("publisher: topic %q for dead letters cannot exist in Kafka: %s", c.DeadLetterTopic, topicRule)
-	case slices.Contains(c.topics(), c.DeadLetterTopic):
-		return fmt.Errorf("publisher: topic %q for dead letters is one of those for flow records: give them a topic of their own", c.DeadLetterTopic)
+	}
+	return c.ValidateTopic(c.DeadLetterTopic, "dead letters")
+}
+
+// ValidateTopic returns what is wrong with the name of a topic for something else than flow records.
+func (c Config) ValidateTopic(name, purpose string) error {
+	switch {
+	case !canBeTopic(name):
+		return fmt.Errorf("publisher: topic %q for %s cannot exist in Kafka: %s", name, purpose, topicRule)
+	case slices.Contains(c.topics(), name):
+		return fmt.Errorf("publisher: topic %q for %s is one of those for flow records: give them a topic of their own", name, purpose)
 	}
 	return nil
 }

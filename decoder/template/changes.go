@@ -1,6 +1,7 @@
 package template
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -8,15 +9,35 @@ import (
 	"github.com/flowpub/flowpub/decoder"
 )
 
-// announceInterval is how often a template's changes are told at most: of those in
-// between, the last one is.
-const announceInterval = time.Second
+// How often the same is told, and how often at most.
+const (
+	// tellInterval is the least time between two changes of a template that are told: of
+	// those in between, the last one is.
+	tellInterval = time.Minute
+	// repeatAfter is when what was told is told again, with up to repeatJitter more: a store's
+	// reader takes nothing that is older than maxLifetime.
+	repeatAfter  = 16 * time.Hour
+	repeatJitter = 4 * time.Hour
+)
 
-// fewUntold is how many changes of a shard may be untold before those that are gone are looked for.
-const fewUntold = 64
+// What is told has to be proven, since whoever forges datagrams can forge templates.
+const (
+	// provenSets is how many data sets of a domain have to fit their templates before anything
+	// of it is told, and how many have to fit a definition that takes another one's place.
+	provenSets = 10
+	// manyChanges is how many changes of a definition, each within changeWindow of the one
+	// before, have none of them told until it has lasted that long.
+	manyChanges  = 3
+	changeWindow = 10 * time.Minute
+)
 
-// maxGone bounds the removed templates of a shard that have not been told.
-const maxGone = 1024
+const (
+	// fewUntold is how many changes of a shard may be untold, beside as many as it has templates and a
+	// quarter more, before those that are gone are looked for.
+	fewUntold = 64
+	// maxGone bounds the removed templates of a shard that have not been told.
+	maxGone = 1024
+)
 
 // Key names a template.
 type Key struct {
@@ -35,9 +56,11 @@ func keyOf(src source, id uint16) Key {
 type Template struct {
 	Key
 	Definition
+	// Age is how long ago its exporter was last known to use it.
+	Age time.Duration
 	// Booted is when the exporter booted, by its own clock: zero is not known.
 	Booted decoder.UnixNano
-	// Exported is when the exporter sent it.
+	// Exported is when the exporter sent it, by its own clock.
 	Exported decoder.UnixNano
 	// Removed reports that an invalid template took its place: there is none now.
 	// Definition is empty then.
@@ -49,8 +72,12 @@ type DomainOptions struct {
 	// Key has no ID and no Port.
 	Key
 	Samplings []ScopedSampling
-	// Booted is when the exporter booted, in ms since 1970: zero is not known.
-	Booted uint64
+	// Age is how long ago the exporter last sent options.
+	Age time.Duration
+	// Booted is when the exporter booted, by its own clock: zero is not known.
+	Booted decoder.UnixNano
+	// InitTime is the same as its options tell it, in ms since 1970: zero is not known.
+	InitTime uint64
 }
 
 // ScopedSampling is a sampling and what it holds for. Scope is the number of this
@@ -62,163 +89,182 @@ type ScopedSampling struct {
 	Sampling
 }
 
+// telling is what the store knows of something.
+type telling struct {
+	last, again time.Duration    // when it was told, and when it is to be told again
+	boot        decoder.UnixNano // of the exporter, as told
+	stored      bool             // the store has been told, by whomever
+	dirty       bool             // there is something new to tell
+}
+
+// tell notes that the store is told at the moment now.
+func (t *telling) tell(boot decoder.UnixNano, now time.Duration) {
+	t.heard(boot, now)
+	t.dirty = false
+}
+
+// heard notes that the store was told at a moment, by whomever.
+func (t *telling) heard(boot decoder.UnixNano, at time.Duration) {
+	t.last, t.again, t.boot, t.stored = at, at+repeatAfter+rand.N(repeatJitter), boot, true
+}
+
+// due reports whether what the store has is so old that it is to be told again.
+func (t *telling) due(now time.Duration) bool { return t.stored && now >= t.again }
+
+// soon reports whether the store was told just now.
+func (t *telling) soon(now time.Duration) bool { return t.stored && now-t.last < tellInterval }
+
 // announce has a change told.
 func (t *Table) announce(s *shard, e *entry) {
-	if !t.tracking || e.dirty {
+	if !t.tracking || e.telling.dirty {
 		return
 	}
-	if len(s.dirty) >= fewUntold+2*s.entries.count {
+	if len(s.dirty) >= fewUntold+s.entries.count*5/4 {
 		s.dirty = slices.DeleteFunc(s.dirty, func(e *entry) bool { return e.removed })
 	}
-	e.dirty = true
+	e.telling.dirty = true
 	s.dirty = append(s.dirty, e)
 }
 
 // announceOptions has told what is new of a domain's options.
 func (t *Table) announceOptions(s *shard, d *domain) {
-	if !t.tracking || d.dirty {
+	if !t.tracking || d.telling.dirty {
 		return
 	}
-	if len(s.news) >= fewUntold+2*len(s.domains) {
+	if len(s.news) >= fewUntold+len(s.domains)*5/4 {
 		s.news = slices.DeleteFunc(s.news, func(d *domain) bool { return d.state == nil })
 	}
-	d.dirty = true
+	d.telling.dirty = true
 	s.news = append(s.news, d)
 }
 
-// Changes calls the functions with what has changed since the last call, a template at most
-// once a second: its last definition. It works if [Config.Track] was set, and allocates.
-func (t *Table) Changes(now time.Duration, template func(Template), options func(DomainOptions)) {
-	for i := range t.shards {
-		templates, domains := t.shards[i].takeChanges(now)
-		for j := range templates {
-			template(templates[j])
-		}
-		for j := range domains {
-			options(domains[j])
+// announceRemoval has told that an entry is about to go, its exporter having sent something
+// invalid in its place.
+func (t *Table) announceRemoval(s *shard, e *entry) {
+	if t.tracking && e.telling.stored && e.domain.sets >= provenSets && len(s.gone) < maxGone {
+		s.gone = append(s.gone, keyOf(source{e.domain.key, e.port}, e.id))
+	}
+}
+
+// repeatOptions has told again what the store was told of the options of a shard's domains long ago.
+func (t *Table) repeatOptions(s *shard, now time.Duration) {
+	for _, d := range s.domains {
+		if d.telling.due(now) && !d.borrowed {
+			t.announceOptions(s, d)
 		}
 	}
 }
 
-// takeChanges returns what is to be told of a shard.
-func (s *shard) takeChanges(now time.Duration) (templates []Template, domains []DomainOptions) {
+// change notes that a definition has changed, or that its exporter has restarted.
+func (e *entry) change(now time.Duration) {
+	if now-e.redefined >= changeWindow {
+		e.changes = 0
+	}
+	e.redefined = now
+	e.changes = min(e.changes+1, manyChanges+1)
+}
+
+// prove notes a data set of a domain that was found to belong to an entry.
+func (e *entry) prove(d *domain, u *use) {
+	if e.sets >= provenSets && d.sets >= provenSets || !e.fits(u) {
+		return
+	}
+	e.sets, d.sets = min(e.sets+1, provenSets), min(d.sets+1, provenSets)
+}
+
+// proven reports whether an entry may be told. What replaces something in the store has to be
+// proven by more.
+func (e *entry) proven(now time.Duration) bool {
+	least := uint8(1)
+	if e.telling.stored {
+		least = provenSets
+	}
+	return e.domain.sets >= provenSets && e.sets >= least && (e.changes <= manyChanges || now-e.redefined >= changeWindow)
+}
+
+// Changes calls the functions with what has changed and was not told yet, at most so many times: a
+// template's last definition, at most once a minute, and only if data sets have proven it. It works if
+// [Config.Track] was set, and allocates. One goroutine at a time may call it.
+func (t *Table) Changes(now time.Duration, most int, template func(Template), options func(DomainOptions)) {
+	for range t.shards {
+		templates, domains := t.shards[t.turn].takeChanges(now, most)
+		for i := range templates {
+			template(templates[i])
+		}
+		for i := range domains {
+			options(domains[i])
+		}
+		if most -= len(templates) + len(domains); most == 0 {
+			return
+		}
+		t.turn = (t.turn + 1) % numShards
+	}
+}
+
+// takeChanges returns at most so much of what is to be told of a shard.
+func (s *shard) takeChanges(now time.Duration, most int) (templates []Template, domains []DomainOptions) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, key := range s.gone {
+	n := min(most, len(s.gone))
+	for _, key := range s.gone[:n] {
 		templates = append(templates, Template{Key: key, Removed: true})
 	}
-	s.gone = s.gone[:0]
-	waiting := s.dirty[:0]
-	for _, e := range s.dirty {
+	s.gone = slices.Delete(s.gone, 0, n)
+	s.dirty = slices.DeleteFunc(s.dirty, func(e *entry) bool {
 		switch {
 		case e.removed:
-		case e.announced != 0 && now-e.announced < announceInterval:
-			waiting = append(waiting, e)
-			continue
-		default:
-			templates = append(templates, e.template())
-			e.announced = now
+			return true
+		case e.provisional:
+			e.telling.dirty = false // its exporter has to send it first
+			return true
+		case len(templates) == most || e.telling.soon(now) || !e.proven(now):
+			return false
 		}
-		e.dirty = false
-	}
-	clear(s.dirty[len(waiting):])
-	s.dirty = waiting
-	for _, d := range s.news {
-		d.dirty = false
-		if d.state != nil {
-			domains = append(domains, d.options())
+		templates = append(templates, e.template(now))
+		e.telling.tell(e.boot, now)
+		return true
+	})
+	most -= len(templates)
+	s.news = slices.DeleteFunc(s.news, func(d *domain) bool {
+		switch {
+		case d.state == nil || d.borrowed:
+			d.telling.dirty = false
+			return true
+		case len(domains) == most || d.telling.soon(now) || d.sets < provenSets:
+			return false
 		}
-	}
-	clear(s.news)
-	s.news = s.news[:0]
+		domains = append(domains, d.options(now))
+		d.telling.tell(d.heard.boot, now)
+		return true
+	})
 	return templates, domains
 }
 
+// Untold returns how many changes there are that were not told yet, be it that they are not proven.
+func (t *Table) Untold() (n int) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		n += len(s.gone) + len(s.dirty) + len(s.news)
+		s.mu.Unlock()
+	}
+	return n
+}
+
 // template returns an entry as it is stored.
-func (e *entry) template() Template {
+func (e *entry) template(now time.Duration) Template {
 	src := source{e.domain.key, e.port}
-	return Template{Key: keyOf(src, e.id), Definition: e.plan.definition, Booted: e.boot, Exported: e.exported}
+	return Template{
+		Key: keyOf(src, e.id), Definition: e.plan.definition, Age: now - max(e.refreshed, e.touched),
+		Booted: e.boot, Exported: e.exported,
+	}
 }
 
 // options returns what a domain's options have told as it is stored.
-func (d *domain) options() DomainOptions {
-	o := DomainOptions{Key: keyOf(source{domainKey: d.key}, 0), Booted: d.state.boot}
+func (d *domain) options(now time.Duration) DomainOptions {
+	o := DomainOptions{Key: keyOf(source{domainKey: d.key}, 0), Age: now - d.heard.now, Booted: d.heard.boot, InitTime: d.state.boot}
 	for _, s := range d.state.samplers {
 		o.Samplings = append(o.Samplings, ScopedSampling{uint8(s.key.scope), s.key.id, s.Sampling})
 	}
 	return o
-}
-
-// Restore takes a template that was stored, learned so long ago at the moment now. It is
-// provisional: its exporter confirms or replaces it. It reports whether it was taken:
-// what came from the exporter itself stays, and nothing gives its room to it.
-func (t *Table) Restore(stored Template, age, now time.Duration) bool {
-	src := source{domainKey{stored.Address.As16(), stored.Domain, stored.Key.Format}, stored.Port}
-	if age > maxLifetime || t.counters.templates.Load() >= maxTemplates || !stored.consistent() {
-		return false
-	}
-	p, err := t.plans.acquire(stored.Definition)
-	if err != nil {
-		return false
-	}
-	s := t.shardOf(&src.address)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.get(src, stored.ID); e != nil && !e.provisional || !s.hasRoom(src.domainKey) {
-		t.plans.release(p)
-		return false
-	}
-	e := t.put(s, src, stored.ID, p, lesson{now, stored.Booted, stored.Exported})
-	e.provisional = true
-	t.counters.provisional.Add(1)
-	return true
-}
-
-// hasRoom reports whether a template can be added to a domain without removing another.
-func (s *shard) hasRoom(key domainKey) bool {
-	o, d := s.owners[key.address], s.domains[key]
-	if o == nil {
-		return true
-	}
-	if d == nil && len(o.domains) >= maxDomains {
-		return false
-	}
-	return o.entries.count < maxAddressTemplates && (d == nil || d.entries.count < maxDomainTemplates)
-}
-
-// consistent reports whether a stored template is one that an exporter could have sent.
-func (st *Template) consistent() bool {
-	if st.Key.Format != st.Definition.Format || st.ID < firstID || !st.Address.IsValid() {
-		return false
-	}
-	d := Definition{Format: st.Definition.Format, Options: st.Options}
-	if d.Format != decoder.FormatNetFlowV9 && d.Format != decoder.FormatIPFIX {
-		return false
-	}
-	record := append([]byte{byte(st.ID >> 8), byte(st.ID)}, st.Raw...)
-	_, rest, found := d.split(record)
-	return found == pieceTemplate && len(rest) == 0
-}
-
-// RestoreOptions takes what the options of a domain had told. What is known from the
-// exporter itself stays. It reports whether it was taken: the domain must have templates.
-func (t *Table) RestoreOptions(stored DomainOptions) bool {
-	key := domainKey{stored.Address.As16(), stored.Domain, stored.Format}
-	s := t.shardOf(&key.address)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.domains[key]
-	if d == nil || d.state != nil || t.counters.samplers.Load() >= maxAllSamplers {
-		return false
-	}
-	updates := []update{{boot: stored.Booted}}
-	for _, o := range stored.Samplings {
-		if o.Scope < uint8(numScopes) {
-			updates = append(updates, update{key: samplerKey{scope(o.Scope), o.ID}, Sampling: o.Sampling})
-		}
-	}
-	next, _ := d.state.with(updates)
-	t.setState(d, next)
-	d.owner.shared = undecided
-	return true
 }

@@ -24,7 +24,8 @@
 //	recency.go     the order of their use
 //	shared.go      what options have told, and what domains of an exporter agree on
 //	stats.go       what is counted; summary.go what an exporter has
-//	changes.go     templates to and from a store outside the process
+//	changes.go     what a store outside the process is told
+//	restore.go     what it tells
 //	waiting.go     data sets before their templates
 //
 // A collector has one Table and one Room, and a Reader for each goroutine that decodes.

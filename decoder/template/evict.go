@@ -11,16 +11,26 @@ func (t *Table) put(s *shard, src source, id uint16, p *Plan, when lesson) *entr
 		e = &entry{id: id, port: src.port, plan: p}
 		t.add(s, src.domainKey, e)
 	} else {
+		if e.plan != p {
+			e.change(when.now)
+			e.sets = 0
+		}
 		t.plans.release(e.plan)
 		e.plan = p
-		if e.provisional {
-			e.provisional = false
-			t.counters.provisional.Add(-1)
-		}
+		t.confirm(e)
 	}
 	e.refreshed, e.boot, e.exported, e.interval = when.now, when.boot, when.export, 0
 	s.touch(e, when.now)
 	return e
+}
+
+// confirm makes an entry one whose exporter has just sent it.
+func (t *Table) confirm(e *entry) {
+	if e.provisional {
+		e.provisional = false
+		t.counters.provisional.Add(-1)
+	}
+	t.dropRival(e)
 }
 
 // add puts a new entry into its domain, in place of another where that is full.
@@ -113,6 +123,7 @@ func (t *Table) remove(s *shard, e *entry) {
 	d.unlink(e)
 	e.removed = true
 	t.plans.release(e.plan)
+	t.dropRival(e)
 	t.counters.templates.Add(-1)
 	if e.provisional {
 		t.counters.provisional.Add(-1)
@@ -120,7 +131,7 @@ func (t *Table) remove(s *shard, e *entry) {
 	if d.entries.count > 0 {
 		return
 	}
-	t.setState(d, nil)
+	t.setState(d, nil, false)
 	delete(s.domains, d.key)
 	for i, other := range o.domains {
 		if other == d {

@@ -369,7 +369,7 @@ func (r *Reader) grow(n int) ([]decoder.Record, []decoder.Extension) {
 // learnOptions puts what options have told into the table.
 func (r *Reader) learnOptions() {
 	if len(r.updates) > 0 {
-		r.table.learnOptions(r.source, r.updates)
+		r.table.learnOptions(r.source, r.updates, lesson{now: r.now, boot: r.boot, export: r.export})
 		r.updates = r.updates[:0]
 	}
 }

@@ -34,7 +34,7 @@ type shard struct {
 	domains map[domainKey]*domain
 	entries rank
 	dirty   []*entry  // whose changes have not been told
-	news    []*domain // whose options have
+	news    []*domain // whose options have not
 	gone    []Key     // which templates are no more, being replaced by an invalid one
 }
 
@@ -46,11 +46,12 @@ func (s *shard) init() {
 
 // owner is an exporter's address.
 type owner struct {
-	address [16]byte
-	entries rank
-	domains []*domain
-	common  Sampling // of the domains that have one, if it is the same
-	shared  *state   // the samplers of all domains that do not contradict each other, or undecided
+	address  [16]byte
+	entries  rank
+	domains  []*domain
+	borrowed int      // how many of them have what their options have told from the store
+	common   Sampling // of the domains that have one, if it is the same
+	shared   *state   // the samplers of all domains that do not contradict each other, or undecided
 }
 
 // undecided stands for owner.shared, and for owner.common, once a domain has come, gone or told
@@ -65,7 +66,10 @@ type domain struct {
 	ids       []uint16 // of its templates, in order
 	templates []*entry // of each id; more for other ports are behind by entry.next
 	state     *state
-	dirty     bool
+	telling   telling // of the state
+	heard     lesson  // when its options were last told, by the exporter itself or, if borrowed, to the store
+	sets      uint8   // how many of its data sets fitted their templates, up to provenSets
+	borrowed  bool    // the state came from the store, and the exporter has told none since
 }
 
 // entry is a template of a domain and a port.
@@ -75,14 +79,21 @@ type entry struct {
 	next   *entry
 	links  [numLevels]links
 
-	boot                          decoder.UnixNano
-	exported                      decoder.UnixNano
-	refreshed, touched, announced time.Duration
-	interval                      time.Duration // the longest between two refreshes
-	id, port                      uint16
-	uses                          uint8
-	regular, provisional, dirty   bool
-	removed                       bool
+	boot                 decoder.UnixNano
+	exported             decoder.UnixNano
+	refreshed, touched   time.Duration
+	interval             time.Duration // the longest between two refreshes
+	id, port             uint16
+	uses                 uint8
+	regular, provisional bool
+	removed              bool
+
+	// For a store.
+	telling   telling
+	rival     *rival // what the store has told since the last refresh, if it differs
+	redefined time.Duration
+	changes   uint8 // of its definition, in quick succession
+	sets      uint8 // that fitted this definition, up to provenSets
 }
 
 // get returns the entry of exactly that source, or nil.
@@ -147,29 +158,34 @@ func (d *domain) unlink(e *entry) {
 	}
 }
 
-// lapsed reports whether an entry is past its lifetime.
+// lapsed reports whether an entry is past its lifetime. Use does not prolong that of a provisional one.
 func (e *entry) lapsed(now time.Duration) bool {
+	if e.provisional {
+		return now-e.refreshed > maxLifetime
+	}
 	lifetime := max(minLifetime, min(maxLifetime, refreshesMissed*e.interval))
 	return now-max(e.refreshed, e.touched) > lifetime
 }
 
-// find returns the entry for a template id and port, or nil.
+// find returns the entry for a template id and port, or nil. Provisional entries of other ports
+// count only while no other port's template has come from the exporter.
 func (d *domain) find(id, port uint16) *entry {
-	first := d.first(id)
-	if first == nil || first.port == port {
-		return first
-	}
+	var other *entry
 	agree := true
-	for e := first.next; e != nil; e = e.next {
-		if e.port == port {
+	for e := d.first(id); e != nil; e = e.next {
+		switch {
+		case e.port == port:
 			return e
+		case other == nil || other.provisional && !e.provisional:
+			other, agree = e, true
+		case other.provisional == e.provisional:
+			agree = agree && e.plan == other.plan
 		}
-		agree = agree && e.plan == first.plan
 	}
 	if !agree {
 		return nil
 	}
-	return first
+	return other
 }
 
 // fits reports whether a template that was stored may be used: its exporter has not

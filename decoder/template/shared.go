@@ -1,7 +1,8 @@
 package template
 
-// learnOptions takes what options records have told.
-func (t *Table) learnOptions(src source, updates []update) {
+// learnOptions takes what options records have told. What a store has told of an exporter that has
+// restarted since is forgotten.
+func (t *Table) learnOptions(src source, updates []update, when lesson) {
 	s := t.shardOf(&src.address)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -9,24 +10,37 @@ func (t *Table) learnOptions(src source, updates []update) {
 	if d == nil {
 		return
 	}
-	next, left := d.state.with(updates)
+	before := d.state
+	if d.borrowed && apart(d.heard.boot, when.boot) {
+		before = nil
+	}
+	next, left := before.with(updates)
 	t.counters.samplersBeyond.Add(uint64(left))
+	d.heard = when
 	if next == d.state {
+		t.setState(d, next, false)
 		return
 	}
 	if more := len(next.samplers) - d.state.len(); more > 0 && t.counters.samplers.Load() >= maxAllSamplers {
 		t.counters.samplersBeyond.Add(uint64(more))
 		return
 	}
-	t.setState(d, next)
+	t.setState(d, next, false)
 	d.owner.shared = undecided
 	t.announceOptions(s, d)
 }
 
-// setState replaces what a domain's options have told.
-func (t *Table) setState(d *domain, next *state) {
+// setState replaces what a domain's options have told, to the exporter's collector or, if borrowed,
+// to the store.
+func (t *Table) setState(d *domain, next *state, borrowed bool) {
 	t.counters.samplers.Add(int64(next.len() - d.state.len()))
 	d.state = next
+	if d.borrowed {
+		d.owner.borrowed--
+	}
+	if d.borrowed = borrowed; borrowed {
+		d.owner.borrowed++
+	}
 }
 
 // agree finds what the domains of an address agree on.

@@ -30,7 +30,7 @@ func (r RefuseReason) String() string {
 type counters struct {
 	templates, provisional, samplers                       atomic.Int64
 	changes, withdrawals, evicted, expired, samplersBeyond atomic.Uint64
-	mismatched                                             atomic.Uint64
+	mismatched, contradicted                               atomic.Uint64
 	refused                                                [NumRefuseReasons]atomic.Uint64
 }
 
@@ -48,8 +48,9 @@ type Stats struct {
 	// Withdrawals were ignored; Evicted templates gave their room to others; Expired
 	// ones were past their lifetime.
 	Withdrawals, Evicted, Expired uint64
-	// Mismatched counts data sets that a stored template did not fit.
-	Mismatched uint64
+	// Mismatched counts data sets that a stored template did not fit, Contradicted templates that
+	// the store had differently while their exporter went on sending them as they were.
+	Mismatched, Contradicted uint64
 	// SamplersRefused counts samplings beyond what a domain may have.
 	SamplersRefused uint64
 }
@@ -62,7 +63,7 @@ func (t *Table) Stats() Stats {
 		Wire: c.templates.Load() - stored, Stored: stored, Plans: int(t.plans.count.Load()),
 		Samplers: c.samplers.Load(), Changes: c.changes.Load(),
 		Withdrawals: c.withdrawals.Load(), Evicted: c.evicted.Load(), Expired: c.expired.Load(),
-		Mismatched: c.mismatched.Load(), SamplersRefused: c.samplersBeyond.Load(),
+		Mismatched: c.mismatched.Load(), Contradicted: c.contradicted.Load(), SamplersRefused: c.samplersBeyond.Load(),
 	}
 	for i := range c.refused {
 		s.Refused[i] = c.refused[i].Load()

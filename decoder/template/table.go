@@ -45,6 +45,7 @@ type Table struct {
 	seed     maphash.Seed
 	plans    plans
 	tracking bool
+	turn     int // the shard at which Changes begins
 	shards   [numShards]shard
 	counters counters
 }
@@ -53,7 +54,8 @@ type Table struct {
 type Config struct {
 	// Elements says which elements are copied as they are; nil selects none.
 	Elements *Selection
-	// Track has changes noted, for [Table.Changes].
+	// Track is for a table with a store: changes are noted, for [Table.Changes], and a template
+	// whose exporter falls silent becomes provisional before it is forgotten.
 	Track bool
 }
 
@@ -83,6 +85,9 @@ func (t *Table) learn(src source, id uint16, d Definition, when lesson) (changed
 	s := t.shardOf(&src.address)
 	s.mu.Lock()
 	e := s.get(src, id)
+	if e != nil && t.tracking && t.age(s, e, when.now) {
+		e = nil
+	}
 	if e != nil && e.plan.is(&d) && !e.lapsed(when.now) {
 		confirmed := e.provisional
 		t.refresh(s, e, when)
@@ -115,22 +120,25 @@ func (t *Table) refuse(src source, id uint16, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.get(src, id); e != nil {
+		t.announceRemoval(s, e)
 		t.remove(s, e)
-		if t.tracking && len(s.gone) < maxGone {
-			s.gone = append(s.gone, keyOf(src, id))
-		}
 	}
 }
 
 // refresh notes that an exporter has sent a template again.
 func (t *Table) refresh(s *shard, e *entry, when lesson) {
-	if interval := when.now - e.refreshed; interval > e.interval {
+	if interval := when.now - e.refreshed; interval > e.interval && !e.provisional {
 		e.interval = interval
 	}
+	if e.rival != nil && !e.provisional {
+		t.counters.contradicted.Add(1)
+	}
+	if apart(e.boot, when.boot) {
+		e.change(when.now)
+	}
+	t.confirm(e)
 	e.refreshed, e.boot, e.exported = when.now, when.boot, when.export
-	if e.provisional {
-		e.provisional = false
-		t.counters.provisional.Add(-1)
+	if !e.telling.stored || apart(e.telling.boot, e.boot) {
 		t.announce(s, e)
 	}
 	if when.now-e.touched >= touchInterval {
@@ -179,14 +187,15 @@ func (t *Table) find(src source, id uint16, u use) (b binding, found bool) {
 	if e == nil {
 		return b, false
 	}
-	if e.lapsed(u.now) {
-		t.counters.expired.Add(1)
-		t.remove(s, e)
+	if t.age(s, e, u.now) {
 		return b, false
 	}
 	if e.provisional && !e.fits(&u) {
 		t.counters.mismatched.Add(1)
 		return b, false
+	}
+	if t.tracking {
+		e.prove(d, &u)
 	}
 	if e.uses < regularUses {
 		e.uses++
@@ -194,13 +203,35 @@ func (t *Table) find(src source, id uint16, u use) (b binding, found bool) {
 	if u.now-e.touched >= touchInterval || !e.regular && e.uses == regularUses {
 		s.touch(e, u.now)
 	}
+	if d.borrowed && apart(d.heard.boot, u.boot) {
+		t.setState(d, nil, false)
+		d.owner.shared = undecided
+	}
 	if d.owner.shared == undecided && !e.plan.definition.Options {
 		d.owner.agree()
 	}
-	return binding{e.plan, d.state, d.owner.common, d.owner.shared, e.provisional}, true
+	return binding{e.plan, d.state, d.owner.common, d.owner.shared, e.provisional || d.owner.borrowed > 0}, true
 }
 
-// Expire removes the templates past their lifetime, and returns how many.
+// age sees to an entry that may be past its lifetime, and reports whether it is gone. With a store
+// its exporter may send elsewhere, and come back: so it becomes provisional first.
+func (t *Table) age(s *shard, e *entry, now time.Duration) (gone bool) {
+	if !e.lapsed(now) {
+		return false
+	}
+	if t.tracking && !e.provisional {
+		t.doubt(e)
+		if !e.lapsed(now) {
+			return false
+		}
+	}
+	t.counters.expired.Add(1)
+	t.remove(s, e)
+	return true
+}
+
+// Expire removes the templates past their lifetime, and returns how many. Those that a store was
+// told of long ago are told again by the next Changes.
 func (t *Table) Expire(now time.Duration) (removed int) {
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -208,16 +239,17 @@ func (t *Table) Expire(now time.Duration) (removed int) {
 		for _, list := range [...]*recency{&s.entries.newcomers, &s.entries.regulars} {
 			for e := list.oldest; e != nil; {
 				newer := e.links[inShard].newer
-				if e.lapsed(now) {
-					t.remove(s, e)
+				if t.age(s, e, now) {
 					removed++
+				} else if e.telling.due(now) && !e.provisional {
+					t.announce(s, e)
 				}
 				e = newer
 			}
 		}
+		t.repeatOptions(s, now)
 		s.mu.Unlock()
 	}
-	t.counters.expired.Add(uint64(removed))
 	return removed
 }
 

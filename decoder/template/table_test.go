@@ -1,7 +1,6 @@
 package template_test
 
 import (
-	"bytes"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -300,77 +299,6 @@ func TestRandomDatagrams(t *testing.T) {
 	}
 }
 
-// Changes are told once, the last one of several, and restored elsewhere they decode,
-// marked until the exporter confirms them.
-func TestChangesAndRestore(t *testing.T) {
-	t.Parallel()
-	d := newDecoder(template.Config{Track: true})
-	from := exporterPort(1, 1)
-	options := append(be16(be16(be16(nil, 512), 4), 8), 0, 1, 0, 4, 0, 48, 0, 1, 0, 34, 0, 4)
-	d.decode(t, v9(1, set(0, definition(256, other...))), from, 0)
-	d.decode(t, v9(1, set(0, definition(256, short...)), set(1, options), set(512, []byte{0, 0, 0, 0, 0, 0, 0, 0, 100})), from, 0)
-	var stored []template.Template
-	var told []template.DomainOptions
-	take := func(now time.Duration) {
-		stored, told = nil, nil
-		d.table.Changes(now, func(c template.Template) { stored = append(stored, c) },
-			func(o template.DomainOptions) { told = append(told, o) })
-	}
-	take(time.Second)
-	if len(stored) != 2 || len(told) != 1 || !bytes.Equal(stored[0].Raw, definition(256, short...)[2:]) {
-		t.Fatalf("changes %+v, %+v", stored, told)
-	}
-
-	fresh := newDecoder(template.Config{})
-	for _, c := range stored {
-		if !fresh.table.Restore(c, time.Hour, 0) || fresh.table.Restore(c, 25*time.Hour, 0) {
-			t.Errorf("restoring %+v", c.Key)
-		}
-	}
-	if !fresh.table.RestoreOptions(told[0]) {
-		t.Error("options were not restored")
-	}
-	restarted := func(after int) []byte { return v9At(1, uptime, exportSeconds+after, set(256, records(1, 8))) }
-	for _, c := range []struct {
-		name string
-		data []byte
-		want int
-	}{
-		{"the same boot", restarted(9), 1},
-		{"another boot", restarted(11), 0},
-		{"padding", v9(1, set(256, records(1, 8), []byte{0, 0, 0})), 1},
-		{"no padding", v9(1, set(256, records(1, 8), []byte{0, 1})), 0},
-		{"another length", v9(1, set(256, records(1, 12))), 0},
-	} {
-		got := fresh.decode(t, c.data, from, 0)
-		if got != c.want || got == 1 && fresh.p.Records[0].Anomalies&decoder.AnomalyTemplateProvisional == 0 {
-			t.Errorf("%s: %d records, want %d", c.name, got, c.want)
-		}
-	}
-	if fresh.table.Stats().Stored != 2 || fresh.p.Format == 0 {
-		t.Errorf("%+v", fresh.table.Stats())
-	}
-	fresh.decode(t, v9(1, set(0, definition(256, short...)), set(256, records(1, 8))), from, 0)
-	if fresh.p.Records[0].Anomalies&decoder.AnomalyTemplateProvisional != 0 || !slices.Equal(fresh.Learned, []uint16{256}) {
-		t.Error("confirmed, it is provisional still")
-	}
-	if fresh.table.Restore(stored[0], 0, 0) {
-		t.Error("what came from the exporter was replaced")
-	}
-
-	d.decode(t, v9(1, set(0, definition(256, other...))), from, time.Second)
-	if take(1500 * time.Millisecond); len(stored) != 0 {
-		t.Error("told again within a second")
-	}
-	if take(2 * time.Second); len(stored) != 1 || !bytes.Equal(stored[0].Raw, definition(256, other...)[2:]) {
-		t.Errorf("%+v, want the last change", stored)
-	}
-	d.decode(t, v9(1, set(0, definition(256, field{id: 8}))), from, 3*time.Second)
-	if take(3 * time.Second); len(stored) != 1 || !stored[0].Removed || stored[0].ID != 256 {
-		t.Errorf("%+v, want a removal", stored)
-	}
-}
-
 // A domain's samplers are bounded: those beyond are counted, and those known stay, and are no news each
 // time they are told again.
 func TestSamplersAreBounded(t *testing.T) {
@@ -383,7 +311,7 @@ func TestSamplersAreBounded(t *testing.T) {
 	}
 	packet := message(set(3, options), set(512, told), set(2, definition(256, field{id: 48, length: 1})), set(256, []byte{64, 65}))
 	news := 0
-	for i := range 3 {
+	for i := range 12 {
 		if d.decode(t, packet, exporterPort(1, 1), 0) != 2 {
 			t.Fatal("no records")
 		}
@@ -392,10 +320,10 @@ func TestSamplersAreBounded(t *testing.T) {
 		if known != 256+63 || beyond != 0 {
 			t.Errorf("sampler 64 has interval %d, want 319; sampler 65 %d, want none", known, beyond)
 		}
-		d.table.Changes(time.Duration(i)*time.Hour, func(template.Template) {}, func(template.DomainOptions) { news++ })
+		d.table.Changes(time.Duration(i)*time.Hour, 100, func(template.Template) {}, func(template.DomainOptions) { news++ })
 	}
-	if s := d.table.Stats(); news != 1 || s.Samplers != 64 || s.SamplersRefused != 3*6 {
-		t.Errorf("%d times news, %+v, want 1, 64 samplers, 18 refused", news, s)
+	if s := d.table.Stats(); news != 1 || s.Samplers != 64 || s.SamplersRefused != 12*6 {
+		t.Errorf("%d times news, %+v, want 1, 64 samplers, 72 refused", news, s)
 	}
 }
 
@@ -411,9 +339,9 @@ func TestUntoldChangesAreBounded(t *testing.T) {
 	if taken := heap() - before; taken > 64<<20 {
 		t.Errorf("%d MiB, want 64 at most", taken>>20)
 	}
-	templates, domains := 0, 0
-	d.table.Changes(0, func(template.Template) { templates++ }, func(template.DomainOptions) { domains++ })
-	if templates != 65536 || domains != 65536 {
-		t.Errorf("%d templates and %d domains are new, want those that are there: 65536", templates, domains)
+	d.table.Changes(0, 1000, func(template.Template) { t.Error("a template was told that nothing has proven") },
+		func(template.DomainOptions) { t.Error("options were told that nothing has proven") })
+	if got := d.table.Untold(); got != 2*65536 {
+		t.Errorf("%d templates and domains are untold, want those that are there: 131072", got)
 	}
 }

@@ -117,6 +117,22 @@ func (rm *Room) Take(from netip.AddrPort, h *decoder.Header, learned []uint16, n
 	return ready, lost
 }
 
+// Ready removes and returns the sets that have a template now, of whatever exporter.
+func (rm *Room) Ready(now time.Duration) (ready []*Waiting) {
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	for address, q := range rm.addresses {
+		rm.sift(address, q, func(w *Waiting) bool {
+			if !rm.table.knows(w, now) {
+				return false
+			}
+			ready = append(ready, w)
+			return true
+		})
+	}
+	return ready
+}
+
 // waitsFor reports whether a set waits for one of the templates of a packet.
 func (w *Waiting) waitsFor(h *decoder.Header, learned []uint16) bool {
 	return w.Header.Format == h.Format && w.Header.ObservationDomain == h.ObservationDomain &&
@@ -144,7 +160,7 @@ func (t *Table) knows(w *Waiting, now time.Duration) bool {
 		return false
 	}
 	e := d.find(w.Template, src.port)
-	if e == nil || e.lapsed(now) {
+	if e == nil || t.age(s, e, now) {
 		return false
 	}
 	return !e.provisional || e.fits(&use{boot: bootTime(&w.Header), records: w.Records()})

@@ -76,9 +76,12 @@ func TestRoomWaitsForWhatFits(t *testing.T) {
 	t.Parallel()
 	d := newDecoder(template.Config{Track: true})
 	d.decode(t, v9(1, set(0, definition(256, field{id: 8, length: 4}, field{id: 1, length: 8}))), exporterPort(1, 1), 0)
+	for range 10 {
+		d.decode(t, v9(1, set(256, records(1, 12))), exporterPort(1, 1), 0)
+	}
 	fresh := newDecoder(template.Config{})
-	d.table.Changes(time.Second, func(c template.Template) {
-		if !fresh.table.Restore(c, 0, 0) {
+	d.table.Changes(time.Second, 1, func(c template.Template) {
+		if fresh.table.Restore(c, 0) != template.RestoredNew {
 			t.Error("not restored")
 		}
 	}, func(template.DomainOptions) {})

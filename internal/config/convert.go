@@ -25,6 +25,7 @@ func (s *settings) config() Config {
 			HTTPPProf:       bool(s.HTTPPProf),
 			DrainLinger:     s.DrainLinger.std(),
 			ShutdownTimeout: s.ShutdownTimeout.std(),
+			TemplateTopic:   s.Templates,
 			Publisher:       s.publisher(),
 		},
 		Log: LogConfig{Level: slog.Level(s.LogLevel), Format: s.LogFormat},

@@ -102,7 +102,7 @@ func TestLoad(t *testing.T) {
 			c.Log = LogConfig{Level: slog.LevelDebug, Format: LogJSON}
 		}},
 		{"all of the publisher", []string{
-			"FLOWPUB_KAFKA_BROKERS=a:9092,b:9093", "FLOWPUB_KAFKA_TOPIC=netflow", "FLOWPUB_KAFKA_CREATE_TOPIC=24, 3", "FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=dead", "FLOWPUB_KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a, 2001:db8::/32 = customer-b",
+			"FLOWPUB_KAFKA_BROKERS=a:9092,b:9093", "FLOWPUB_KAFKA_TOPIC=netflow", "FLOWPUB_KAFKA_CREATE_TOPIC=24, 3", "FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=dead", "FLOWPUB_KAFKA_TEMPLATE_TOPIC=templates", "FLOWPUB_KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a, 2001:db8::/32 = customer-b",
 			"FLOWPUB_KAFKA_SPREAD=198.51.100.7/32=4, 2001:db8::/32 = 12/datagram",
 			"FLOWPUB_KAFKA_CLIENT_ID=site1", "FLOWPUB_KAFKA_VALUE=protobuf-delimited",
 			"FLOWPUB_KAFKA_COMPRESSION=lz4", "FLOWPUB_KAFKA_LINGER=1s", "FLOWPUB_KAFKA_BATCH_BYTES=64KiB",
@@ -120,6 +120,7 @@ func TestLoad(t *testing.T) {
 				{Network: netip.MustParsePrefix("2001:db8::/32"), Partitions: 12, Datagrams: true},
 			}
 			p.DeadLetterTopic = "dead"
+			c.Collector.TemplateTopic = "templates"
 			p.Value = publisher.ValueProtobufDelimited
 			p.CreateTopic = cluster.TopicShape{Partitions: 24, Replicas: 3}
 			p.Compression, p.Partitioner = publisher.CompressionLZ4, publisher.PartitionerFNV1a
@@ -204,7 +205,7 @@ func TestLineBreakAtTheEnd(t *testing.T) {
 			"LISTEN=:2056", "SOCKETS=3", "RECEIVE_BUFFER=8MiB", "RECEIVE_DELAY=1ms", "EXPORTERS_ALLOW=192.0.2.0/24",
 			"EXPORTERS_FILE=" + files.exporters, "FORMATS=ipfix,netflow_v5", "ELEMENTS=82,25461/56701",
 			"HTTP_LISTEN=127.0.0.1:9090", "HTTP_PPROF=true", "DRAIN_LINGER=8s", "SHUTDOWN_TIMEOUT=20s", "LOG_LEVEL=debug", "LOG_FORMAT=json",
-			"KAFKA_BROKERS=a:9092,b:9093", "KAFKA_TOPIC=netflow", "KAFKA_CREATE_TOPIC=24,3", "KAFKA_DEAD_LETTER_TOPIC=dead",
+			"KAFKA_BROKERS=a:9092,b:9093", "KAFKA_TOPIC=netflow", "KAFKA_CREATE_TOPIC=24,3", "KAFKA_DEAD_LETTER_TOPIC=dead", "KAFKA_TEMPLATE_TOPIC=templates",
 			"KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a", "KAFKA_SPREAD=198.51.100.7/32=4/datagram", "KAFKA_CLIENT_ID=site1", "KAFKA_VALUE=protobuf-delimited", "KAFKA_COMPRESSION=lz4",
 			"KAFKA_LINGER=1s", "KAFKA_BATCH_BYTES=64KiB", "KAFKA_BUFFER_BYTES=32MiB", "KAFKA_PARTITIONER=fnv1a", "KAFKA_ACKS=1",
 			"KAFKA_IDEMPOTENT=false",

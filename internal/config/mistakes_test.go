@@ -170,6 +170,12 @@ func TestMistakes(t *testing.T) {
 		{"dead letters in the topic of flows", []string{"FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=a", "FLOWPUB_KAFKA_TOPIC_ROUTES=10.0.0.0/8=a"}, []string{
 			`FLOWPUB_KAFKA_DEAD_LETTER_TOPIC is "a": topic "a" for dead letters is one of those for flow records: give them a topic of their own`,
 		}},
+		{"templates in the topic of dead letters", []string{"FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=a", "FLOWPUB_KAFKA_TEMPLATE_TOPIC=a"}, []string{
+			`FLOWPUB_KAFKA_TEMPLATE_TOPIC is "a": topic "a" for templates is that for dead letters: give them a topic of their own`,
+		}},
+		{"templates in the topic of flows", []string{"FLOWPUB_KAFKA_TEMPLATE_TOPIC=flows"}, []string{
+			`FLOWPUB_KAFKA_TEMPLATE_TOPIC is "flows": topic "flows" for templates is one of those for flow records: give them a topic of their own`,
+		}},
 		{"dead letters in no topic", []string{"FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=.."}, []string{
 			`FLOWPUB_KAFKA_DEAD_LETTER_TOPIC is "..": topic ".." for dead letters cannot exist in Kafka: a name has 1 to 249 of `,
 		}},

@@ -44,6 +44,7 @@ type settings struct {
 	TopicRoutes routes                `env:"KAFKA_TOPIC_ROUTES" default:"none" unit:"CIDR=name, comma-separated" help:"topics for the flow records of some exporters; the longest network wins"`
 	Spread      spreads               `env:"KAFKA_SPREAD" default:"none" unit:"CIDR=number, comma-separated" help:"exporters whose datagrams are divided among several partitions, by stream, or one by one, as in 192.0.2.1/32=4/datagram"`
 	DeadLetters string                `env:"KAFKA_DEAD_LETTER_TOPIC" default:"none" unit:"name" help:"topic for datagrams that could not be decoded"`
+	Templates   string                `env:"KAFKA_TEMPLATE_TOPIC" default:"none" unit:"name" help:"topic that keeps templates of NetFlow v9 and IPFIX for other replicas and restarts"`
 	CreateTopic cluster.TopicShape    `env:"KAFKA_CREATE_TOPIC" default:"none" unit:"partitions,replication" help:"have a missing topic created, as in 12,3"`
 	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf, protobuf-delimited, confluent or json" help:"how a message's value holds its flow record"`
 	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`

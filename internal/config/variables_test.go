@@ -32,6 +32,7 @@ func TestVariables(t *testing.T) {
 		{"FLOWPUB_KAFKA_TOPIC_ROUTES", "none"},
 		{"FLOWPUB_KAFKA_SPREAD", "none"},
 		{"FLOWPUB_KAFKA_DEAD_LETTER_TOPIC", "none"},
+		{"FLOWPUB_KAFKA_TEMPLATE_TOPIC", "none"},
 		{"FLOWPUB_KAFKA_CREATE_TOPIC", "none"},
 		{"FLOWPUB_KAFKA_VALUE", "protobuf"},
 		{"FLOWPUB_KAFKA_CLIENT_ID", "flowpub"},

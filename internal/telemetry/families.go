@@ -56,6 +56,20 @@ func templateFamilies() []family {
 			func(s *Snapshot) map[string]uint64 { return s.TemplatesRemoved }),
 		counter("template_withdrawals_total", "Withdrawals of templates, which are ignored.",
 			func(s *Snapshot) uint64 { return s.TemplateWithdrawals }),
+		counters("template_store_records_total", "direction", "Records written to the topic for templates, and read from it.",
+			func(s *Snapshot) map[string]uint64 { return s.StoreRecords }),
+		counters("template_store_skipped_total", "reason", "Records of the topic for templates that are of no use.",
+			func(s *Snapshot) map[string]uint64 { return s.StoreSkipped }),
+		gauge("template_store_pending", "Changes of templates and samplings that are not in the topic yet.",
+			func(s *Snapshot) float64 { return float64(s.StorePending) }),
+		gauges("template_store_failing", "operation", "Whether the last attempt failed to read the topic for templates, or to write to it.",
+			func(s *Snapshot) map[string]float64 { return truths(s.StoreFailing) }),
+		gauge("template_store_load_seconds", "How long it took to read what the topic for templates had at the start; 0 until then.",
+			func(s *Snapshot) float64 { return s.StoreLoadSeconds }),
+		counter("template_mismatches_total", "Data sets that a stored template did not fit.",
+			func(s *Snapshot) uint64 { return s.TemplateMismatches }),
+		counter("template_contradictions_total", "Templates that the store had differently while their exporter went on sending them here.",
+			func(s *Snapshot) uint64 { return s.TemplateContradictions }),
 		counter("options_records_total", "Options records decoded.",
 			func(s *Snapshot) uint64 { return s.OptionsRecords }),
 	}
@@ -129,13 +143,7 @@ func kafkaFamilies() []family {
 		gauge("kafka_partitions_failing", "Partitions whose flows wait after a failed attempt, or for long without any.",
 			func(s *Snapshot) float64 { return float64(s.PartitionsFailing) }),
 		gauges("kafka_topic_warnings", "kind", "Settings of the topic that put flows at risk: 1 while they stand.",
-			func(s *Snapshot) map[string]float64 {
-				all := make(map[string]float64)
-				for kind, stands := range s.TopicWarnings {
-					all[kind] = truth(stands)
-				}
-				return all
-			}),
+			func(s *Snapshot) map[string]float64 { return truths(s.TopicWarnings) }),
 		counters("dead_letters_total", "outcome", "Datagrams that could not be decoded, by what became of them as dead letters.",
 			func(s *Snapshot) map[string]uint64 { return s.DeadLetters }),
 		gauge("kafka_schemas_missing", "Topics for whose schema the registry has given no id yet.",

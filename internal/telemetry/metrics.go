@@ -136,6 +136,15 @@ func gauges(name, label, help string, values func(*Snapshot) map[string]float64)
 	}
 }
 
+// truths is truth for each label.
+func truths(all map[string]bool) map[string]float64 {
+	values := make(map[string]float64, len(all))
+	for label, b := range all {
+		values[label] = truth(b)
+	}
+	return values
+}
+
 // truth is how a gauge says yes and no.
 func truth(b bool) float64 {
 	if b {

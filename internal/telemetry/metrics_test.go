@@ -34,6 +34,13 @@ func sample() Snapshot {
 		TemplatesRefused:        map[string]uint64{"invalid": 28},
 		TemplatesRemoved:        map[string]uint64{"expired": 29},
 		TemplateWithdrawals:     30,
+		TemplateMismatches:      31,
+		TemplateContradictions:  32,
+		StoreRecords:            map[string]uint64{"read": 33, "written": 34},
+		StoreSkipped:            map[string]uint64{"garbage": 35, "old": 0},
+		StorePending:            36,
+		StoreFailing:            map[string]bool{"read": true, "write": false},
+		StoreLoadSeconds:        1.5,
 		FlowsDecoded:            3000,
 		FlowsDelivered:          2980,
 		FlowsDropped:            map[string]uint64{"buffer_full": 7, "shutdown": 0},
@@ -181,6 +188,23 @@ flowpub_sflow_samples_total{kind="flow"} 31
 flowpub_sflow_samples_total{kind="malformed"} 0
 # TYPE flowpub_template_changes_total counter
 flowpub_template_changes_total 27
+# TYPE flowpub_template_contradictions_total counter
+flowpub_template_contradictions_total 32
+# TYPE flowpub_template_mismatches_total counter
+flowpub_template_mismatches_total 31
+# TYPE flowpub_template_store_failing gauge
+flowpub_template_store_failing{operation="read"} 1
+flowpub_template_store_failing{operation="write"} 0
+# TYPE flowpub_template_store_load_seconds gauge
+flowpub_template_store_load_seconds 1.5
+# TYPE flowpub_template_store_pending gauge
+flowpub_template_store_pending 36
+# TYPE flowpub_template_store_records_total counter
+flowpub_template_store_records_total{direction="read"} 33
+flowpub_template_store_records_total{direction="written"} 34
+# TYPE flowpub_template_store_skipped_total counter
+flowpub_template_store_skipped_total{reason="garbage"} 35
+flowpub_template_store_skipped_total{reason="old"} 0
 # TYPE flowpub_template_withdrawals_total counter
 flowpub_template_withdrawals_total 30
 # TYPE flowpub_templates gauge

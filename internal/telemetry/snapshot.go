@@ -39,6 +39,18 @@ type Snapshot struct {
 	TemplatesRemoved map[string]uint64
 	// TemplateWithdrawals counts withdrawals of templates, which are ignored.
 	TemplateWithdrawals uint64
+	// TemplateMismatches counts data sets that a stored template did not fit,
+	// TemplateContradictions templates that the store had differently than their exporters.
+	TemplateMismatches, TemplateContradictions uint64
+	// StoreRecords counts records written to the topic for templates and read from it,
+	// StoreSkipped those read that are of no use, by reason.
+	StoreRecords, StoreSkipped map[string]uint64
+	// StorePending is how many changes are not in that topic yet.
+	StorePending int
+	// StoreFailing tells by operation whether the last attempt failed.
+	StoreFailing map[string]bool
+	// StoreLoadSeconds is how long it took to read what the topic had at the start.
+	StoreLoadSeconds float64
 
 	// Samples counts the samples of sFlow by what they were, or why they were dropped.
 	Samples map[string]uint64

@@ -6,6 +6,8 @@ import "time"
 // guide has for them. What is not here is no answer that anything waits for.
 const (
 	produce          = 0
+	fetch            = 1
+	listOffsets      = 2
 	metadata         = 3
 	saslHandshake    = 17
 	apiVersions      = 18
@@ -29,6 +31,9 @@ const (
 	maxMechanisms = 64
 	maxAPIs       = 1_024
 	maxSettings   = 1_024
+	maxAborted    = 1_024 // transactions of one partition
+	// MaxFetch is the largest answer to a Fetch that is taken.
+	MaxFetch = 8 << 20
 )
 
 // MaxThrottle is the longest time for which a broker is left alone because it asks
@@ -50,6 +55,10 @@ func apiOf(key int16) (api, bool) {
 	switch key {
 	case produce:
 		return api{"Produce", 8, 0, 1 << 20, checkProduce}, true
+	case fetch:
+		return api{"Fetch", 10, 0, MaxFetch, checkFetch}, true
+	case listOffsets:
+		return api{"ListOffsets", 5, 0, 64 << 10, checkListOffsets}, true
 	case metadata:
 		return api{"Metadata", 8, 0, 4 << 20, checkMetadata}, true
 	case saslHandshake:
@@ -110,6 +119,53 @@ func checkProduced(w *walker, version int16) {
 			w.text(maxText)
 		}
 		w.text(maxText)
+	}
+}
+
+// checkFetch is about version 10, which is the only one that is asked for. What is in the
+// records is checked by whoever reads them.
+func checkFetch(w *walker, version int16) {
+	if version < 10 {
+		w.fail("version %d is not asked for", version)
+	}
+	w.throttle()
+	w.int16() // error
+	w.int32() // session
+	partitions := MaxPartitions
+	for range w.list("topics", maxTopics, 6) {
+		w.text(maxName)
+		n := w.list("partitions", partitions, 38)
+		partitions -= n
+		for range n {
+			w.int32() // number
+			w.int16() // error
+			w.int64() // high watermark
+			w.int64() // last stable offset
+			w.int64() // start of the log
+			w.take(16 * w.list("aborted transactions", maxAborted, 16))
+			w.bytes()
+		}
+	}
+}
+
+func checkListOffsets(w *walker, version int16) {
+	if version >= 2 {
+		w.throttle()
+	}
+	partitions := MaxPartitions
+	for range w.list("topics", maxTopics, 6) {
+		w.text(maxName)
+		n := w.list("partitions", partitions, 22)
+		partitions -= n
+		for range n {
+			w.int32() // number
+			w.int16() // error
+			w.int64() // time
+			w.int64() // offset
+			if version >= 4 {
+				w.int32() // epoch
+			}
+		}
 	}
 }
 

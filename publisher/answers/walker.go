@@ -106,12 +106,12 @@ func (w *walker) text(most int) []byte {
 }
 
 // bytes reads bytes, which may be null.
-func (w *walker) bytes() []byte {
+func (w *walker) bytes() {
 	n := int(w.int32())
 	if n < -1 {
 		w.fail("bytes have the length %d", n)
 	}
-	return w.take(max(n, 0))
+	w.take(max(n, 0))
 }
 
 // list reads how many elements follow, of which there may be no more than most, and

@@ -25,6 +25,9 @@ type Config struct {
 	DeadLetters string
 	// CreateTopic, when not zero, has a missing topic created with that shape.
 	CreateTopic TopicShape
+	// Settings, when not nil, are what a created topic gets, and one partition, in place of what
+	// one for flow records does.
+	Settings []Setting
 	// Unacknowledged: brokers acknowledge no batch, so that each has to get all of
 	// them over one connection, or their order were lost.
 	Unacknowledged bool

@@ -64,24 +64,42 @@ func (s TopicShape) Validate() error {
 	return nil
 }
 
+// Setting is one of a topic's.
+type Setting struct{ Name, Value string }
+
+// shaped returns the shape that a topic of this configuration gets where s is asked for.
+func (c *Config) shaped(s TopicShape) TopicShape {
+	if c.Settings != nil {
+		s.Partitions = 1
+	}
+	return s
+}
+
 // settings are those that a new topic needs whatever the cluster's defaults are.
 // A compacted topic would keep one flow an exporter. With three replicas or more
 // acks=all is to mean two of them; with two, each broker that is away would stop
 // the flows.
-func (s TopicShape) settings() []createtopics.RequestConfig {
+func (c *Config) settings(s TopicShape) []createtopics.RequestConfig {
 	all := []createtopics.RequestConfig{{Name: "cleanup.policy", Value: "delete"}}
+	if c.Settings != nil {
+		all = nil
+		for _, e := range c.Settings {
+			all = append(all, createtopics.RequestConfig{Name: e.Name, Value: e.Value})
+		}
+	}
 	if s.Replicas >= 3 {
 		all = append(all, createtopics.RequestConfig{Name: "min.insync.replicas", Value: "2"})
 	}
 	return all
 }
 
-// command is what an operator types to create a topic of that shape.
-func (s TopicShape) command(brokers []string, topic string) string {
+// command is what an operator types to create a topic where that shape is asked for.
+func (c *Config) command(topic string, s TopicShape) string {
+	s = c.shaped(s)
 	var b strings.Builder
 	fmt.Fprintf(&b, "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d --replication-factor %d",
-		strings.Join(brokers, ","), topic, s.Partitions, s.Replicas)
-	for _, e := range s.settings() {
+		strings.Join(c.Brokers, ","), topic, s.Partitions, s.Replicas)
+	for _, e := range c.settings(s) {
 		fmt.Fprintf(&b, " --config %s=%s", e.Name, e.Value)
 	}
 	return b.String()
@@ -97,11 +115,11 @@ func suggestedShape(brokers int) TopicShape {
 // with so many brokers.
 func (c *Config) missingCure(topic string, brokers int) string {
 	if c.CreateTopic != (TopicShape{}) {
-		return "it is being created, as " + variable.CreateTopic + " asks for; or run: " + c.CreateTopic.command(c.Brokers, topic)
+		return "it is being created, as " + variable.CreateTopic + " asks for; or run: " + c.command(topic, c.CreateTopic)
 	}
 	shape := suggestedShape(brokers)
 	return fmt.Sprintf("create it: %s; or set %s=%d,%d to have it created",
-		shape.command(c.Brokers, topic), variable.CreateTopic, shape.Partitions, shape.Replicas)
+		c.command(topic, shape), variable.CreateTopic, shape.Partitions, shape.Replicas)
 }
 
 // creator has missing topics created, if the configuration says so. Brokers that
@@ -132,7 +150,7 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 	defer c.busy.Store(false)
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	shape := c.cfg.CreateTopic
+	shape := c.cfg.shaped(c.cfg.CreateTopic)
 	came := l.create(ctx, c.cfg.creation(missing))
 	for _, name := range missing {
 		switch err := came[name]; {
@@ -149,11 +167,11 @@ func (c *creator) request(ctx context.Context, l *link, missing []string, broker
 
 // creation is the request for topics of the configured shape.
 func (c *Config) creation(topics []string) *createtopics.Request {
-	shape := c.CreateTopic
+	shape := c.shaped(c.CreateTopic)
 	request := &createtopics.Request{TimeoutMs: int32(controlTimeout.Milliseconds())}
 	for _, name := range topics {
 		request.Topics = append(request.Topics, createtopics.RequestTopic{
-			Name: name, NumPartitions: int32(shape.Partitions), ReplicationFactor: int16(shape.Replicas), Configs: shape.settings(),
+			Name: name, NumPartitions: int32(shape.Partitions), ReplicationFactor: int16(shape.Replicas), Configs: c.settings(shape),
 		})
 	}
 	return request
@@ -206,10 +224,10 @@ func (c *creator) refusal(topic string) error {
 // creationCure tells what helps when a topic cannot be created in a cluster with
 // so many brokers.
 func (c *Config) creationCure(err error, topic string, brokers int) string {
-	byHand := suggestedShape(brokers).command(c.Brokers, topic)
+	byHand := c.command(topic, suggestedShape(brokers))
 	switch {
 	case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed):
-		return "allow this user CREATE on the topic, or run as one who may: " + c.CreateTopic.command(c.Brokers, topic)
+		return "allow this user CREATE on the topic, or run as one who may: " + c.command(topic, c.CreateTopic)
 	case errors.Is(err, kafka.InvalidReplicationFactor):
 		return fmt.Sprintf("%d brokers are there: set a replication of at most that in %s, start more brokers, or run: %s",
 			brokers, variable.CreateTopic, byHand)

@@ -10,6 +10,7 @@
 //	producerid.go  producer ids, and doing without
 //	create.go      topics that are missing
 //	settings.go    settings of topics
+//	fetch.go       what a partition holds
 //	throttle.go    pauses that brokers ask for
 //	inspect.go     one look at all of it, for flowpub -check
 //	permissions.go what this user may do, for the same

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,14 +28,16 @@ type Settings struct {
 	InSync int
 	// Compression is what brokers compress by; producer: nothing, it stays as it comes.
 	Compression string
-	// Compacted: of each key only the last message is kept.
-	Compacted bool
+	// Compacted: of each key only the last message is kept. Deleted: what is older than
+	// Retention goes; that is negative for ever, and 0 if it is not known.
+	Compacted, Deleted bool
+	Retention          time.Duration
 
 	values [len(settingNames)]string
 }
 
 // settingNames are the settings that are asked for.
-var settingNames = [...]string{"cleanup.policy", "min.insync.replicas", "max.message.bytes", "compression.type"}
+var settingNames = [...]string{"cleanup.policy", "min.insync.replicas", "max.message.bytes", "compression.type", "retention.ms"}
 
 // text lists the settings, and how many replicas there are.
 func (s *Settings) text() string {
@@ -123,7 +126,10 @@ func (s *Settings) set(name, value string) {
 	case "compression.type":
 		s.Compression = value
 	case "cleanup.policy":
-		s.Compacted = strings.Contains(value, "compact")
+		s.Compacted, s.Deleted = strings.Contains(value, "compact"), strings.Contains(value, "delete")
+	case "retention.ms":
+		ms, _ := strconv.ParseInt(value, 10, 64)
+		s.Retention = time.Duration(max(-1, min(ms, math.MaxInt64/int64(time.Millisecond)))) * time.Millisecond
 	case "min.insync.replicas":
 		s.MinInsync, _ = strconv.Atoi(value)
 	case "max.message.bytes":

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -25,9 +26,10 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const week = 7 * 24 * time.Hour // Kafka's default
 	if got, want := all["odd"], (Settings{
-		Replicas: 1, MinInsync: 1, MaxMessageBytes: 5000, InSync: 1, Compression: "producer", Compacted: true,
-		values: [4]string{"compact,delete", "1", "5000", "producer"},
+		Replicas: 1, MinInsync: 1, MaxMessageBytes: 5000, InSync: 1, Compression: "producer", Compacted: true, Deleted: true, Retention: week,
+		values: [5]string{"compact,delete", "1", "5000", "producer", "604800000"},
 	}); got != want {
 		t.Errorf("settings %+v, want %+v", got, want)
 	}

@@ -28,6 +28,7 @@ const (
 	TopicRoutes                = Prefix + "KAFKA_TOPIC_ROUTES"
 	Spread                     = Prefix + "KAFKA_SPREAD"
 	DeadLetterTopic            = Prefix + "KAFKA_DEAD_LETTER_TOPIC"
+	TemplateTopic              = Prefix + "KAFKA_TEMPLATE_TOPIC"
 	CreateTopic                = Prefix + "KAFKA_CREATE_TOPIC"
 	Value                      = Prefix + "KAFKA_VALUE"
 	ClientID                   = Prefix + "KAFKA_CLIENT_ID"

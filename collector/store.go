@@ -1,0 +1,88 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/flowpub/flowpub/internal/config/variable"
+	"github.com/flowpub/flowpub/internal/telemetry"
+	"github.com/flowpub/flowpub/internal/templates"
+	"github.com/flowpub/flowpub/publisher/auth"
+)
+
+// storePatience is how long the end of the process waits for what the store has to write yet.
+const storePatience = 2 * time.Second
+
+// templateStore is what a collector needs of a templates.Store.
+type templateStore interface {
+	Missing() []string
+	Stats() templates.Stats
+	Close(ctx context.Context)
+}
+
+// openStore starts the store of templates, if there is to be one.
+func (c *Collector) openStore() error {
+	if c.cfg.TemplateTopic == "" {
+		return nil
+	}
+	p := &c.cfg.Publisher
+	c.late = c.newIntake(minStreams)
+	store, err := templates.New(&templates.Config{
+		Topic: c.cfg.TemplateTopic, Brokers: p.Brokers, ClientID: p.ClientID, Auth: auth.Config{TLS: p.TLS, SASL: p.SASL},
+		CreateTopic: p.CreateTopic, Deployment: p.Topic, Table: c.templates.table, Log: c.log,
+		Now: func() time.Duration { return time.Since(c.started) }, Restored: c.readRestored,
+	})
+	if err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	c.store = store
+	return nil
+}
+
+// closeStore has the store write what has changed. After that no set that waits gets its template.
+func (c *Collector) closeStore(ctx context.Context) {
+	if c.store == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	c.store.Close(ctx)
+}
+
+// readRestored decodes and publishes the sets that have waited for templates which the store
+// knew. One goroutine calls it.
+func (c *Collector) readRestored() {
+	now := time.Since(c.started)
+	if ready := c.templates.room.Ready(now); len(ready) > 0 {
+		c.late.readWaiting(ready, now)
+		c.late.book(now)
+	}
+}
+
+// adviseStore tells once that templates have come and nothing keeps them.
+func (c *Collector) adviseStore() {
+	if c.cfg.TemplateTopic != "" || c.advised || c.templates.snapshot().received == 0 {
+		return
+	}
+	c.advised = true
+	c.log.Warn("there is NetFlow v9 or IPFIX, and its templates are kept in memory only: after each restart its flows are lost until exporters repeat them",
+		"cure", "set "+variable.TemplateTopic+" to a topic that keeps them")
+}
+
+// addStore adds what the store has done.
+func (c *Collector) addStore(s *telemetry.Snapshot) {
+	stats := templates.NoStats()
+	if c.store != nil {
+		stats = c.store.Stats()
+	}
+	s.StoreRecords = map[string]uint64{"written": stats.Written, "read": stats.Read}
+	s.StoreSkipped = stats.Skipped
+	s.StorePending = stats.Pending
+	s.StoreFailing = map[string]bool{"read": stats.ReadFailing, "write": stats.WriteFailing}
+	s.StoreLoadSeconds = stats.Load.Seconds()
+	warnings := maps.Clone(stats.Warnings)
+	maps.Copy(warnings, s.TopicWarnings)
+	s.TopicWarnings = warnings
+}

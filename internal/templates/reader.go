@@ -1,0 +1,241 @@
+package templates
+
+import (
+	"errors"
+	"time"
+
+	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/publisher/answers"
+	"github.com/flowpub/flowpub/publisher/cluster"
+)
+
+const (
+	// fetchWait is how long a broker waits for something new.
+	fetchWait = 10 * time.Second
+	// loadWait is the same until what there was at the start has been read.
+	loadWait = 100 * time.Millisecond
+	// stuckAfter is how many answers at one place may be of no use before what is there is passed over.
+	stuckAfter = 3
+	// maxOrphans bounds what options of domains without templates are kept for later.
+	maxOrphans = 4096
+	// markAge is for how long a mark of another deployment means something.
+	markAge = 24 * time.Hour
+)
+
+// unknown is an offset that has to be asked for.
+const unknown = -1
+
+// reader takes what the topic has to the table, in a goroutine of its own.
+type reader struct {
+	s       *Store
+	offset  int64 // of what is to be read next
+	end     int64 // of what there was at the start
+	stuck   int   // answers in a row that were of no use
+	load    bool  // what there was at the start has been read
+	orphans map[template.Key]*orphan
+}
+
+// orphan is what the options of a domain have told that has no template yet.
+type orphan struct {
+	template.DomainOptions
+	at time.Duration
+}
+
+func newReader(s *Store) *reader {
+	return &reader{s: s, offset: unknown, end: unknown, orphans: make(map[template.Key]*orphan)}
+}
+
+// run reads until the store ends.
+func (r *reader) run() {
+	select {
+	case <-r.s.found:
+	case <-r.s.ctx.Done():
+		return
+	}
+	for r.s.ctx.Err() == nil {
+		if err := r.read(); err != nil && r.s.ctx.Err() == nil {
+			r.s.rest(r.s.failed(&r.s.counts.reading, "read", err))
+		}
+	}
+}
+
+// rest waits for so long, or until the store ends.
+func (s *Store) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ctx.Done():
+	}
+}
+
+// read makes one attempt to read more.
+func (r *reader) read() (err error) {
+	ctx, topic := r.s.ctx, r.s.cfg.Topic
+	if r.offset == unknown {
+		if r.offset, err = r.s.kafka.Start(ctx, topic, 0); err != nil {
+			r.offset = unknown
+			return err
+		}
+	}
+	wait := fetchWait
+	if !r.load {
+		wait = loadWait
+	}
+	log, err := r.s.kafka.Fetch(ctx, topic, 0, r.offset, wait)
+	switch {
+	case cluster.OutOfRange(err): // it was made anew, or read too slowly
+		r.offset, r.end = unknown, unknown
+		return err
+	case err != nil:
+		r.pass(err)
+		return err
+	}
+	r.s.worked(&r.s.counts.reading, "read")
+	r.take(log)
+	return nil
+}
+
+// pass passes over what cannot be read whoever asks for it.
+func (r *reader) pass(err error) {
+	if e, ok := errors.AsType[*answers.Error](err); !ok || e.Kind != answers.Malformed {
+		r.stuck = 0
+		return
+	}
+	if r.stuck++; r.stuck >= stuckAfter {
+		r.offset += 1 << min(r.stuck-stuckAfter, 20)
+		r.s.counts.skip(skipGarbage)
+	}
+}
+
+// take takes over what was read.
+func (r *reader) take(log *cluster.Log) {
+	if r.end == unknown {
+		r.end = log.End
+	}
+	before := r.offset
+	restored := 0
+	next, unread := readBatches(log.Batches, r.offset, func(key, value []byte) {
+		if r.record(key, value) {
+			restored++
+		}
+	})
+	for range unread {
+		r.s.counts.skip(skipGarbage)
+	}
+	r.offset = next
+	switch {
+	case next > before:
+		r.stuck = 0
+	case len(log.Batches) > 0: // not even a batch is whole
+		r.offset++
+		r.s.counts.skip(skipGarbage)
+	}
+	if !r.load && r.offset >= r.end {
+		r.finish()
+	}
+	if restored > 0 {
+		r.adopt()
+		r.s.cfg.Restored()
+	}
+}
+
+// finish notes that what the topic had at the start has been read.
+func (r *reader) finish() {
+	r.load = true
+	took := time.Since(r.s.began)
+	var read uint64
+	r.s.counts.do(func() { r.s.counts.load, read = took, r.s.counts.read })
+	close(r.s.loaded)
+	stats := r.s.cfg.Table.Stats()
+	r.s.cfg.Log.Info("the topic for templates has been read", "topic", r.s.cfg.Topic,
+		"records", read, "templates", stats.Stored, "samplings", stats.Samplers, "seconds", took.Seconds())
+}
+
+// record takes a record of the topic, and reports whether the table knows more by it.
+func (r *reader) record(key, value []byte) bool {
+	r.s.counts.do(func() { r.s.counts.read++ })
+	it, err := readItem(key, value, time.Now())
+	switch {
+	case errors.Is(err, errNewer):
+		r.skip(skipNewer, "a newer version of flowpub writes to the topic for templates: what only that can read is skipped",
+			"bring all replicas to the newer version")
+		return false
+	case err != nil:
+		r.skip(skipGarbage, "the topic for templates has records that flowpub did not write: they are skipped",
+			"let only flowpub write to it")
+		return false
+	case it.mark != "":
+		r.mark(&it)
+		return false
+	}
+	now := r.s.cfg.Now()
+	result := template.RestoredInvalid
+	switch {
+	case it.template != nil:
+		result = r.s.cfg.Table.Restore(*it.template, now)
+	case it.options != nil:
+		if result = r.s.cfg.Table.RestoreOptions(*it.options, now); result == template.RestoredOrphan && r.keep(it.options, now) {
+			return false
+		}
+	}
+	switch reason := reasonOf(result); reason {
+	case "":
+	case skipLimit:
+		r.skip(reason, "the topic for templates has more than there is room for: the rest is skipped",
+			"give each deployment a topic of its own, or each fewer exporters")
+	default:
+		r.s.counts.skip(reason)
+	}
+	return result == template.RestoredNew
+}
+
+// skip counts a record that is of no use, and tells of it.
+func (r *reader) skip(reason, message, cure string) {
+	r.s.counts.skip(reason)
+	r.s.notices.Warn("template_store "+reason, message, "topic", r.s.cfg.Topic, "cure", cure)
+}
+
+// mark looks at the mark of a deployment.
+func (r *reader) mark(it *item) {
+	if it.mark != r.s.cfg.Deployment && it.age < markAge {
+		r.s.notices.Warn("template_store shared", "another deployment writes to the same topic for templates: where both have exporters "+
+			"of the same address, each decodes by the other's templates until they come",
+			"topic", r.s.cfg.Topic, "other", printable(it.mark), "cure", "give each deployment a topic of its own")
+	}
+}
+
+// printable returns a name that was read, as far as it could be one.
+func printable(name string) string {
+	b := []byte(name[:min(len(name), 249)])
+	for i, c := range b {
+		if c <= ' ' || c > '~' {
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}
+
+// keep keeps what options have told until their domain has a template, and reports whether it did.
+func (r *reader) keep(o *template.DomainOptions, now time.Duration) bool {
+	if _, known := r.orphans[o.Key]; !known && len(r.orphans) >= maxOrphans {
+		return false
+	}
+	r.orphans[o.Key] = &orphan{*o, now}
+	return true
+}
+
+// adopt tries again with what options have told of domains that had no template.
+func (r *reader) adopt() {
+	now := r.s.cfg.Now()
+	for key, o := range r.orphans {
+		again := o.DomainOptions
+		again.Age += now - o.at
+		if result := r.s.cfg.Table.RestoreOptions(again, now); result != template.RestoredOrphan {
+			delete(r.orphans, key)
+			if reason := reasonOf(result); reason != "" {
+				r.s.counts.skip(reason)
+			}
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package templates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/notice"
+	"github.com/flowpub/flowpub/publisher/auth"
+	"github.com/flowpub/flowpub/publisher/cluster"
+	"github.com/flowpub/flowpub/publisher/failure"
+)
+
+// LoadPatience is how long at most the start of a process waits for what the topic has.
+const LoadPatience = 5 * time.Second
+
+// Config says where the store is, and for which table.
+type Config struct {
+	// Topic is the store's alone.
+	Topic string
+	// Brokers, ClientID and Auth are as for flow records.
+	Brokers  []string
+	ClientID string
+	Auth     auth.Config
+	// CreateTopic, when not zero, has a missing topic created with so many replicas.
+	CreateTopic cluster.TopicShape
+	// Deployment names those that may share the topic.
+	Deployment string
+	// Table has the templates. It tracks changes.
+	Table *template.Table
+	// Now returns the moment that it is for the table.
+	Now func() time.Duration
+	// Restored is called when templates were taken from the topic.
+	Restored func()
+	// Log is where operators are told. It must not be nil.
+	Log *slog.Logger
+}
+
+// Store keeps the topic and the table alike. It is safe for concurrent use.
+type Store struct {
+	cfg     Config
+	notices *notice.Limiter
+	kafka   kafkaCluster
+	counts  *counts
+	began   time.Time
+
+	found  chan struct{} // closed once the topic has a leader
+	loaded chan struct{} // closed once what the topic had at the start was read
+	ready  chan struct{} // has a token when trying again may help
+	once   sync.Once     // closes found
+
+	ctx     context.Context // ends with everything
+	cancel  context.CancelFunc
+	stop    chan struct{} // closed when only what has changed is to be written yet
+	working sync.WaitGroup
+	writing sync.WaitGroup
+
+	writer *writer
+	reader *reader
+}
+
+// kafkaCluster is what a store needs of a cluster.Cluster.
+type kafkaCluster interface {
+	kafka.RoundTripper
+	Start(ctx context.Context, topic string, partition int32) (int64, error)
+	Fetch(ctx context.Context, topic string, partition int32, offset int64, wait time.Duration) (*cluster.Log, error)
+	Discreet(err error) error
+	Refresh()
+	Problem() error
+	Close()
+}
+
+// New starts a store. It does not wait for Kafka. The error is about files that the configuration
+// names.
+func New(cfg *Config) (*Store, error) {
+	s := newStore(cfg)
+	c, err := cluster.New(s.ctx, &cluster.Config{
+		Brokers: cfg.Brokers, ClientID: cfg.ClientID, Auth: cfg.Auth, Topics: []string{cfg.Topic},
+		CreateTopic: cfg.CreateTopic, Settings: topicSettings(), Log: cfg.Log, Notices: s.notices,
+	}, s)
+	if err != nil {
+		s.cancel()
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	s.kafka = c
+	s.working.Go(func() { c.Run(s.ctx) })
+	s.start()
+	return s, nil
+}
+
+func newStore(cfg *Config) *Store {
+	s := &Store{
+		cfg: *cfg, notices: notice.New(cfg.Log), counts: newCounts(), began: time.Now(),
+		found: make(chan struct{}), loaded: make(chan struct{}), ready: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.writer, s.reader = newWriter(s), newReader(s)
+	return s
+}
+
+func (s *Store) start() {
+	s.working.Go(s.reader.run)
+	s.writing.Go(s.writer.run)
+}
+
+// Learn is part of cluster.Observer.
+func (s *Store) Learn(t *cluster.Topic) {
+	switch {
+	case t.Err != nil:
+		s.notices.Warn("template_topic", "no metadata of the topic for templates, trying again",
+			"topic", s.cfg.Topic, "error", failure.Sentence(t.Err), "cure", t.Cure)
+	case t.Leaders[0] >= 0:
+		s.countPartitions(len(t.Leaders))
+		s.once.Do(func() { close(s.found) })
+	}
+}
+
+// Unreached is part of cluster.Observer, which has told it.
+func (*Store) Unreached(error) {}
+
+// Ready is part of cluster.Observer.
+func (s *Store) Ready() {
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Missing tells what keeps the start of the process waiting, one thing a string. It returns nothing
+// once it is known what the topic had, or after LoadPatience.
+func (s *Store) Missing() []string {
+	select {
+	case <-s.loaded:
+		return nil
+	default:
+	}
+	if time.Since(s.began) >= LoadPatience {
+		return nil
+	}
+	return []string{fmt.Sprintf("the templates in Kafka topic %q have not been read yet", s.cfg.Topic)}
+}
+
+// Close writes what has changed, until ctx ends, and gives up what it could not.
+func (s *Store) Close(ctx context.Context) {
+	close(s.stop)
+	done := make(chan struct{})
+	go func() {
+		s.writing.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	s.cancel()
+	s.working.Wait()
+	<-done
+	s.kafka.Close()
+}
+
+// failed notes what an attempt ended with, tells of it, and returns how long to wait before the next.
+func (s *Store) failed(state *error, what string, err error) time.Duration {
+	s.counts.do(func() { *state = err })
+	kind := failure.Of(err)
+	if errors.Is(err, kafka.TopicAuthorizationFailed) {
+		kind.Cure = "give this user READ, WRITE and DESCRIBE on the topic"
+	}
+	s.notices.Warn("template_store "+what, "the topic for templates could not be "+what+", trying again",
+		"topic", s.cfg.Topic, "error", failure.Sentence(err), "cure", kind.Cure)
+	if kind.Moved {
+		s.kafka.Refresh()
+	}
+	if kind.Slow {
+		return failure.SlowPause
+	}
+	return pause
+}
+
+// pause is how long to wait after an attempt that failed.
+const pause = time.Second
+
+// worked notes that an attempt did not fail.
+func (s *Store) worked(state *error, what string) {
+	var before error
+	s.counts.do(func() { before, *state = *state, nil })
+	if before != nil {
+		s.cfg.Log.Info("the topic for templates is "+what+" again", "topic", s.cfg.Topic) //nolint:sloglint // one of two texts
+	}
+}
+
+// addr is whom requests are for, which the cluster does not look at.
+func (s *Store) addr() net.Addr { return kafka.TCP(s.cfg.Brokers...) }
