@@ -85,11 +85,12 @@ type sequences map[string]*sequence
 
 // sequence is what was read of an exporter's flows.
 type sequence struct {
-	source    netip.AddrPort
-	format    exporter.Format
-	first     uint32 // its first packet's number
-	partition int32
-	domains   map[uint32]*packetOrder
+	source     netip.AddrPort
+	format     exporter.Format
+	first      uint32 // its first packet's number
+	most       int    // partitions it may be in
+	partitions map[int32]bool
+	domains    map[uint32]*packetOrder
 	// flows were read; skipped were numbered before the last of them and are
 	// not there: of version 5 only, where each flow has a number.
 	flows, skipped uint64
@@ -98,6 +99,7 @@ type sequence struct {
 // packetOrder is where the reading of an observation domain is, so that it takes no more memory
 // than this.
 type packetOrder struct {
+	partition int32
 	// The packet being read: its number, how many records it has, and how many
 	// of them were read.
 	current, records, read uint32
@@ -109,10 +111,18 @@ type packetOrder struct {
 // of its domain in their order.
 func readSequences(t *testing.T, k *kafka, sent exporter.Stats) sequences {
 	t.Helper()
+	return readSpread(t, k, sent, 1)
+}
+
+// readSpread does the same for exporters that may be in more partitions than one, but each
+// domain in one.
+func readSpread(t *testing.T, k *kafka, sent exporter.Stats, most int) sequences {
+	t.Helper()
 	all := make(sequences)
 	for _, e := range sent.Exporters {
 		all[e.Address.Addr().String()] = &sequence{
-			source: e.Address, format: e.Format, first: e.FirstSequence, domains: make(map[uint32]*packetOrder),
+			source: e.Address, format: e.Format, first: e.FirstSequence, most: most,
+			partitions: make(map[int32]bool), domains: make(map[uint32]*packetOrder),
 		}
 	}
 	begun := time.Now()
@@ -145,19 +155,22 @@ func (s *sequence) see(partition int32, f *flowv1.FlowRecord) error {
 	if from, _ := netip.AddrFromSlice(f.GetExporterAddress()); netip.AddrPortFrom(from, uint16(f.GetExporterPort())) != s.source {
 		return fmt.Errorf("it came from %v port %d, not %v", from, f.GetExporterPort(), s.source)
 	}
-	if s.flows > 0 && s.partition != partition {
-		return fmt.Errorf("earlier flows are in partition %d", s.partition)
+	if s.partitions[partition] = true; len(s.partitions) > s.most {
+		return fmt.Errorf("its flows are in %d partitions, want at most %d", len(s.partitions), s.most)
 	}
-	s.partition = partition
 	s.flows++
-	return s.domain(f).see(f, s)
+	o := s.domain(partition, f)
+	if o.partition != partition {
+		return fmt.Errorf("earlier flows of domain %d are in partition %d", f.GetObservationDomainId(), o.partition)
+	}
+	return o.see(f, s)
 }
 
 // domain returns where the reading of a flow's observation domain is.
-func (s *sequence) domain(f *flowv1.FlowRecord) *packetOrder {
+func (s *sequence) domain(partition int32, f *flowv1.FlowRecord) *packetOrder {
 	o := s.domains[f.GetObservationDomainId()]
 	if o == nil {
-		o = &packetOrder{next: f.GetFlowSequence()}
+		o = &packetOrder{partition: partition, next: f.GetFlowSequence()}
 		if s.format == exporter.NetFlow5 {
 			o.next = s.first
 		}
@@ -173,7 +186,7 @@ func (o *packetOrder) see(f *flowv1.FlowRecord, s *sequence) error {
 		if int32(ahead) < 0 {
 			return fmt.Errorf("sequence %d was due, found %d: it is there twice or late", o.next, f.GetFlowSequence())
 		}
-		*o = packetOrder{current: f.GetFlowSequence(), records: f.GetRecordCount(), next: f.GetFlowSequence() + 1}
+		*o = packetOrder{partition: o.partition, current: f.GetFlowSequence(), records: f.GetRecordCount(), next: f.GetFlowSequence() + 1}
 		if s.format == exporter.NetFlow5 {
 			s.skipped += uint64(ahead)
 			o.next = o.current + o.records

@@ -21,6 +21,7 @@ func TestOneBroker(t *testing.T) {
 	t.Run("DeadLetters", c.deadLetters)
 	t.Run("TopicCreatedAnew", c.topicCreatedAnew)
 	t.Run("PartitionsAdded", c.partitionsAdded)
+	t.Run("Spread", c.spread)
 	t.Run("SmallMessages", c.smallMessages)
 	t.Run("TopicWarnings", c.topicWarnings)
 	t.Run("TimeRefused", c.timeRefused)
