@@ -36,7 +36,7 @@ func Check(ctx context.Context, cfg Config, tell checkup.Tell) {
 // checkSettings tells what a topic's settings come to.
 func (c Config) checkSettings(topic string, s *cluster.Settings, tell checkup.Tell) {
 	what := "settings of topic " + topic
-	if c.Acks == AcksAll && s.InSync < s.MinInsync {
+	if c.Acks == AcksAll && s.InSync >= 0 && s.InSync < s.MinInsync {
 		tell.Broken(what, fmt.Sprintf("a partition has %d replicas in sync, and min.insync.replicas is %d", s.InSync, s.MinInsync),
 			failure.Of(kafka.NotEnoughReplicas).Cure)
 	}

@@ -289,7 +289,9 @@ var checkedSetUps = []checked{
 		notOK: []foundLine{{"NOT OK topic wanted", "allow this user CREATE on the topic"}},
 	},
 	{
-		name: "a partition has no leader", start: described(func(m *kmsg.MetadataResponse) { m.Topics[0].Partitions[0].Leader = -1 }),
+		name: "a partition has no leader", start: described(func(m *kmsg.MetadataResponse) {
+			m.Topics[0].Partitions[0].Leader, m.Topics[0].Partitions[0].ISR = -1, nil
+		}),
 		notOK: []foundLine{{"NOT OK topic flows", "1 of 1 partition have no leader: 0"}, oneReplica, {"unknown permission", "do not tell"}},
 	},
 	{

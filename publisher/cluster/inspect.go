@@ -290,7 +290,8 @@ func (i *inspection) missing(ctx context.Context, name string, err error) {
 	what, brokers := "topic "+name, len(i.top.brokers)
 	switch {
 	case !errors.Is(err, kafka.UnknownTopicOrPartition):
-		i.tell.Broken(what, failure.Sentence(err), failure.Of(err).Cure)
+		said := strings.TrimPrefix(failure.Sentence(err), fmt.Sprintf("metadata of topic %q: ", name))
+		i.tell.Broken(what, said, failure.Of(err).Cure)
 	case i.cfg.CreateTopic == (TopicShape{}):
 		i.tell.Broken(what, "it does not exist", i.cfg.missingCure(name, brokers))
 	default:

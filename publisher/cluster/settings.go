@@ -11,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/describeconfigs"
+	"github.com/segmentio/kafka-go/protocol/metadata"
 
 	"github.com/flowpub/flowpub/publisher/failure"
 )
@@ -24,7 +25,8 @@ type Settings struct {
 	Err error
 	// Replicas, MinInsync and MaxMessageBytes are 0 where they are not known.
 	Replicas, MinInsync, MaxMessageBytes int
-	// InSync is how many replicas of a partition are in sync, where there are fewest.
+	// InSync is how many replicas of a partition are in sync, where there are fewest; -1
+	// where that is not known.
 	InSync int
 	// Compression is what brokers compress by; producer: nothing, it stays as it comes.
 	Compression string
@@ -41,7 +43,10 @@ var settingNames = [...]string{"cleanup.policy", "min.insync.replicas", "max.mes
 
 // text lists the settings, and how many replicas there are.
 func (s *Settings) text() string {
-	texts := []string{count(s.Replicas, "replica"), fmt.Sprintf("at least %d in sync", s.InSync)}
+	texts := []string{count(s.Replicas, "replica")}
+	if s.InSync >= 0 {
+		texts = append(texts, fmt.Sprintf("at least %d in sync", s.InSync))
+	}
 	for i, name := range settingNames {
 		if s.values[i] != "" {
 			texts = append(texts, name+"="+s.values[i])
@@ -106,15 +111,25 @@ func (l *link) settings(ctx context.Context, topics []string) (map[string]Settin
 	}
 	for _, t := range meta.Topics {
 		s := all[t.Name]
+		s.InSync = fewestInSync(t.Partitions)
 		for i := range t.Partitions {
 			s.Replicas = max(s.Replicas, len(t.Partitions[i].ReplicaNodes))
-			if inSync := len(t.Partitions[i].IsrNodes); i == 0 || inSync < s.InSync {
-				s.InSync = inSync
-			}
 		}
 		all[t.Name] = s
 	}
 	return all, nil
+}
+
+// fewestInSync is how many replicas are in sync where there are fewest. Partitions without
+// a leader have another fault; if there are no others, it is -1.
+func fewestInSync(partitions []metadata.ResponsePartition) int {
+	fewest := -1
+	for i := range partitions {
+		if p := &partitions[i]; p.LeaderID >= 0 && (fewest < 0 || len(p.IsrNodes) < fewest) {
+			fewest = len(p.IsrNodes)
+		}
+	}
+	return fewest
 }
 
 // set takes over one setting; a number that is none stays 0, as not known.

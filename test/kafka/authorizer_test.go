@@ -41,6 +41,8 @@ func (s *secured) noWritePermission(t *testing.T) {
 	if line.Topic != name || fmt.Sprint(line.Broker) != "1" || line.Address != s.addresses["GUEST"] || line.Cure != "give this user WRITE and DESCRIBE on the topic" {
 		t.Errorf("logged %+v, want topic %s, broker 1 at %s and a cure", line, name, s.addresses["GUEST"])
 	}
+	wantFound(t, checkConfig([]string{s.addresses["GUEST"]}, name, func(cfg *publisher.Config) { cfg.SASL = asGuest(reader, readerPassword) }),
+		"permission to write to topic "+name+": this user does not have it (give this user WRITE and DESCRIBE on the topic)")
 	before := p.Stats().ProduceErrors["authorization"]
 	pass(t, 6*time.Second)
 	if tries := p.Stats().ProduceErrors["authorization"] - before; tries > 9 {
@@ -74,11 +76,15 @@ func (s *secured) noCreatePermission(t *testing.T) {
 	open := s.createTopic(t, "open", 1)
 	s.permit(t, guest, open, kmsg.ACLOperationDescribe, kmsg.ACLOperationWrite)
 	s.permit(t, guest, wanted, kmsg.ACLOperationDescribe, kmsg.ACLOperationWrite)
-	p := startPublisher(t, []string{s.addresses["GUEST"]}, open, func(cfg *publisher.Config) {
+	change := func(cfg *publisher.Config) {
 		cfg.SASL = asGuest(guest, guestPassword)
 		cfg.Routes = append(routesOf(40, wanted), routesOf(41, hidden)...)
 		cfg.CreateTopic = kafkacluster.TopicShape{Partitions: 2, Replicas: 1}
-	})
+	}
+	wantFound(t, checkConfig([]string{s.addresses["GUEST"]}, open, change),
+		"topic "+wanted+": it does not exist and cannot be created: [29] Topic Authorization Failed",
+		"topic "+hidden+": [29] Topic Authorization Failed")
+	p := startPublisher(t, []string{s.addresses["GUEST"]}, open, change)
 	flowing, creating, seeing := newTraffic(39), newTraffic(40), newTraffic(41)
 	for _, tr := range []traffic{creating, seeing, flowing} {
 		tr.publish(t, p, 10, 30)

@@ -245,9 +245,12 @@ func (c *cluster) partitionWithoutLeader(t *testing.T) {
 		testwait.Until(t, 30*time.Second, "a partition has one replica", func() bool { return len(c.partitions(t, name)[0].Replicas) == 1 })
 		return name
 	}
-	c.underLoad(t, load{network: 47, create: create}, func(_ string, p *publisher.Publisher) {
+	c.underLoad(t, load{network: 47, create: create}, func(topic string, p *publisher.Publisher) {
 		c.end(t, id) // killed, it might not be let lead again: the cluster cannot know that its log is whole
 		awaitError(t, p, "no_leader", 30*time.Second)
+		wantFound(t, checkConfig(c.brokers, topic, nil),
+			"broker "+c.brokers[id-1]+": no connection to "+c.brokers[id-1]+": connection refused (nothing listens there",
+			"topic "+topic+": 1 of 6 partitions have no leader: 0 (the partition is without a broker")
 		awaitMore(t, p, 3*rate)
 		if waiting := p.Stats().Buffered; waiting < rate/4 {
 			t.Errorf("%d flows wait: those without a leader should", waiting)
@@ -259,9 +262,12 @@ func (c *cluster) partitionWithoutLeader(t *testing.T) {
 // One broker dies, and the topic needs all three: the leaders refuse what comes.
 func (c *cluster) notEnoughReplicas(t *testing.T) {
 	create := func() string { return c.createTopic(t, "allinsync", 6, "min.insync.replicas", "3") }
-	c.underLoad(t, load{network: 48, create: create}, func(_ string, p *publisher.Publisher) {
+	c.underLoad(t, load{network: 48, create: create}, func(topic string, p *publisher.Publisher) {
 		c.kill(t, 3)
 		awaitError(t, p, "not_enough_replicas", 30*time.Second)
+		wantFound(t, checkConfig(c.brokers, topic, nil),
+			"broker "+c.brokers[2]+": no connection",
+			"settings of topic "+topic+": a partition has 2 replicas in sync, and min.insync.replicas is 3 (fewer replicas are in sync")
 		delivered := p.Stats().Delivered
 		pass(t, 5*time.Second)
 		if now := p.Stats().Delivered; now > delivered+rate {
@@ -293,6 +299,7 @@ func (c *cluster) leaderPaused(t *testing.T) {
 		awaitError(t, p, "timeout", 60*time.Second)
 		testwait.Until(t, 60*time.Second, "the others have what waited", func() bool { return p.Stats().Buffered < rate })
 		t.Logf("the others have taken over after %v", time.Since(began))
+		wantFound(t, checkConfig(c.brokers, topic, nil), "broker "+c.brokers[id-1]+": the broker did not answer in time")
 		pass(t, 40*time.Second-time.Since(began))
 		c.resume(t, id)
 	})
@@ -309,6 +316,7 @@ func (c *cluster) allBrokersGone(t *testing.T) {
 	for id := range int32(3) {
 		c.kill(t, id+1)
 	}
+	wantFound(t, checkConfig(c.brokers, roomy.topic, nil), "broker "+c.brokers[0], "broker "+c.brokers[1], "broker "+c.brokers[2])
 	delivered := roomy.p.Stats().Delivered
 	pass(t, time.Minute)
 	s := roomy.p.Stats()

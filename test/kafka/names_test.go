@@ -45,6 +45,7 @@ func (c *cluster) nameResolvesLater(t *testing.T) {
 	testwait.Until(t, 30*time.Second, "the name is missing", func() bool {
 		return strings.Contains(strings.Join(p.Missing(), "; "), "lookup "+broker)
 	})
+	wantFound(t, checkConfig([]string{net.JoinHostPort(broker, port)}, name, nil), "name "+broker+": lookup "+broker)
 	names.add(broker)
 	tr.publish(t, p, 10, 30)
 	awaitReady(t, p)

@@ -4,6 +4,7 @@ package kafka_test
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,6 +118,11 @@ func (c *cluster) advertisedUnreachable(t *testing.T) {
 	testwait.Until(t, 30*time.Second, "the address and where it comes from are told", func() bool {
 		return log.Has("address=" + told + " cure=\"that address is the broker's own word, from its advertised.listeners")
 	})
+	var unreachable []string
+	for _, address := range slices.Sorted(slices.Values(c.proxied)) {
+		unreachable = append(unreachable, ", which advertises "+address+": no connection to "+address+": connection refused (that address is the broker's own word")
+	}
+	wantFound(t, checkConfig(c.behind, name, nil), unreachable...)
 	for _, proxy := range c.proxies {
 		proxy.listen(t)
 	}

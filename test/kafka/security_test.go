@@ -61,6 +61,7 @@ func (s *secured) delivers(t *testing.T, network byte, listener string, secure f
 	p := startPublisher(t, []string{s.addresses[listener]}, name, secure)
 	tr.publish(t, p, 100, 30)
 	s.account(t, p, name, tr, terms{})
+	wantFound(t, checkConfig([]string{s.addresses[listener]}, name, secure))
 }
 
 func (s *secured) withPassword(mechanism string) func(*publisher.Config) {
@@ -127,7 +128,9 @@ type refusal struct {
 	secure   func(*publisher.Config)
 	// told is what the log must say: the end of the error, and the cure.
 	told, cure string
-	mend       func()
+	// found begins the line that a check has for it.
+	found string
+	mend  func()
 }
 
 // refused publishes while a listener refuses: the log tells the broker, the topic,
@@ -153,6 +156,7 @@ func (s *secured) refused(t *testing.T, r refusal) {
 	if missing := strings.Join(p.Missing(), ""); !strings.Contains(missing, r.told) {
 		t.Errorf("missing %q, want %s", missing, r.told)
 	}
+	wantFound(t, checkConfig([]string{door}, name, r.secure), r.found+door+": "+r.told+"...("+r.cure+")")
 	before := proxy.accepted.Load()
 	pass(t, 6*time.Second)
 	if tries := proxy.accepted.Load() - before; tries > 2 {
@@ -170,9 +174,10 @@ func (s *secured) wrongPassword(t *testing.T) {
 			cfg.TLS = &auth.TLS{CAFile: s.caFile}
 			cfg.SASL = &auth.SASL{Mechanism: auth.Plain, Username: user, PasswordFile: file}
 		},
-		told: "[58] SASL Authentication Failed: SASL Authentication failed",
-		cure: "correct the SASL mechanism, user name, password or token",
-		mend: func() { replaceFile(t, file, []byte(password)) },
+		told:  "[58] SASL Authentication Failed: SASL Authentication failed",
+		found: "login at broker ",
+		cure:  "correct the SASL mechanism, user name, password or token",
+		mend:  func() { replaceFile(t, file, []byte(password)) },
 	})
 }
 
@@ -181,9 +186,10 @@ func (s *secured) wrongToken(t *testing.T) {
 	file := testca.File(t, "token", []byte(unsecuredToken(t, -time.Second)))
 	s.refused(t, refusal{
 		network: 66, listener: "SECURED", secure: s.withTokenFile(file),
-		told: "[58] SASL Authentication Failed: SASL Authentication failed, and refuses the OAuth token: invalid_token",
-		cure: "correct the SASL mechanism, user name, password or token",
-		mend: func() { replaceFile(t, file, []byte(unsecuredToken(t, time.Hour))) },
+		told:  "[58] SASL Authentication Failed: SASL Authentication failed, and refuses the OAuth token: invalid_token",
+		found: "login at broker ",
+		cure:  "correct the SASL mechanism, user name, password or token",
+		mend:  func() { replaceFile(t, file, []byte(unsecuredToken(t, time.Hour))) },
 	})
 }
 
@@ -195,9 +201,10 @@ func (s *secured) untrustedCA(t *testing.T) {
 			certFile, keyFile := s.ca.Issue(t, user).Files(t)
 			cfg.TLS = &auth.TLS{CAFile: file, CertFile: certFile, KeyFile: keyFile}
 		},
-		told: "tls: failed to verify certificate: x509: certificate signed by unknown authority",
-		cure: "compare the certificate authority, the server name, and whether that port speaks TLS",
-		mend: func() { replaceFile(t, file, s.ca.PEM) },
+		told:  "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+		found: "broker ",
+		cure:  "compare the certificate authority, the server name, and whether that port speaks TLS",
+		mend:  func() { replaceFile(t, file, s.ca.PEM) },
 	})
 }
 
@@ -207,6 +214,7 @@ func (s *secured) expiredCertificate(t *testing.T) {
 		network: 68, listener: "EXPIRED",
 		secure: func(cfg *publisher.Config) { cfg.TLS = &auth.TLS{CAFile: s.caFile} },
 		told:   "tls: failed to verify certificate: x509: certificate has expired or is not yet valid",
+		found:  "broker ",
 		cure:   "compare the certificate authority, the server name, and whether that port speaks TLS",
 		mend:   func() { s.setCertificate(t, "EXPIRED", s.ca.Issue(t, "broker")) },
 	})

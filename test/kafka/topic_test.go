@@ -95,6 +95,7 @@ func (c *cluster) topicCreatedLater(t *testing.T) {
 		missing := strings.Join(p.Missing(), "; ")
 		return strings.Contains(missing, name) && strings.Contains(missing, "Unknown Topic Or Partition")
 	})
+	wantFound(t, checkConfig(c.brokers, name, nil), "topic "+name+": it does not exist (create it: kafka-topics.sh ")
 	c.createNamed(t, name, 3)
 	testwait.Until(t, 30*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == tr.flows() })
 	tr.publish(t, p, 10, 30)
@@ -138,6 +139,9 @@ func (c *cluster) topicCannotBeCreated(t *testing.T) {
 		missing := strings.Join(p.Missing(), "; ")
 		return strings.Contains(missing, name) && strings.Contains(missing, "Invalid Replication Factor")
 	})
+	wantFound(t, checkConfig(c.brokers, name, func(cfg *publisher.Config) {
+		cfg.CreateTopic = kafkacluster.TopicShape{Partitions: 1, Replicas: 100}
+	}), "topic "+name+": it does not exist and cannot be created: [38] Invalid Replication Factor")
 	c.createNamed(t, name, 1)
 	awaitReady(t, p)
 	closeExactly(t, p, tr.flows())
