@@ -13,7 +13,7 @@ func TestParseExtensions(t *testing.T) {
 		"":                       nil,
 		"logicalCluster=lkc-abc": {{"logicalCluster", "lkc-abc"}},
 		"logicalCluster=lkc-abc,identityPoolId=pool-1,pool-2": {{"logicalCluster", "lkc-abc"}, {"identityPoolId", "pool-1,pool-2"}},
-		" a = b=c , d = e f ": {{"a", "b=c"}, {"d", "e f"}},
+		"a = b=c , d=e f": {{"a", "b=c"}, {"d", "e f"}},
 	}
 	for text, want := range tests {
 		got, err := ParseExtensions(text)
