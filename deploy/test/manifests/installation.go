@@ -35,6 +35,7 @@ type installation struct {
 	policies   []*networkingv1.NetworkPolicy
 	monitors   []*monitoringv1.PodMonitor
 	rules      []*monitoringv1.PrometheusRule
+	strimzi    []*strimzi
 	// foreign are the kinds that a cluster does not know before somebody defines them.
 	foreign []string
 }
@@ -88,7 +89,7 @@ func (in *installation) add(object any) {
 	case *monitoringv1.PrometheusRule:
 		in.rules, in.foreign = append(in.rules, o), append(in.foreign, o.Kind)
 	case *strimzi:
-		in.foreign = append(in.foreign, o.Kind)
+		in.strimzi, in.foreign = append(in.strimzi, o), append(in.foreign, o.Kind)
 	}
 }
 

@@ -103,15 +103,41 @@ func TestOwnOverlay(t *testing.T) {
 	}
 }
 
-// The component for Strimzi can be applied by itself, as docs/kubernetes.md does.
+// The component for Strimzi can be applied by itself, as docs/kubernetes.md does, and has
+// the base's topics and what flowpub may do with them.
 func TestStrimziByItself(t *testing.T) {
 	t.Parallel()
 	in, findings, err := load(kubernetes + "/components/strimzi")
 	if err != nil || len(findings) > 0 {
 		t.Fatal(err, findings)
 	}
-	if !slices.Contains(in.foreign, "KafkaTopic") || !slices.Contains(in.foreign, "KafkaUser") {
-		t.Errorf("found the kinds %v, want a topic and a user", in.foreign)
+	base, _, err := load(kubernetes + "/base")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As docs/security.md has them.
+	operations := map[string][]string{
+		"FLOWPUB_KAFKA_TOPIC":          {"Write", "Describe", "DescribeConfigs"},
+		"FLOWPUB_KAFKA_TEMPLATE_TOPIC": {"Read", "Write", "Describe", "DescribeConfigs"},
+	}
+	environment := base.environment(&base.collector().pod.Spec.Containers[0])
+	for variable, want := range operations {
+		topic, declared := environment[variable], false
+		var allowed []string
+		for _, object := range in.strimzi {
+			declared = declared || object.Kind == "KafkaTopic" && object.Metadata.Name == topic
+			if object.Spec.Authorization == nil {
+				continue
+			}
+			for _, acl := range object.Spec.Authorization.ACLs {
+				if acl.Resource["type"] == "topic" && acl.Resource["name"] == topic {
+					allowed = append(allowed, acl.Operations...)
+				}
+			}
+		}
+		if topic == "" || !declared || !slices.Equal(allowed, want) {
+			t.Errorf("%s=%s: is declared: %v; flowpub may %v, want %v", variable, topic, declared, allowed, want)
+		}
 	}
 }
 
