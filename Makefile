@@ -120,6 +120,7 @@ test-examples: examples-tools ## Run the examples against a real Apache Kafka (J
 .PHONY: examples-tools
 examples-tools: $(BUF) $(PYTHON)
 	@test/kafka/kafka.sh fetch >&2
+	mvn --quiet --batch-mode -Dmaven.repo.local=.cache/maven --file examples/java package >&2
 
 .PHONY: test-kafka-older
 test-kafka-older: ## Test the essentials with KAFKA_OLDER releases of Apache Kafka

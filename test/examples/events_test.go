@@ -12,8 +12,8 @@ import (
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
-// eventTime is when they were received.
-var eventTime = time.Date(2026, 1, 1, 0, 0, 30, 0, time.UTC)
+// eventTime is when they were received. Older ones Kafka would not keep.
+var eventTime = time.Now().UTC().Truncate(time.Minute)
 
 // events are records that not everybody may sum as they are. Four of them are traffic:
 //

@@ -20,10 +20,11 @@ func TestExamples(t *testing.T) {
 	h.traffic(t)
 	h.topic(t, "json")
 	h.publish(t, "json", []string{"FLOWPUB_KAFKA_VALUE=json"}, 300)
-	h.topic(t, "events", "retention.ms=-1") // they are old
+	h.topic(t, "events")
 	h.produce(t, "events", events(t)...)
 	t.Run("Go", h.goServices)
 	t.Run("CommandLine", h.commandLine)
+	t.Run("Java", h.javaTopTalkers)
 	t.Run("Python", h.pythonTopNetworks)
 }
 

@@ -63,9 +63,9 @@ func (h *house) kafka(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // topic creates one.
-func (h *house) topic(t *testing.T, name string, settings ...string) {
+func (h *house) topic(t *testing.T, name string) {
 	t.Helper()
-	output(t, h.kafka(t.Context(), append([]string{"topic", name, strconv.Itoa(partitions)}, settings...)...))
+	output(t, h.kafka(t.Context(), "topic", name, strconv.Itoa(partitions)))
 }
 
 // publish has flowpub publish to a topic what flowgen sends.
