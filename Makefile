@@ -13,6 +13,9 @@ BUF_VERSION := v1.75.0
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
 GOTESTSUM_VERSION := v1.13.0
+# From npm, with the hash of its file axe.min.js.
+AXE_VERSION := 4.14.1
+AXE_SHA256 := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
 # More flags for `go test`, and for the program that `make run` starts.
 TESTFLAGS ?=
@@ -63,6 +66,7 @@ GOVULNCHECK := .bin/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 PYTHON_REQUIREMENTS := $(wildcard examples/*/requirements.txt)
 PYTHON := .cache/python-$(shell cat $(PYTHON_REQUIREMENTS) | cksum | cut -d ' ' -f 1)
 GOTESTSUM := .bin/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
+AXE := .bin/axe-core-$(AXE_VERSION)/axe.min.js
 
 # The race detector needs a C compiler; Go turns cgo off when there is none.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -142,6 +146,14 @@ test-manifests: ## Check the Kubernetes manifests and the tests' compose file, w
 test-differential: ## Compare the decoders with goflow2's
 	cd test/differential && go test -count 1 $(TESTFLAGS) ./...
 
+.PHONY: test-status
+test-status: $(AXE) ## Test the status page in a browser (Debian's chromium; npm once)
+	cd test/status && AXE=$(CURDIR)/$(AXE) go test -count 1 -timeout 5m $(TESTFLAGS) ./...
+
+.PHONY: screenshots
+screenshots: ## Take the pictures of the status page in docs/images (chromium)
+	cd test/status && go run ./shots -into ../../docs/images
+
 .PHONY: test-rules
 test-rules: $(PROMTOOL) ## Test the alerts with promtool (Debian's, or PROMTOOL)
 	$(PROMTOOL) check rules deploy/prometheus/rules.yaml
@@ -172,9 +184,11 @@ lint: $(BUF) $(GOLANGCI_LINT) vulnerabilities ## Check form, known mistakes, imp
 	go mod tidy -diff
 	cd deploy/test && go mod tidy -diff
 	cd test/differential && go mod tidy -diff
+	cd test/status && go mod tidy -diff
 	$(GOLANGCI_LINT) run --allow-parallel-runners
 	cd deploy/test && $(CURDIR)/$(GOLANGCI_LINT) run --allow-parallel-runners
 	cd test/differential && $(CURDIR)/$(GOLANGCI_LINT) run --allow-parallel-runners
+	cd test/status && $(CURDIR)/$(GOLANGCI_LINT) run --allow-parallel-runners
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	$(BUF) breaking $(BREAKING_CONFIG) --against '.git#ref=$(or $(BREAKING_AGAINST),$(LAST_RELEASE),HEAD)'
@@ -229,6 +243,13 @@ $(GOTESTSUM):
 
 $(GOVULNCHECK):
 	GOBIN=$(CURDIR)/$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(AXE):
+	@unpacked=$$(mktemp -d); trap 'rm -rf "$$unpacked"' EXIT; mkdir -p $(@D); \
+		npm pack --silent --pack-destination "$$unpacked" axe-core@$(AXE_VERSION) >/dev/null; \
+		tar -xzf "$$unpacked"/axe-core-*.tgz -C "$$unpacked" package/axe.min.js package/LICENSE; \
+		echo '$(AXE_SHA256)  '"$$unpacked/package/axe.min.js" | sha256sum --check --quiet; \
+		mv "$$unpacked"/package/* $(@D)/
 
 # The package, unpacked but not installed: it would start a server.
 $(PROMTOOL):

@@ -26,7 +26,8 @@ function showVerdict(r) {
   setText(byId("verdict-text"), v.text);
   const running = span((Date.parse(r.now) - Date.parse(r.started)) / 1000);
   const past = v.last_loss ? `The last loss was ${span((Date.parse(r.now) - Date.parse(v.last_loss)) / 1000)} ago.` : `Nothing has been lost since the start, ${running} ago.`;
-  const next = v.level === "idle" ? "Let an exporter send to this collector's UDP port." : past;
+  const full = r.kafka.buffer_full_in === null ? "" : `The buffer is full in about ${span(r.kafka.buffer_full_in)} at this rate. `;
+  const next = v.level === "idle" ? "Let an exporter send to this collector's UDP port." : full + past;
   setText(byId("verdict-more"), v.level === "loss" ? "" : next);
   document.title = `${v.level === "ok" ? "" : `${marks[v.level]} `}flowpub: ${v.text}`;
   once("problems", v.problems, () => byId("problems").replaceChildren(...v.problems.map((p) => el("li", { "data-level": p.level },

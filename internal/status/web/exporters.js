@@ -14,7 +14,7 @@ const columns = [
   { title: "Heard", key: (e) => Date.parse(e.last_heard), show: (e, now) => ago(e.last_heard, now) },
   { title: "Flows/s", key: (e) => e.flows_per_second, show: (e) => rate(e.flows_per_second) },
   { title: "Missed", key: (e) => e.flows_missed + e.packets_missed, show: missed },
-  { title: "Anomalies", key: (e) => e.anomalous, wraps: true, show: anomalies },
+  { title: "Anomalies", key: (e) => e.anomalous, show: anomalies },
   { title: "Sampling", key: (e) => e.sampling, show: sampling },
   { title: "Templates", key: (e) => e.templates, show: templates },
   { title: "Clock", key: (e) => Math.abs(e.clock_offset ?? 0), show: clock },
@@ -85,7 +85,7 @@ function render() {
   const from = view.page * rowsOnPage;
   const shown = found.slice(from, from + rowsOnPage);
   byId("exporter-rows").replaceChildren(...shown.map((e) => el("tr", { role: "row", "data-state": e.state }, ...columns.map((c, i) =>
-    el(i === 0 ? "th" : "td", { role: i === 0 ? "rowheader" : "cell", scope: i === 0 ? "row" : null, "data-label": c.title, class: c.text || c.wraps ? null : "number" },
+    el(i === 0 ? "th" : "td", { role: i === 0 ? "rowheader" : "cell", scope: i === 0 ? "row" : null, "data-label": c.title, class: c.text ? null : "number" },
       el("span", {}, ...[c.show(e, view.now)].flat()))))));
   if (shown.length === 0) {
     const text = view.all.length === 0 ? "No exporter has been heard yet. Let one send to this collector's UDP port." : "None is like that.";

@@ -45,7 +45,7 @@ export const clock = (time) => new Date(time).toLocaleTimeString("en", { hour12:
 const formats = { netflow_v5: "NetFlow v5", netflow_v9: "NetFlow v9", ipfix: "IPFIX", sflow: "sFlow" };
 const names = {
   ...formats, netflow_v1: "NetFlow v1", netflow_v7: "NetFlow v7", netflow_v8: "NetFlow v8", sflow_old: "old sFlow",
-  sflow_sample: "sample", file: "exporters' file", version: "not a known format", short: "cut in the header", no_records: "nothing readable",
+  sflow_sample: "sample", file: "file", version: "not a known format", short: "cut in the header", no_records: "nothing readable",
 };
 
 // name writes a label for people.
