@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/checkup"
 	"github.com/flowpub/flowpub/internal/telemetry"
+	"github.com/flowpub/flowpub/internal/templates"
 	"github.com/flowpub/flowpub/listener"
 	"github.com/flowpub/flowpub/publisher"
 )
@@ -31,7 +33,9 @@ func Check(ctx context.Context, cfg Config, tell checkup.Tell) {
 	}
 	cfg.checkReceiveBuffer(tell) //nolint:contextcheck // it waits for nothing
 	cfg.checkHTTP(running, tell) //nolint:contextcheck // it waits for nothing
-	publisher.Check(ctx, cfg.Publisher, tell)
+	if publisher.Check(ctx, cfg.Publisher, tell) && cfg.TemplateTopic != "" {
+		templates.Inspect(ctx, cfg.store(slog.New(slog.DiscardHandler)), tell)
+	}
 }
 
 // runs reports whether a flowpub answers at the address for HTTP.

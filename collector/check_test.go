@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowpub/flowpub/internal/broker"
 	"github.com/flowpub/flowpub/internal/checkup"
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // lineOf returns the line of a check that is about something.
@@ -109,5 +111,42 @@ func TestCheckExportersFile(t *testing.T) {
 	}
 	if l := lineOf(t, cfg, "exporters file "+cfg.ExportersFile); l.Verdict != checkup.OK || l.Found != "networks in it: 2" {
 		t.Errorf("%+v, want 2 networks", l)
+	}
+}
+
+// The topic for templates is looked at by what it needs.
+func TestCheckTemplateTopic(t *testing.T) {
+	t.Parallel()
+	b, err := broker.Start(broker.Config{Topic: "flows", Partitions: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	cfg := checkedConfig()
+	cfg.Publisher.Brokers = []string{b.Addr()}
+	cfg.TemplateTopic = "templates"
+	if l := lineOf(t, cfg, "topic templates"); l.Verdict != checkup.Broken || !strings.Contains(l.Cure, "cleanup.policy=compact,delete") {
+		t.Errorf("%+v of a topic that is missing", l)
+	}
+	cfg.Publisher.CreateTopic = cluster.TopicShape{Partitions: 3, Replicas: 1}
+	if l := lineOf(t, cfg, "topic templates"); l.Verdict != checkup.OK {
+		t.Errorf("%+v of a topic that can be created", l)
+	}
+	// As if somebody had taken another one for it.
+	cfg.TemplateTopic, cfg.Publisher.Topic = "flows", "others"
+	if l := lineOf(t, cfg, "permission to read topic flows"); l.Verdict != checkup.OK {
+		t.Errorf("%+v, want OK", l)
+	}
+	if l := lineOf(t, cfg, "permission to write to topic flows"); l.Verdict != checkup.OK {
+		t.Errorf("%+v, want OK", l)
+	}
+	var risks []string
+	Check(t.Context(), cfg, func(l checkup.Line) {
+		if l.Verdict == checkup.Risk && l.What == "settings of topic flows" {
+			risks = append(risks, l.Found)
+		}
+	})
+	if len(risks) == 0 || !strings.Contains(risks[0], "is not compacted") {
+		t.Errorf("risks %q of a topic that is not compacted", risks)
 	}
 }

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"time"
 
@@ -27,18 +28,24 @@ func (c *Collector) openStore() error {
 	if c.cfg.TemplateTopic == "" {
 		return nil
 	}
-	p := &c.cfg.Publisher
 	c.late = c.newIntake(minStreams)
-	store, err := templates.New(&templates.Config{
-		Topic: c.cfg.TemplateTopic, Brokers: p.Brokers, ClientID: p.ClientID, Auth: auth.Config{TLS: p.TLS, SASL: p.SASL},
-		CreateTopic: p.CreateTopic, Deployment: p.Topic, Table: c.templates.table, Log: c.log,
-		Now: func() time.Duration { return time.Since(c.started) }, Restored: c.readRestored,
-	})
+	cfg := c.cfg.store(c.log)
+	cfg.Table, cfg.Now, cfg.Restored = c.templates.table, func() time.Duration { return time.Since(c.started) }, c.readRestored
+	store, err := templates.New(cfg)
 	if err != nil {
 		return fmt.Errorf("collector: %w", err)
 	}
 	c.store = store
 	return nil
+}
+
+// store is where the topic for templates is, and what goes with it.
+func (c Config) store(log *slog.Logger) *templates.Config {
+	p := &c.Publisher
+	return &templates.Config{
+		Topic: c.TemplateTopic, Brokers: p.Brokers, ClientID: p.ClientID, Auth: auth.Config{TLS: p.TLS, SASL: p.SASL},
+		CreateTopic: p.CreateTopic, Deployment: p.Topic, Log: log,
+	}
 }
 
 // closeStore has the store write what has changed. After that no set that waits gets its template.

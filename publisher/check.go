@@ -19,18 +19,20 @@ import (
 
 // Check looks once at all that a publisher with this configuration, which is valid,
 // would need of others: the cluster and the schema registry. It publishes, creates and
-// registers nothing, and ends within three minutes, or with ctx.
-func Check(ctx context.Context, cfg Config, tell checkup.Tell) {
+// registers nothing, and ends within three minutes, or with ctx. It reports whether a
+// broker could be asked.
+func Check(ctx context.Context, cfg Config, tell checkup.Tell) (reached bool) {
 	for _, w := range securityWarnings(&cfg) {
 		tell.Risk("security", w.risk, w.cure)
 	}
 	log := slog.New(slog.DiscardHandler)
-	cluster.Inspect(ctx, cfg.cluster(log, notice.New(log)), tell, func(topic string, s *cluster.Settings) {
+	reached = cluster.Inspect(ctx, cfg.cluster(log, notice.New(log)), tell, func(topic string, s *cluster.Settings) {
 		cfg.checkSettings(topic, s, tell)
 	})
 	if cfg.Registry != nil {
 		cfg.checkRegistry(ctx, tell)
 	}
+	return reached
 }
 
 // checkSettings tells what a topic's settings come to.

@@ -22,6 +22,7 @@ func TestKafkaServicesAreConfigurations(t *testing.T) {
 	files := map[string]string{
 		"_CA_FILE": ca.File(t), "_CERT_FILE": certificate, "_KEY_FILE": key,
 		"_PASSWORD_FILE": testca.File(t, "password", []byte("hunter2")), "_TOKEN_FILE": testca.File(t, "token", []byte("abc.def")),
+		"_SECRET_FILE": testca.File(t, "secret", []byte("hunter2")),
 	}
 	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)\n```$").FindAllStringSubmatch(string(doc), -1)
 	if len(blocks) < 7 {

@@ -1,10 +1,13 @@
 package templates
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/flowpub/flowpub/internal/checkup"
+	"github.com/flowpub/flowpub/internal/notice"
 	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
@@ -68,6 +71,18 @@ func warningsOf(topic string, set *cluster.Settings) []warning {
 			cure: "reassign its partition to three brokers",
 		},
 	}
+}
+
+// Inspect tells once what there is to know of the topic: whether it is there, how it is set, what
+// this user may do with it. It reads and writes nothing.
+func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell) {
+	cluster.InspectTopics(ctx, cfg.cluster(notice.New(cfg.Log)), tell, func(topic string, set *cluster.Settings) {
+		for _, w := range warningsOf(topic, set) {
+			if w.stands {
+				tell.Risk("settings of topic "+topic, "it "+w.risk, w.cure)
+			}
+		}
+	})
 }
 
 // Check is part of cluster.Observer: it warns of settings that are new and put templates at risk.

@@ -81,10 +81,7 @@ type kafkaCluster interface {
 // names.
 func New(cfg *Config) (*Store, error) {
 	s := newStore(cfg)
-	c, err := cluster.New(s.ctx, &cluster.Config{
-		Brokers: cfg.Brokers, ClientID: cfg.ClientID, Auth: cfg.Auth, Topics: []string{cfg.Topic},
-		CreateTopic: cfg.CreateTopic, Settings: topicSettings(), Log: cfg.Log, Notices: s.notices,
-	}, s)
+	c, err := cluster.New(s.ctx, cfg.cluster(s.notices), s)
 	if err != nil {
 		s.cancel()
 		return nil, fmt.Errorf("templates: %w", err)
@@ -93,6 +90,14 @@ func New(cfg *Config) (*Store, error) {
 	s.working.Go(func() { c.Run(s.ctx) })
 	s.start()
 	return s, nil
+}
+
+// cluster is which cluster it is, and about what it is asked.
+func (c *Config) cluster(notices *notice.Limiter) *cluster.Config {
+	return &cluster.Config{
+		Brokers: c.Brokers, ClientID: c.ClientID, Auth: c.Auth, Topics: []string{c.Topic},
+		CreateTopic: c.CreateTopic, Settings: topicSettings(), Log: c.Log, Notices: notices,
+	}
 }
 
 func newStore(cfg *Config) *Store {

@@ -43,29 +43,54 @@ type inspection struct {
 
 // Inspect looks at all that the cluster has to give: names, brokers, the login, topics,
 // permissions, a producer id. judge tells what the settings of a topic come to. It sends
-// no message, and ends within two minutes, or with ctx.
-func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(topic string, s *Settings)) {
+// no message, and ends within two minutes, or with ctx. It reports whether a broker could
+// be asked.
+func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(topic string, s *Settings)) (reached bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	i := &inspection{life: ctx, cfg: cfg, tell: tell, checker: cfg.checker(nil)}
 	tokens := cfg.Auth.Tokens(ctx)
-	var err error
-	if i.credentials, err = cfg.Auth.Load(tokens); err != nil {
-		tell.Broken("credentials", err.Error(), "correct the files that the configuration names")
-		return
-	}
-	if tokens != nil && !i.token(ctx, tokens) {
-		return
+	if !i.load(tokens) || tokens != nil && !i.token(ctx, tokens) {
+		return false
 	}
 	i.brokers(ctx)
 	if i.link == nil {
 		tell.Unknown("topics and permissions", "no broker could be asked", "mend what is not ok above")
+		return false
+	}
+	defer i.link.close()
+	i.topics(ctx, judge)
+	i.permissions(ctx, mayWrite)
+	i.producer(ctx)
+	return true
+}
+
+// InspectTopics looks at the topics alone, which are to be read, too. A broker could be
+// asked before.
+func InspectTopics(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(topic string, s *Settings)) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	i := &inspection{life: ctx, cfg: cfg, tell: func(checkup.Line) {}, checker: cfg.checker(nil)}
+	if i.load(cfg.Auth.Tokens(ctx)) {
+		i.brokers(ctx)
+	}
+	i.tell = tell
+	if i.link == nil {
+		tell.Unknown("topic "+strings.Join(cfg.Topics, ", "), "no broker could be asked any more", "try again")
 		return
 	}
 	defer i.link.close()
 	i.topics(ctx, judge)
-	i.permissions(ctx)
-	i.producer(ctx)
+	i.permissions(ctx, mayWrite, mayRead)
+}
+
+// load reads the files of credentials, and reports whether they are of use.
+func (i *inspection) load(tokens *auth.Tokens) bool {
+	var err error
+	if i.credentials, err = i.cfg.Auth.Load(tokens); err != nil {
+		i.tell.Broken("credentials", err.Error(), "correct the files that the configuration names")
+	}
+	return err == nil
 }
 
 // token asks the endpoint for one, and reports whether it came.

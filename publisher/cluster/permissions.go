@@ -18,6 +18,7 @@ type operations int32
 
 // The operations that matter here.
 const (
+	mayRead  operations = 1 << 3
 	mayWrite operations = 1 << 4
 	// notTold is what brokers without permissions of their own say.
 	notTold operations = math.MinInt32
@@ -64,22 +65,36 @@ func (l *link) operations(ctx context.Context, topics []string) (map[string]oper
 	return all, nil
 }
 
-// permissions tells what this user may do with the topics that are there.
-func (i *inspection) permissions(ctx context.Context) {
+// permissions tells whether this user has those that are needed for the topics that are
+// there.
+func (i *inspection) permissions(ctx context.Context, needed ...operations) {
 	names := i.cfg.allTopics()
 	all, err := i.link.operations(ctx, names)
 	for n, name := range names {
-		what := "permission to write to topic " + name
-		switch o := all[name]; {
-		case i.top.topics[n].err != nil:
-		case err != nil:
-			i.tell.Unknown(what, failure.Sentence(err), failure.Of(err).Cure)
-		case !o.told():
-			i.tell.Unknown(what, "brokers do not tell it: the first flow will", "")
-		case o&mayWrite == 0:
-			i.tell.Broken(what, "this user does not have it", failure.Of(kafka.TopicAuthorizationFailed).Cure)
-		default:
-			i.tell.OK(what, "this user has it")
+		if i.top.topics[n].err != nil {
+			continue
 		}
+		for _, one := range needed {
+			i.permission(name, one, all[name], err)
+		}
+	}
+}
+
+// permission tells whether one is among those that a broker, without an error, says that
+// this user has.
+func (i *inspection) permission(topic string, needed, granted operations, err error) {
+	what, cure := "permission to write to topic "+topic, failure.Of(kafka.TopicAuthorizationFailed).Cure
+	if needed == mayRead {
+		what, cure = "permission to read topic "+topic, "give this user READ on the topic"
+	}
+	switch {
+	case err != nil:
+		i.tell.Unknown(what, failure.Sentence(err), failure.Of(err).Cure)
+	case !granted.told():
+		i.tell.Unknown(what, "brokers do not tell it: its use will", "")
+	case granted&needed == 0:
+		i.tell.Broken(what, "this user does not have it", cure)
+	default:
+		i.tell.OK(what, "this user has it")
 	}
 }
