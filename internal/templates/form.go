@@ -123,7 +123,7 @@ func markOf(name string, now time.Time) (key, value []byte) {
 // there is none any more.
 func readItem(key, value []byte, now time.Time) (it item, err error) {
 	switch form := formOf(value); {
-	case len(key) == 0 || form == 0:
+	case len(key) == 0 || key[0] != markKey && (len(key) != keyLength || !decoder.Format(key[0]).HasTemplates()) || form == 0:
 		return it, errGarbage
 	case form > formVersion:
 		return it, errNewer
@@ -133,8 +133,6 @@ func readItem(key, value []byte, now time.Time) (it item, err error) {
 		}
 		it.mark, it.age = string(key[1:]), ageOf(value[1:], now)
 		return it, nil
-	case len(key) != keyLength || !decoder.Format(key[0]).HasTemplates():
-		return it, errGarbage
 	}
 	if k := readKey(key); k.ID == 0 {
 		it.options, err = readOptions(k, value, now)

@@ -54,7 +54,7 @@ func (r *reader) run() {
 	}
 	for r.s.ctx.Err() == nil {
 		if err := r.read(); err != nil && r.s.ctx.Err() == nil {
-			r.s.rest(r.s.failed(&r.s.counts.reading, "read", err))
+			r.s.rest(r.s.failed(&r.s.counts.reading, &reading, err))
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (r *reader) read() (err error) {
 		r.pass(err)
 		return err
 	}
-	r.s.worked(&r.s.counts.reading, "read")
+	r.s.worked(&r.s.counts.reading, &reading)
 	r.take(log)
 	return nil
 }

@@ -170,15 +170,22 @@ func (s *Store) Close(ctx context.Context) {
 	s.kafka.Close()
 }
 
+// operation is reading or writing: what is told when it fails, and when it works again.
+type operation struct{ fails, works string }
+
+var (
+	reading = operation{"the topic for templates could not be read, trying again", "the topic for templates is read again"}
+	writing = operation{"the topic for templates could not be written, trying again", "the topic for templates is written again"}
+)
+
 // failed notes what an attempt ended with, tells of it, and returns how long to wait before the next.
-func (s *Store) failed(state *error, what string, err error) time.Duration {
+func (s *Store) failed(state *error, o *operation, err error) time.Duration {
 	s.counts.do(func() { *state = err })
 	kind := failure.Of(err)
 	if errors.Is(err, kafka.TopicAuthorizationFailed) {
 		kind.Cure = "give this user READ, WRITE and DESCRIBE on the topic"
 	}
-	s.notices.Warn("template_store "+what, "the topic for templates could not be "+what+", trying again",
-		"topic", s.cfg.Topic, "error", failure.Sentence(err), "cure", kind.Cure)
+	s.notices.Warn(o.fails, o.fails, "topic", s.cfg.Topic, "error", failure.Sentence(err), "cure", kind.Cure)
 	if kind.Moved {
 		s.kafka.Refresh()
 	}
@@ -192,11 +199,11 @@ func (s *Store) failed(state *error, what string, err error) time.Duration {
 const pause = time.Second
 
 // worked notes that an attempt did not fail.
-func (s *Store) worked(state *error, what string) {
+func (s *Store) worked(state *error, o *operation) {
 	var before error
 	s.counts.do(func() { before, *state = *state, nil })
 	if before != nil {
-		s.cfg.Log.Info("the topic for templates is "+what+" again", "topic", s.cfg.Topic) //nolint:sloglint // one of two texts
+		s.cfg.Log.Info(o.works, "topic", s.cfg.Topic) //nolint:sloglint // one of two texts
 	}
 }
 

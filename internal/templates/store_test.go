@@ -259,7 +259,7 @@ func TestGarbageIsSkipped(t *testing.T) {
 	p := open(t, brokers, nil)
 	p.awaitLoad(t)
 	s := p.Stats()
-	if s.Skipped[skipGarbage] != 4 || s.Skipped[skipOld] != 0 || s.Skipped[skipNewer] != 2 || p.table.Stats().Stored != 1 {
+	if s.Skipped[skipGarbage] != 5 || s.Skipped[skipOld] != 0 || s.Skipped[skipNewer] != 1 || p.table.Stats().Stored != 1 {
 		t.Errorf("%+v; %+v", s, p.table.Stats())
 	}
 	for _, want := range []string{"newer version", "did not write", "another deployment", `other=other?flows`} {

@@ -95,11 +95,11 @@ func (w *writer) write() {
 		err := w.attempt(w.pending[:n])
 		if err != nil {
 			if w.s.ctx.Err() == nil {
-				w.resume = time.Now().Add(w.s.failed(&w.s.counts.writing, "written", err))
+				w.resume = time.Now().Add(w.s.failed(&w.s.counts.writing, &writing, err))
 			}
 			return
 		}
-		w.s.worked(&w.s.counts.writing, "written")
+		w.s.worked(&w.s.counts.writing, &writing)
 		w.pending = w.pending[n:]
 		w.s.counts.do(func() { w.s.counts.pending = len(w.pending) })
 	}

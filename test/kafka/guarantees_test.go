@@ -30,7 +30,7 @@ var packages = map[string]string{
 }
 
 // matrixFiles hold tests of failures only. Each of those has a row.
-var matrixFiles = []string{"faults_test.go", "restart_test.go", "publisher.faults_test.go", "publisher.frozen_test.go", "e2e.outage_test.go"}
+var matrixFiles = []string{"faults_test.go", "restart_test.go", "templates_test.go", "publisher.faults_test.go", "publisher.frozen_test.go", "e2e.outage_test.go", "e2e.templates_store_test.go"}
 
 // A row of the failure matrix, by column.
 const (

@@ -26,4 +26,9 @@ func TestOneBroker(t *testing.T) {
 	t.Run("TopicWarnings", c.topicWarnings)
 	t.Run("TimeRefused", c.timeRefused)
 	t.Run("ClientSlowedDown", c.clientSlowedDown)
+	t.Run("TemplateTopicMissing", c.templateTopicMissing)
+	t.Run("TemplateTopicNotCompacted", c.templateTopicNotCompacted)
+	t.Run("TemplatesWithoutEnd", c.templatesWithoutEnd)
+	t.Run("TemplatesAmongGarbage", c.templatesAmongGarbage)
+	t.Run("TemplatesOfTwoClusters", c.templatesOfTwoClusters)
 }

@@ -45,6 +45,8 @@ func TestSecuredBroker(t *testing.T) {
 	t.Run("ExpiredCertificate", s.expiredCertificate)
 	t.Run("NoWritePermission", s.noWritePermission)
 	t.Run("NoCreatePermission", s.noCreatePermission)
+	t.Run("TemplatesNotReadable", s.templatesNotReadable)
+	t.Run("TemplatesNotWritable", s.templatesNotWritable)
 	t.Run("PasswordReplaced", s.passwordReplaced)
 	t.Run("TokenReplaced", s.tokenReplaced)
 	t.Run("TokenRenewed", s.tokenRenewed)
