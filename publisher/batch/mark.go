@@ -64,7 +64,7 @@ func (b *Batch) appendMarks(marks []zstdframe.Mark) (all []zstdframe.Mark, known
 			if at>>placeStartTime&0xff != 0 {
 				m.StartTime, m.EndTime = place(placeStartTime), place(placeEndTime)
 			}
-			m.Source, m.SourceAddress = place(placeSource), place(placeSourceAddress)
+			m.Header, m.SourceAddress = place(placeHeader), place(placeSourceAddress)
 			m.NextHop, m.Destination, m.Tail = place(placeNextHop), place(placeDestination), place(placeTail)
 		}
 		marks = append(marks, m)

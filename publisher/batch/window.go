@@ -58,12 +58,12 @@ func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies dec
 	i = putTime(w, i, fieldEndTime, uint64(r.EndTime), timed)
 	i = putUint1(w, i, fieldPackets, r.Packets)
 	i = putUint1(w, i, fieldOctets, r.Octets)
+	at |= places(i-begin) << placeHeader
 	i = putUint1(w, i, fieldTCPFlags, uint64(r.TCPFlags))
 	i = putByte1(w, i, fieldProtocol, r.Protocol)
 	i = putByte1(w, i, fieldTOS, r.TOS)
 	i = putUint1(w, i, fieldSourcePort, uint64(r.SourcePort))
 	i = putUint1(w, i, fieldDestinationPort, uint64(r.DestinationPort))
-	at |= places(i-begin) << placeSource
 	i = putUint2(w, i, fieldSourceAS, uint64(r.SourceAS))
 	i = putByte2(w, i, fieldSourcePrefixLength, r.SourcePrefixLength)
 	at |= places(i-begin+2) << placeSourceAddress
@@ -96,15 +96,15 @@ func putFields(w *window, i uint, r *decoder.Record, index uint64, anomalies dec
 }
 
 // places are where some fields are among those that putFields writes, 8 bits for each:
-// the values of the times, the first field of the source, the addresses, and what follows
-// the fields. Then come where the record's key begins, and whether the addresses are
+// the values of the times, what is in headers, the addresses, and what follows the
+// fields. Then come where the record's key begins, and whether the addresses are
 // of IPv4 (1) or IPv6 (2); 4 bits each.
 type places uint64
 
 const (
 	placeStartTime     = 0
 	placeEndTime       = 8
-	placeSource        = 16
+	placeHeader        = 16
 	placeSourceAddress = 24
 	placeNextHop       = 32
 	placeDestination   = 40

@@ -83,7 +83,7 @@ func testRecords(n, per int) (src []byte, marks []Mark) {
 		binary.LittleEndian.PutUint64(r[testDestination+4:], uint64(host)*3)
 		marks = append(marks, Mark{
 			Start: uint32(len(src)), Key: testKey, Message: testMessage, First: i%per == 0, AddressSize: 4, Fields: testFields,
-			StartTime: testStart, EndTime: testEnd, Source: testSource, SourceAddress: testSourceAddress, NextHop: testNextHop,
+			StartTime: testStart, EndTime: testEnd, Header: testSource, SourceAddress: testSourceAddress, NextHop: testNextHop,
 			Destination: testDestination, Tail: testTail,
 		})
 		src = append(src, r...)
@@ -100,7 +100,7 @@ func TestAppend(t *testing.T) {
 	rand.NewChaCha8([32]byte{2}).Read(noise)
 	v6 := append([]Mark(nil), marks[:100]...)
 	for i := range v6 {
-		v6[i].AddressSize, v6[i].Tail, v6[i].SourceAddress, v6[i].Source = 16, testSize, testSource-4, testSource-4
+		v6[i].AddressSize, v6[i].Tail, v6[i].SourceAddress, v6[i].Header = 16, testSize, testSource-4, testSource-4
 	}
 	noTimes := append([]Mark(nil), marks[:1000]...)
 	for i := range noTimes {
@@ -309,7 +309,7 @@ func flat(marks []Mark) (b []byte) {
 			first = 1
 		}
 		b = append(b, m.Key, m.Message, first, m.AddressSize)
-		for _, v := range []uint16{m.Fields, m.StartTime, m.EndTime, m.Source, m.SourceAddress, m.NextHop, m.Destination, m.Tail} {
+		for _, v := range []uint16{m.Fields, m.StartTime, m.EndTime, m.Header, m.SourceAddress, m.NextHop, m.Destination, m.Tail} {
 			b = binary.LittleEndian.AppendUint16(b, v)
 		}
 	}
@@ -321,7 +321,7 @@ func unflat(b []byte) (marks []Mark) {
 		v := func(i int) uint16 { return binary.LittleEndian.Uint16(b[8+2*i:]) }
 		marks = append(marks, Mark{
 			Start: binary.LittleEndian.Uint32(b), Key: b[4], Message: b[5], First: b[6]&1 != 0, AddressSize: b[7],
-			Fields: v(0), StartTime: v(1), EndTime: v(2), Source: v(3), SourceAddress: v(4), NextHop: v(5), Destination: v(6), Tail: v(7),
+			Fields: v(0), StartTime: v(1), EndTime: v(2), Header: v(3), SourceAddress: v(4), NextHop: v(5), Destination: v(6), Tail: v(7),
 		})
 	}
 	return marks

@@ -19,10 +19,12 @@ type Mark struct {
 	// StartTime and EndTime are where the times begin, 8 bytes each, lowest first; 0 if
 	// the record has none.
 	StartTime, EndTime uint16
-	// Source is where the fields that belong to the source begin. SourceAddress, NextHop
-	// and Destination are where the addresses' bytes begin; the fields of the
-	// destination are behind the last.
-	Source, SourceAddress, NextHop, Destination uint16
+	// Header is where the fields begin that are in the headers of the flow's packets, such as
+	// flags, protocol and ports: behind the counters, before what belongs to the source.
+	Header uint16
+	// SourceAddress, NextHop and Destination are where the addresses' bytes begin; the
+	// fields of the source are before the first, those of the destination behind the last.
+	SourceAddress, NextHop, Destination uint16
 	// Tail is where what follows these fields begins.
 	Tail uint16
 }

@@ -20,8 +20,9 @@ const (
 
 	// worthwhile is the shortest match, except where less is known to pay.
 	worthwhile = 5
-	// maxTailMatches is in how many places the rest of a record may differ.
-	maxTailMatches = 2
+	// wordLen is how many bytes are looked up of what is behind the addresses, where
+	// fields have a tag of two bytes, and no place of their own.
+	wordLen = 5
 	// timeHead is how many of a time's 8 bytes, in ns, are not looked at, since
 	// times that are seconds apart differ in them.
 	timeHead = 5
@@ -45,6 +46,8 @@ type search struct {
 	pairs     [hostSlots]uint32
 	sources   [hostSlots]uint32
 	targets   [hostSlots]uint32
+	// known is where some bytes of fields stood last, 0 for nowhere.
+	known [hostSlots]uint32
 }
 
 // begin prepares for a frame.
@@ -91,9 +94,9 @@ func (s *search) bounds(record int) (from, to int, ok bool) {
 	if m.AddressSize == 0 {
 		return from, to, true
 	}
-	size, source := int(m.AddressSize), int(m.Source)
-	times := m.StartTime == 0 || m.Fields < m.StartTime && int(m.StartTime)+8 < int(m.EndTime) && int(m.EndTime)+8 <= source
-	return from, to, times && (size == 4 || size == 16) && int(m.Fields) <= source && source <= int(m.SourceAddress) &&
+	size, header := int(m.AddressSize), int(m.Header)
+	times := m.StartTime == 0 || m.Fields < m.StartTime && int(m.StartTime)+8 < int(m.EndTime) && int(m.EndTime)+8 <= header
+	return from, to, times && (size == 4 || size == 16) && int(m.Fields) <= header && header <= int(m.SourceAddress) &&
 		int(m.SourceAddress)+size <= int(m.NextHop) && m.NextHop <= m.Destination && int(m.Destination)+size <= int(m.Tail) && int(m.Tail) <= n
 }
 
@@ -123,10 +126,14 @@ func (s *search) find(b *block, from, to int, m *Mark) {
 	if earlier >= 0 && m.StartTime != 0 && s.marks[earlier].StartTime != 0 {
 		s.times(b, from, to, m, earlier)
 	}
+	if m.StartTime == 0 { // little else tells records apart
+		s.words(b, from+int(m.Header), from+int(m.SourceAddress), to)
+	}
 	s.hosts(b, from, to, m, earlier)
 	if earlier >= 0 {
-		s.tail(b, from+int(m.Tail), int(s.marks[earlier].Start)+int(s.marks[earlier].Tail), to)
+		s.match(b, from+int(m.Tail), int(s.marks[earlier].Start)+int(s.marks[earlier].Tail), to)
 	}
+	s.words(b, from+int(m.Tail), to, to)
 }
 
 // exporter returns the record with which the exporter's last packet began, and notes that
@@ -176,11 +183,11 @@ func (s *search) hosts(b *block, from, to int, m *Mark, earlier int) {
 	known := swap(&s.sources[hash(source)], number)
 	other := swap(&s.targets[hash(target)], number)
 	if p := int(pair) - 1; p >= 0 && s.same(p, from, m) {
-		s.match(b, from+int(m.Source), int(s.marks[p].Start)+int(s.marks[p].Source), to)
+		s.match(b, from+int(m.SourceAddress), int(s.marks[p].Start)+int(s.marks[p].SourceAddress), to)
 		return
 	}
 	if p := int(known) - 1; p >= 0 {
-		s.match(b, from+int(m.Source), int(s.marks[p].Start)+int(s.marks[p].Source), to)
+		s.match(b, from+int(m.SourceAddress), int(s.marks[p].Start)+int(s.marks[p].SourceAddress), to)
 	}
 	if earlier < 0 {
 		return
@@ -208,19 +215,16 @@ func (s *search) same(earlier, from int, m *Mark) bool {
 		load32(s.src, int(e.Start)+int(e.SourceAddress)+last) == load32(s.src, from+int(m.SourceAddress)+last)
 }
 
-// tail finds what the fields behind have in common with those of another record, in which
-// some byte may differ.
-func (s *search) tail(b *block, at, from, to int) {
-	for range maxTailMatches {
-		if to-max(at, s.literal) < minMatch {
-			return
+// words finds what of at..end-1 stood earlier behind counters or addresses.
+func (s *search) words(b *block, at, end, to int) {
+	for at = max(at, s.literal); at+wordLen <= end && at+8 <= len(s.src); at++ {
+		earlier := int(swap(&s.known[hash(load64(s.src, at)<<(64-8*wordLen))], uint32(at)))
+		if earlier == 0 || load32(s.src, earlier) != load32(s.src, at) {
+			continue
 		}
-		s.match(b, at, from, to)
-		skip := s.literal + 1 - at
-		if skip <= 0 {
-			skip = 1 + equal(s.src, from, at, to)
+		if s.match(b, at, earlier, to); s.literal > at {
+			at = s.literal - 1
 		}
-		at, from = at+skip, from+skip
 	}
 }
 
