@@ -191,6 +191,7 @@ YAML
 # as_released has git find this tree where manifests name a release by its address.
 as_released() {
   local tree=$work/released/flowpub.git
+  export GIT_CONFIG_GLOBAL=/dev/null # such as one that signs commits
   mkdir -p "$tree/deploy"
   cp -r "$kubernetes" "$tree/deploy/"
   git -C "$tree" init --quiet

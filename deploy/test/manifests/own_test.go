@@ -22,6 +22,7 @@ func asReleased(t *testing.T) string {
 	if version == nil {
 		t.Fatal("the base has no version of its image")
 	}
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull) // such as one that signs commits
 	dir := t.TempDir()
 	repository := filepath.Join(dir, "flowpub.git")
 	if err := os.CopyFS(repository+"/deploy/kubernetes", os.DirFS(kubernetes)); err != nil {
