@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // The exit statuses.
@@ -14,9 +15,13 @@ const (
 	Misused = 2 // the command line or the configuration is wrong; nothing was done
 )
 
+// sameRequest is for how long after a signal others mean the same: timeout(1) and some
+// shells send one to a process and one to its group, both for one Ctrl-C.
+const sameRequest = time.Second
+
 // UntilSignal returns what program returns. SIGINT, SIGTERM or SIGHUP ends
-// program's context; after a second one program is not waited for, and UntilSignal
-// returns Failed.
+// program's context; after a second one, a second later or more, program is not waited
+// for, and UntilSignal returns Failed.
 //
 // SIGHUP does nothing if it was ignored at the start, as below nohup. From here on
 // writing to a pipe whose reader has gone is an error, also on the standard outputs,
@@ -47,10 +52,14 @@ func endOn(signals <-chan os.Signal, program func(context.Context) int) int {
 	case <-signals:
 		end()
 	}
-	select {
-	case s := <-status:
-		return s
-	case <-signals:
-		return Failed
+	for first := time.Now(); ; {
+		select {
+		case s := <-status:
+			return s
+		case <-signals:
+			if time.Since(first) >= sameRequest {
+				return Failed
+			}
+		}
 	}
 }

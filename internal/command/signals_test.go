@@ -4,33 +4,47 @@ import (
 	"context"
 	"os"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestUntilSignal(t *testing.T) {
 	t.Parallel()
-	forever := make(chan struct{})
-	t.Cleanup(func() { close(forever) })
+	inOrder := func(status int) func(context.Context) int {
+		return func(ctx context.Context) int {
+			<-ctx.Done()
+			time.Sleep(10 * time.Second)
+			return status
+		}
+	}
 	tests := []struct {
 		name    string
-		signals int
+		signals []time.Duration // the times between them
 		program func(context.Context) int
 		want    int
 	}{
-		{"no signal", 0, func(context.Context) int { return 2 }, 2},
-		{"one signal ends it in order", 1, func(ctx context.Context) int { <-ctx.Done(); return 0 }, 0},
-		{"one signal, and flows were given up", 1, func(ctx context.Context) int { <-ctx.Done(); return 1 }, 1},
-		{"two signals end it at once", 2, func(context.Context) int { <-forever; return 0 }, 1},
+		{"no signal", nil, func(context.Context) int { return 2 }, 2},
+		{"one signal ends it in order", []time.Duration{0}, inOrder(0), 0},
+		{"one signal, and flows were given up", []time.Duration{0}, inOrder(1), 1},
+		{"signals at once are one", []time.Duration{0, 0, 900 * time.Millisecond}, inOrder(0), 0},
+		{"a second one ends it at once", []time.Duration{0, time.Second}, inOrder(0), 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			signals := make(chan os.Signal, 2)
-			for range tt.signals {
-				signals <- os.Interrupt
-			}
-			if got := endOn(signals, tt.program); got != tt.want {
-				t.Errorf("exit status %d, want %d", got, tt.want)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				signals := make(chan os.Signal)
+				go func() {
+					for _, after := range tt.signals {
+						time.Sleep(after)
+						signals <- os.Interrupt
+					}
+				}()
+				if got := endOn(signals, tt.program); got != tt.want {
+					t.Errorf("exit status %d, want %d", got, tt.want)
+				}
+				time.Sleep(time.Minute) // the program ends, too
+			})
 		})
 	}
 }
