@@ -133,9 +133,10 @@ type accounts struct {
 	by      map[[16]byte]*account
 	refused map[[16]byte]refusedSender
 	surveys uint64
-	at      time.Duration // of the last one
-	others  tally         // of exporters without an account, and of streams that gave way
-	closed  uint64        // accounts closed since the exporter's streams gave way
+	at      time.Duration         // of the last one
+	metered map[[16]byte]struct{} // have metrics of their own
+	others  tally                 // of exporters without an account, and of streams that gave way
+	closed  uint64                // accounts closed since the exporter's streams gave way
 }
 
 func newAccounts() *accounts {

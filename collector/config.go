@@ -24,6 +24,10 @@ import (
 const (
 	// MaxSockets bounds Config.Sockets.
 	MaxSockets = 256
+	// MaxMetricsExporters bounds Config.MetricsExporters: each has six series.
+	MaxMetricsExporters = 10_000
+	// MinLogSummary is the least that Config.LogSummary may be, beside 0.
+	MinLogSummary = time.Second
 	// MinSocketBuffer is the least receive buffer of one socket in bytes: as
 	// the kernel doubles it, room for the largest datagram.
 	MinSocketBuffer = 64 << 10
@@ -75,6 +79,11 @@ type Config struct {
 	HTTPListen string
 	// HTTPPProf adds Go's profiles to HTTP.
 	HTTPPProf bool
+	// MetricsExporters is how many exporters have metrics of their own, from 0 to
+	// MaxMetricsExporters: those with a name in ExportersFile first, then regular ones.
+	MetricsExporters int
+	// LogSummary is how often a summary is logged, from MinLogSummary; 0: never.
+	LogSummary time.Duration
 	// DrainLinger is how long the collector reads on after it was told to end
 	// and has become unready, from 0 to MaxDrainLinger: time for a load balancer
 	// to send its datagrams elsewhere.
@@ -245,6 +254,9 @@ func (c Config) validateHTTP() error {
 		}
 		return nil
 	}
+	if c.MetricsExporters < 0 || c.MetricsExporters > MaxMetricsExporters {
+		return variable.Mistake(variable.MetricsExporters, "collector: %d exporters with metrics of their own: there may be from 0 to %d", c.MetricsExporters, MaxMetricsExporters)
+	}
 	if _, err := portOf(c.HTTPListen); err != nil {
 		return variable.Mistake(variable.HTTPListen, "collector: HTTP address %q: %w: write it as host:port, such as :8080", c.HTTPListen, err)
 	}
@@ -255,6 +267,9 @@ func (c Config) validateTimes() error {
 	var errs []error
 	if c.ReceiveDelay < 0 || c.ReceiveDelay > MaxReceiveDelay {
 		errs = append(errs, variable.Mistake(variable.ReceiveDelay, "collector: receive delay is %v: it must be from 0 to %v", c.ReceiveDelay, MaxReceiveDelay))
+	}
+	if c.LogSummary != 0 && c.LogSummary < MinLogSummary {
+		errs = append(errs, variable.Mistake(variable.LogSummary, "collector: a summary every %v: it must be 0, for none, or at least %v", c.LogSummary, MinLogSummary))
 	}
 	if c.DrainLinger < 0 || c.DrainLinger > MaxDrainLinger {
 		errs = append(errs, variable.Mistake(variable.DrainLinger, "collector: drain linger is %v: it must be from 0 to %v", c.DrainLinger, MaxDrainLinger))

@@ -18,6 +18,7 @@
 //	exporters.go   the exporters behind the streams
 //	survey.go      the regular look at all of them
 //	accounts.go    what each exporter has sent, as surveys add it up
+//	metered.go     which exporters have metrics of their own
 //	refused.go     the bounded table of senders whose datagrams were refused
 //	notices.go     what is logged about exporters, once and not too often
 //	snapshot.go    all numbers at one moment
@@ -25,6 +26,7 @@
 //	watch.go       what the numbers tell the operator, from second to second
 //	losses.go      what is lost, since when, and that it has ended
 //	outage.go      flows that wait for Kafka, and a buffer that fills
+//	summary.go     a line now and then, on request
 //	spell.go       when such a thing is worth a line of the log
 //	health.go      the probes
 //	shutdown.go    the end, in order

@@ -28,6 +28,8 @@ func (c *Collector) logStart() {
 		"exporters_file", c.cfg.ExportersFile,
 		"exporters_networks", c.inventory.Networks(),
 		"http_listen", c.HTTPAddr(),
+		"metrics_exporters", c.cfg.MetricsExporters,
+		"log_summary", c.cfg.LogSummary.String(),
 		"drain_linger", c.cfg.DrainLinger.String(),
 		"shutdown_timeout", c.cfg.ShutdownTimeout.String(),
 		"kafka_brokers", strings.Join(p.Brokers, ","),

@@ -21,6 +21,7 @@ func (c *Collector) Snapshot() telemetry.Snapshot {
 	addKafka(&s, &stats)
 	c.addStore(&s)
 	s.LogLinesDropped = c.logLinesDropped()
+	s.ByExporter = c.byExporter()
 	return s
 }
 

@@ -48,6 +48,7 @@ func (c *Collector) survey() {
 		c.notices.surveyed(address, &e, now)
 	}
 	c.accounts.close(all, c.refused(now), now)
+	c.accounts.meter(c.cfg.MetricsExporters, c.inventory)
 }
 
 // refused returns the senders whose datagrams were refused, of all sockets.

@@ -47,6 +47,7 @@ type watcher struct {
 	missing func() []string // the readiness probe
 	ready   func(*sample)   // tells that it passes; nil once it is told
 	monitor *monitor
+	summary summary
 
 	quit, done chan struct{}
 }
@@ -61,6 +62,7 @@ func (c *Collector) startWatch() *watcher {
 		missing: c.missing,
 		ready:   c.logReady,
 		monitor: c.monitor,
+		summary: summary{every: c.cfg.LogSummary, exporters: c.accounts.heard, last: sample{at: c.started}},
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -80,6 +82,7 @@ func (w *watcher) run() {
 			s := w.take(at)
 			w.see(&s)
 			w.monitor.see(&s)
+			w.summary.see(&s, w.log)
 			w.monitor.standing.Store(w.problems(&s))
 		}
 	}

@@ -89,6 +89,7 @@ func TestLoad(t *testing.T) {
 		{"all of the listener and the process", []string{
 			"FLOWPUB_SOCKETS=3", "FLOWPUB_RECEIVE_BUFFER=8MiB", "FLOWPUB_RECEIVE_DELAY=1ms", "FLOWPUB_EXPORTERS_ALLOW=192.0.2.0/24,2001:db8::/32",
 			"FLOWPUB_HTTP_LISTEN=127.0.0.1:9090", "FLOWPUB_HTTP_PPROF=true", "FLOWPUB_DRAIN_LINGER=8s",
+			"FLOWPUB_METRICS_EXPORTERS=100", "FLOWPUB_LOG_SUMMARY=1m",
 			"FLOWPUB_SHUTDOWN_TIMEOUT=20s", "FLOWPUB_LOG_LEVEL=debug", "FLOWPUB_LOG_FORMAT=json",
 		}, func(c *Config) {
 			c.Collector.Sockets = 3
@@ -97,6 +98,8 @@ func TestLoad(t *testing.T) {
 			c.Collector.ExportersAllow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 			c.Collector.HTTPListen = "127.0.0.1:9090"
 			c.Collector.HTTPPProf = true
+			c.Collector.MetricsExporters = 100
+			c.Collector.LogSummary = time.Minute
 			c.Collector.DrainLinger = 8 * time.Second
 			c.Collector.ShutdownTimeout = 20 * time.Second
 			c.Log = LogConfig{Level: slog.LevelDebug, Format: LogJSON}
@@ -204,7 +207,7 @@ func TestLineBreakAtTheEnd(t *testing.T) {
 		{
 			"LISTEN=:2056", "SOCKETS=3", "RECEIVE_BUFFER=8MiB", "RECEIVE_DELAY=1ms", "EXPORTERS_ALLOW=192.0.2.0/24",
 			"EXPORTERS_FILE=" + files.exporters, "FORMATS=ipfix,netflow_v5", "ELEMENTS=82,25461/56701",
-			"HTTP_LISTEN=127.0.0.1:9090", "HTTP_PPROF=true", "DRAIN_LINGER=8s", "SHUTDOWN_TIMEOUT=20s", "LOG_LEVEL=debug", "LOG_FORMAT=json",
+			"HTTP_LISTEN=127.0.0.1:9090", "HTTP_PPROF=true", "METRICS_EXPORTERS=100", "DRAIN_LINGER=8s", "SHUTDOWN_TIMEOUT=20s", "LOG_LEVEL=debug", "LOG_FORMAT=json", "LOG_SUMMARY=1m",
 			"KAFKA_BROKERS=a:9092,b:9093", "KAFKA_TOPIC=netflow", "KAFKA_CREATE_TOPIC=24,3", "KAFKA_DEAD_LETTER_TOPIC=dead", "KAFKA_TEMPLATE_TOPIC=templates",
 			"KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a", "KAFKA_SPREAD=198.51.100.7/32=4/datagram", "KAFKA_CLIENT_ID=site1", "KAFKA_VALUE=protobuf-delimited", "KAFKA_COMPRESSION=lz4",
 			"KAFKA_LINGER=1s", "KAFKA_BATCH_BYTES=64KiB", "KAFKA_BUFFER_BYTES=32MiB", "KAFKA_PARTITIONER=fnv1a", "KAFKA_ACKS=1",

@@ -107,6 +107,9 @@ func TestMistakes(t *testing.T) {
 			`FLOWPUB_HTTP_LISTEN is "8080": "8080" is not host:port: put a colon before the port, as in :8080`,
 		}},
 		{"profiler without HTTP", []string{"FLOWPUB_HTTP_LISTEN=", "FLOWPUB_HTTP_PPROF=true"}, []string{`FLOWPUB_HTTP_PPROF is "true": `}},
+		{"too many metrics", []string{"FLOWPUB_METRICS_EXPORTERS=10001"}, []string{`FLOWPUB_METRICS_EXPORTERS is "10001": 10001 exporters with metrics of their own: there may be from 0 to 10000`}},
+		{"a number below 0", []string{"FLOWPUB_METRICS_EXPORTERS=-1"}, []string{`FLOWPUB_METRICS_EXPORTERS is "-1": it must be a whole number from 0`}},
+		{"summaries too often", []string{"FLOWPUB_LOG_SUMMARY=10ms"}, []string{`FLOWPUB_LOG_SUMMARY is "10ms": a summary every 10ms: it must be 0, for none, or at least 1s`}},
 		{"neither true nor false", []string{"FLOWPUB_HTTP_PPROF=yes"}, []string{`FLOWPUB_HTTP_PPROF is "yes": it must be true or false`}},
 		{"duration without unit", []string{"FLOWPUB_DRAIN_LINGER=8"}, []string{
 			`FLOWPUB_DRAIN_LINGER is "8": a duration needs a unit: write it as 8ms or 8s`,

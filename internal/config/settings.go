@@ -30,14 +30,16 @@ type settings struct {
 	Formats        formats   `env:"FORMATS" default:"empty: all" unit:"netflow_v5, netflow_v9, ipfix or sflow, comma-separated" help:"export formats to take; datagrams of others are counted and dropped"`
 	Elements       string    `env:"ELEMENTS" default:"none" unit:"numbers, comma-separated" help:"information elements of NetFlow v9 and IPFIX to copy as they are, as in 82,25461/56701; all-unknown: all that fill no field"`
 
-	HTTPListen address `env:"HTTP_LISTEN" envDefault:":8080" unit:"TCP host:port" help:"metrics and probes; empty means no HTTP at all"`
-	HTTPPProf  toggle  `env:"HTTP_PPROF" envDefault:"false" unit:"true or false" help:"add the Go profiler under /debug/pprof/"`
+	HTTPListen       address `env:"HTTP_LISTEN" envDefault:":8080" unit:"TCP host:port" help:"status page, metrics and probes; empty means no HTTP at all"`
+	HTTPPProf        toggle  `env:"HTTP_PPROF" envDefault:"false" unit:"true or false" help:"add the Go profiler under /debug/pprof/"`
+	MetricsExporters limit   `env:"METRICS_EXPORTERS" envDefault:"0" unit:"number" help:"exporters that have metrics of their own, at most; those named in the file first"`
 
 	DrainLinger     Duration `env:"DRAIN_LINGER" envDefault:"0s" unit:"duration" help:"after SIGTERM: how long to go on reading while not ready"`
 	ShutdownTimeout Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" unit:"duration" help:"after that: longest wait for Kafka to take what is buffered"`
 
-	LogLevel  logLevel  `env:"LOG_LEVEL" envDefault:"info" unit:"debug, info, warn or error" help:"least important messages to log"`
-	LogFormat LogFormat `env:"LOG_FORMAT" envDefault:"text" unit:"text or json" help:"form of log lines"`
+	LogLevel   logLevel  `env:"LOG_LEVEL" envDefault:"info" unit:"debug, info, warn or error" help:"least important messages to log"`
+	LogFormat  LogFormat `env:"LOG_FORMAT" envDefault:"text" unit:"text or json" help:"form of log lines"`
+	LogSummary Duration  `env:"LOG_SUMMARY" envDefault:"0s" unit:"duration" help:"how often to log a summary at info, as in 1m; 0s: never"`
 
 	Brokers     brokers               `env:"KAFKA_BROKERS,notEmpty" default:"required" unit:"host:port, comma-separated" help:"brokers to ask first; the rest of the cluster is learned from them"`
 	Topic       string                `env:"KAFKA_TOPIC" envDefault:"flows" unit:"name" help:"topic that receives the flow records"`

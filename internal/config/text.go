@@ -26,6 +26,19 @@ func (c *count) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// limit is a number of things that may be none.
+type limit int
+
+// UnmarshalText reads a decimal number.
+func (l *limit) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 0 {
+		return errors.New("it must be a whole number from 0")
+	}
+	*l = limit(n)
+	return nil
+}
+
 // toggle is true or false. Nothing else is taken, so that a manifest reads one
 // way only.
 type toggle bool

@@ -86,7 +86,12 @@ func gather(t *testing.T) map[string]documented {
 	if err != nil {
 		t.Fatal(err)
 	}
-	families, err := telemetry.NewRegistry(c.Snapshot).Gather()
+	// Those of single exporters are there when one is.
+	families, err := telemetry.NewRegistry(func() telemetry.Snapshot {
+		s := c.Snapshot()
+		s.ByExporter = []telemetry.ExporterNumbers{{}}
+		return s
+	}).Gather()
 	ctx, end := context.WithCancel(t.Context())
 	end()
 	if runErr := c.Run(ctx); err != nil || runErr != nil {
@@ -112,6 +117,8 @@ func labelText(name string, values []string) string {
 	switch name {
 	case "":
 		return ""
+	case "exporter_name":
+		return "`exporter`, `exporter_name`"
 	case "version":
 		return "`version`: the program's"
 	default:

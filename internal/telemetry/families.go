@@ -1,6 +1,10 @@
 package telemetry
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // families lists every metric of ours but the histogram. docs/metrics.md says
 // what each means at length; a test holds the two equal.
@@ -127,6 +131,24 @@ func exporterFamilies() []family {
 			func(s *Snapshot) float64 { return float64(s.ExportersUnsequenced) }),
 		gauge("exporters_clock_skewed", "Exporters whose clock is over 60 s from ours.",
 			func(s *Snapshot) float64 { return float64(s.ExportersClockSkewed) }),
+	}
+}
+
+// eachExporterFamilies are of those exporters that have metrics of their own.
+func eachExporterFamilies() []exporterFamily {
+	return []exporterFamily{
+		ofExporter("packets_total", "Export packets of the exporter that were decoded.", prometheus.CounterValue,
+			func(e *ExporterNumbers) float64 { return float64(e.Packets) }),
+		ofExporter("flows_total", "Flow records of the exporter that were decoded.", prometheus.CounterValue,
+			func(e *ExporterNumbers) float64 { return float64(e.Flows) }),
+		ofExporter("flows_missed_total", "Flows that the exporter sent and that never arrived.", prometheus.CounterValue,
+			func(e *ExporterNumbers) float64 { return float64(e.FlowsMissed) }),
+		ofExporter("packets_missed_total", "Export packets that the exporter sent and that never arrived.", prometheus.CounterValue,
+			func(e *ExporterNumbers) float64 { return float64(e.PacketsMissed) }),
+		ofExporter("last_heard_timestamp_seconds", "When the exporter last sent something.", prometheus.GaugeValue,
+			func(e *ExporterNumbers) float64 { return e.LastHeard }),
+		ofExporter("sampling_interval", "Of how many packets the exporter counts one; 0 when it does not say.", prometheus.GaugeValue,
+			func(e *ExporterNumbers) float64 { return float64(e.Sampling) }),
 	}
 }
 

@@ -26,6 +26,7 @@ func NewRegistry(snapshot func() Snapshot) *prometheus.Registry {
 type snapshotCollector struct {
 	snapshot func() Snapshot
 	families []family
+	exporter []exporterFamily
 	produce  *prometheus.Desc
 }
 
@@ -33,6 +34,7 @@ func newSnapshotCollector(snapshot func() Snapshot) *snapshotCollector {
 	return &snapshotCollector{
 		snapshot: snapshot,
 		families: families(),
+		exporter: eachExporterFamilies(),
 		produce: prometheus.NewDesc(namespace+"_kafka_produce_seconds",
 			"How long produce requests to Kafka took, answered or not.", nil, nil),
 	}
@@ -43,6 +45,9 @@ func (c *snapshotCollector) Describe(out chan<- *prometheus.Desc) {
 	for i := range c.families {
 		out <- c.families[i].desc
 	}
+	for i := range c.exporter {
+		out <- c.exporter[i].desc
+	}
 	out <- c.produce
 }
 
@@ -51,6 +56,11 @@ func (c *snapshotCollector) Collect(out chan<- prometheus.Metric) {
 	s := c.snapshot()
 	for i := range c.families {
 		c.families[i].collect(&s, out)
+	}
+	for i := range s.ByExporter {
+		for j := range c.exporter {
+			c.exporter[j].collect(&s.ByExporter[i], out)
+		}
 	}
 	count, buckets := cumulative(s.ProduceSeconds)
 	out <- prometheus.MustNewConstHistogram(c.produce, count, s.ProduceSeconds.Sum, buckets)
@@ -85,6 +95,22 @@ func (f *family) collect(s *Snapshot, out chan<- prometheus.Metric) {
 	for label, value := range f.byLabel(s) {
 		out <- prometheus.MustNewConstMetric(f.desc, f.kind, value, label)
 	}
+}
+
+// exporterFamily is a metric of single exporters.
+type exporterFamily struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*ExporterNumbers) float64
+}
+
+func (f *exporterFamily) collect(e *ExporterNumbers, out chan<- prometheus.Metric) {
+	out <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(e), e.Address, e.Name)
+}
+
+// ofExporter is a metric of single exporters.
+func ofExporter(name, help string, kind prometheus.ValueType, value func(*ExporterNumbers) float64) exporterFamily {
+	return exporterFamily{prometheus.NewDesc(namespace+"_exporter_"+name, help, []string{"exporter", "exporter_name"}, nil), kind, value}
 }
 
 // counter is a metric that only grows.

@@ -58,22 +58,25 @@ func sample() Snapshot {
 		ExportersUnsequenced:    22,
 		ExportersClockSkewed:    23,
 		ExportersSilent:         24,
-		ProduceSeconds:          Histogram{Bounds: []float64{0.01, 0.1}, Counts: []uint64{3, 2, 1}, Sum: 1.25},
-		ProduceErrors:           map[string]uint64{"timeout": 12, "dns": 0},
-		KafkaBatches:            14,
-		KafkaBytesRaw:           4000,
-		KafkaBytesWire:          1000,
-		PartitionsFailing:       17,
-		TopicWarnings:           map[string]bool{"compaction": true, "one_replica": false},
-		DeadLetters:             map[string]uint64{"delivered": 15, "failed": 0},
-		SchemasMissing:          2,
-		Idempotent:              true,
-		ThrottleSeconds:         2.5,
-		ReceiveBufferAsked:      33554432,
-		ReceiveBufferGranted:    8388608,
-		LogLinesDropped:         16,
-		Ready:                   true,
-		Version:                 "v1.2.3",
+		ByExporter: []ExporterNumbers{{
+			Address: "192.0.2.1", Name: "core-1", Packets: 37, Flows: 38, FlowsMissed: 39, PacketsMissed: 40, LastHeard: 1767225600.5, Sampling: 1000,
+		}},
+		ProduceSeconds:       Histogram{Bounds: []float64{0.01, 0.1}, Counts: []uint64{3, 2, 1}, Sum: 1.25},
+		ProduceErrors:        map[string]uint64{"timeout": 12, "dns": 0},
+		KafkaBatches:         14,
+		KafkaBytesRaw:        4000,
+		KafkaBytesWire:       1000,
+		PartitionsFailing:    17,
+		TopicWarnings:        map[string]bool{"compaction": true, "one_replica": false},
+		DeadLetters:          map[string]uint64{"delivered": 15, "failed": 0},
+		SchemasMissing:       2,
+		Idempotent:           true,
+		ThrottleSeconds:      2.5,
+		ReceiveBufferAsked:   33554432,
+		ReceiveBufferGranted: 8388608,
+		LogLinesDropped:      16,
+		Ready:                true,
+		Version:              "v1.2.3",
 	}
 }
 
@@ -117,8 +120,20 @@ flowpub_dead_letters_total{outcome="failed"} 0
 # TYPE flowpub_export_packets_missed_total counter
 flowpub_export_packets_missed_total{format="netflow_v9"} 25
 flowpub_export_packets_missed_total{format="sflow"} 0
+# TYPE flowpub_exporter_flows_missed_total counter
+flowpub_exporter_flows_missed_total{exporter="192.0.2.1",exporter_name="core-1"} 39
+# TYPE flowpub_exporter_flows_total counter
+flowpub_exporter_flows_total{exporter="192.0.2.1",exporter_name="core-1"} 38
+# TYPE flowpub_exporter_last_heard_timestamp_seconds gauge
+flowpub_exporter_last_heard_timestamp_seconds{exporter="192.0.2.1",exporter_name="core-1"} 1.7672256005e+09
+# TYPE flowpub_exporter_packets_missed_total counter
+flowpub_exporter_packets_missed_total{exporter="192.0.2.1",exporter_name="core-1"} 40
+# TYPE flowpub_exporter_packets_total counter
+flowpub_exporter_packets_total{exporter="192.0.2.1",exporter_name="core-1"} 37
 # TYPE flowpub_exporter_restarts_total counter
 flowpub_exporter_restarts_total 10
+# TYPE flowpub_exporter_sampling_interval gauge
+flowpub_exporter_sampling_interval{exporter="192.0.2.1",exporter_name="core-1"} 1000
 # TYPE flowpub_exporters gauge
 flowpub_exporters 20
 # TYPE flowpub_exporters_clock_skewed gauge

@@ -92,6 +92,9 @@ type Snapshot struct {
 	// some of those, by trait. ExportersSilent were heard before, but not lately.
 	Exporters, ExportersLosing, ExportersUnsequenced, ExportersClockSkewed, ExportersSilent int
 
+	// ByExporter are the exporters with metrics of their own.
+	ByExporter []ExporterNumbers
+
 	// ProduceSeconds is how long produce requests took.
 	ProduceSeconds Histogram
 	// ProduceErrors counts failed produce attempts by error.
@@ -122,6 +125,20 @@ type Snapshot struct {
 	Ready bool
 	// Version is the version of the program.
 	Version string
+}
+
+// ExporterNumbers are those of one exporter, since it became known.
+type ExporterNumbers struct {
+	// Address and Name are the labels.
+	Address, Name string
+	// Packets and Flows count what was decoded of it.
+	Packets, Flows uint64
+	// FlowsMissed and PacketsMissed count what it sent and nobody received here.
+	FlowsMissed, PacketsMissed uint64
+	// LastHeard is when it last sent something, in seconds since 1970.
+	LastHeard float64
+	// Sampling is of how many packets it counts one; 0: it does not say.
+	Sampling uint32
 }
 
 // Histogram counts observations by size.

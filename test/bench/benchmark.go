@@ -16,6 +16,11 @@ func benchmark(ctx context.Context, o *options, w io.Writer) error {
 		return err
 	}
 	products := []product{flowpub(o.flowpub, o.profile)}
+	if o.page {
+		open := flowpub(o.flowpub, o.profile)
+		open.name, open.page = open.name+"+page", true
+		products = append(products, open)
+	}
 	if o.versus != "" {
 		products = append(products, other(o.versus))
 	}
@@ -60,6 +65,10 @@ func once(ctx context.Context, o *options, p product, s scenario) (r result, err
 		return r, err
 	}
 	defer func() { err = errors.Join(err, b.stop()) }()
+	if p.page {
+		closePage := b.collector.openPage(ctx)
+		defer closePage()
+	}
 	if s.rate == rateLossless {
 		return b.search(ctx, o.duration)
 	}

@@ -33,6 +33,8 @@ type product struct {
 	ready func(context.Context, place) bool
 	// profiles is the directory that profiles of it go to; empty: none.
 	profiles string
+	// page: its status page is open.
+	page bool
 }
 
 // place is where a collector listens and produces to.

@@ -36,6 +36,7 @@ type options struct {
 	flowpub   string        // the program
 	versus    string        // another collector's command line, if any
 	profile   string        // directory for profiles, if any
+	page      bool          // flowpub with its status page open is another product
 	format    string
 	quick     bool
 }
@@ -89,6 +90,7 @@ func parseOptions(args []string, stdout io.Writer) (*options, error) {
 	f.StringVar(&o.flowpub, "flowpub", "bin/flowpub", "the program to measure")
 	f.StringVar(&o.versus, "versus", "", "command line of another collector to measure in turn; {listen} {http} {brokers} {topic} {codec} are replaced")
 	f.StringVar(&o.profile, "profile", "", "directory to write CPU and allocation profiles of flowpub to, which costs it a little")
+	f.BoolVar(&o.page, "page", false, "measure flowpub with its status page open, too, in turn")
 	f.StringVar(&o.format, "format", formatTable, "output: table, benchstat")
 	f.BoolVar(&o.quick, "quick", false, "a few seconds at a low rate, to see that it works: fails if a flow is lost")
 	if err := f.Parse(args); err != nil {

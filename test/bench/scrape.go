@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -57,6 +58,33 @@ func metric(page, name string) float64 {
 		}
 	}
 	return math.NaN()
+}
+
+// How often the status page asks for what it shows, and for the list of exporters.
+const (
+	pageEvery = 2 * time.Second
+	listEvery = 3 // of those times: the page lists them each 5 s, so each 6
+)
+
+// openPage asks for what the status page asks for, as often, until close is called. What it
+// is answered is not looked at: a collector that does not answer shows by its flows.
+func (c *collector) openPage(ctx context.Context) (closePage func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			path := "/status?exporters=none"
+			if n%listEvery == 0 {
+				path = "/status"
+			}
+			_, _ = get(ctx, c.place.http, path)
+			_ = pause(ctx, pageEvery)
+		}
+	})
+	return func() {
+		cancel()
+		asking.Wait()
+	}
 }
 
 // writeProfiles writes a CPU profile of the collector over a time, and then a
