@@ -50,7 +50,7 @@ func send(ctx context.Context, j *job, stdout, stderr io.Writer) error {
 		ctx, cancel = context.WithTimeout(ctx, j.duration)
 		defer cancel()
 	}
-	seen := watch(j.sender, stderr, isTerminal(stderr))
+	seen := watch(j.sender, stderr, command.IsTerminal(stderr))
 	err := j.sender.Run(ctx)
 	took := seen()
 	for _, line := range summary(j.sender, took) {

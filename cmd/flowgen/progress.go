@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 )
@@ -63,14 +62,4 @@ const clearLine = "\r\x1b[K"
 func progress(last, now counts, since time.Duration) string {
 	return fmt.Sprintf("%v: %s flows in %s datagrams, %s flows/s", since.Round(time.Second),
 		thousands(now.flows), thousands(now.datagrams), thousands(now.flows-last.flows))
-}
-
-// isTerminal reports whether w is a terminal, or another device of characters.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

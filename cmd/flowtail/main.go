@@ -1,13 +1,16 @@
-// Flowtail reads flow records from a Kafka topic and prints them. Run it with
-// -h for its flags.
+// Flowtail shows flow records of a Kafka topic, of captures, or of datagrams that
+// exporters send to it. Run it with -h for its flags.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/flowpub/flowpub/internal/command"
 	"github.com/flowpub/flowpub/internal/config"
@@ -24,17 +27,16 @@ func main() {
 	}))
 }
 
-// run is the program: it prints flows until ctx ends, and returns the exit
+// run is the program: it shows flows until ctx ends, and returns the exit
 // status.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	cfg, err := parse(args)
-	if err == nil {
-		cfg.Security, err = security(ctx, environ)
+	o, err := parse(args)
+	if err == nil && len(o.Files) == 0 && o.Listen == "" {
+		o.Security, err = security(ctx, environ)
 	}
 	if err == nil {
-		cfg.Out = stdout
-		cfg.Logger = slog.New(slog.NewTextHandler(stderr, nil))
-		err = follow(ctx, cfg, stderr)
+		o.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+		err = show(ctx, &o, environ, stdout, stderr)
 	}
 	program := command.Program{
 		Name: "flowtail", Linked: version, Usage: usage,
@@ -52,13 +54,46 @@ func security(ctx context.Context, environ []string) (tail.Security, error) {
 	return auth.NewLogin(ctx, cfg)
 }
 
-// follow prints flows, and tells on stderr what there is to tell in the end.
-func follow(ctx context.Context, cfg tail.Config, stderr io.Writer) error {
-	summary, err := tail.Run(ctx, cfg)
+// show shows flows on standard output, or in a file.
+func show(ctx context.Context, o *options, environ []string, stdout, stderr io.Writer) error {
+	o.Out = stdout
+	o.Style.Color = command.IsTerminal(stdout) && !slices.ContainsFunc(environ, func(v string) bool {
+		return strings.HasPrefix(v, "NO_COLOR=") && v != "NO_COLOR="
+	})
+	if o.output == "" {
+		return follow(ctx, o, stderr)
+	}
+	if command.IsTerminal(stderr) {
+		o.Progress = stderr
+	}
+	o.Style.Color = false
+	return toFile(o.output, func(w io.Writer) error {
+		o.Out = w
+		return follow(ctx, o, stderr)
+	})
+}
+
+// toFile has a file written. It has its name only when it is complete: until then, and if
+// writing fails, it is called NAME.partial.
+func toFile(name string, write func(io.Writer) error) error {
+	partial := name + ".partial"
+	f, err := os.Create(partial) //nolint:gosec // the file that the command line names
+	if err != nil {
+		return fmt.Errorf("-output: %w", err)
+	}
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(partial, name)
+}
+
+// follow shows flows, and tells on stderr what there is to tell in the end.
+func follow(ctx context.Context, o *options, stderr io.Writer) error {
+	summary, err := tail.Run(ctx, o.Config)
 	if err != nil {
 		return err
 	}
-	if cfg.Format == tail.FormatTable || cfg.Format == tail.FormatWide {
+	if o.Format != tail.FormatJSON && o.Format != tail.FormatCSV || o.output != "" {
 		fmt.Fprintln(stderr, summary)
 	}
 	if complaint := summary.Complaint(); complaint != "" {

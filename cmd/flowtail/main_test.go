@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/internal/broker"
+	"github.com/flowpub/flowpub/internal/tail"
+	"github.com/flowpub/flowpub/internal/tail/top"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -22,18 +25,29 @@ func TestMistakes(t *testing.T) {
 		want []string // parts of what is said, one a line but the last
 	}{
 		{"unknown flag", []string{"-tpoic", "x"}, []string{"-tpoic"}},
-		{"argument", []string{"-n", "1", "flows"}, []string{`argument "flows": there are only flags`}},
+		{"argument behind a filter", []string{"tcp", "-n", "1"}, []string{`filter: "-n" does not go on the expression`}},
+		{"flag behind the flags", []string{"--", "-x"}, []string{`argument "-x": flags come before the filter`}},
+		{"filter", []string{"src", "prot", "6"}, []string{`filter: "prot" does not go behind "src": write an address`, "    src prot 6\n", "        ^\n"}},
 		{"broker without port", []string{"-brokers", "a:1, b"}, []string{`-brokers: "b" is no address: give host:port`}},
 		{"no topic", []string{"-topic", ""}, []string{`-topic "": give the name`}},
-		{"value", []string{"-value", "avro"}, []string{`"avro" for flag -value`, "use protobuf, protobuf-delimited, confluent or json"}},
-		{"position", []string{"-from", "now"}, []string{`"now" for flag -from`, "use start or end"}},
+		{"value", []string{"-value", "avro"}, []string{`"avro" for flag -value`, "use auto, protobuf, protobuf-delimited, confluent or json"}},
+		{"position", []string{"-from", "yesterday"}, []string{`"yesterday" for flag -from`, "use start, end, or a time such as"}},
+		{"two positions", []string{"-from", "start", "-since", "10m"}, []string{"-from, -since and -offset: each says where to begin"}},
+		{"end", []string{"-until", "later"}, []string{`"later" for flag -until`, "use now, 2026-01-31T15:04:05Z"}},
+		{"partition", []string{"-partition", "3-1"}, []string{`"3-1" for flag -partition`, "give numbers and ranges, such as 0,3-5"}},
+		{"offset", []string{"-offset", "first"}, []string{`"first" for flag -offset`, "how many before the end as -100"}},
+		{"group with an end", []string{"-group", "g", "-until", "now"}, []string{"-group: the group shares out what is read"}},
+		{"Kafka and a capture", []string{"-topic", "x", "-read", "x.pcap"}, []string{"-topic: it is about Kafka"}},
+		{"packets of a topic", []string{"-packets"}, []string{"-packets: a topic has none"}},
+		{"column", []string{"-columns", "start,port"}, []string{`"start,port" for flag -columns: column "port" is not known: use start, date,`}},
+		{"key", []string{"-top", "src,city"}, []string{`"src,city" for flag -top: key "city" is not known: use as, domain, dst,`}},
+		{"network of a port", []string{"-top", "srcport/8"}, []string{`key "srcport/8" has no networks`}},
+		{"order", []string{"-top", "src", "-by", "size"}, []string{`counter "size" is not known: use octets, packets or flows`}},
+		{"order of nothing", []string{"-by", "flows"}, []string{"-by: it is about sums; say of what with -top"}},
+		{"Parquet on a terminal", []string{"-format", "parquet"}, []string{"-format parquet: it is not for reading as text; name a file with -output"}},
 		{"limit", []string{"-n", "ten"}, []string{`"ten" for flag -n: give a whole number`}},
 		{"two at once", []string{"-n", "-1", "-pace", "-2"}, []string{"flowtail: -n -1: give", "flowtail: -pace -2: give"}},
-		{"format", []string{"-format", "xml"}, []string{`flowtail: invalid value "xml" for flag -format: format "xml" is not known: use table, wide, json or csv`}},
-		{"exporter", []string{"-exporter", "router"}, []string{`"router" for flag -exporter`, "write it as 192.0.2.1"}},
-		{"address", []string{"-address", "10.0.0.0/33"}, []string{`"10.0.0.0/33" for flag -address`, "write it as"}},
-		{"port", []string{"-port", "https"}, []string{`"https" for flag -port: port "https" is not known: use a number from 0 to 65535`}},
-		{"protocol", []string{"-protocol", "http"}, []string{`"http" for flag -protocol`, "use a name such as TCP"}},
+		{"format", []string{"-format", "xml"}, []string{`flowtail: invalid value "xml" for flag -format: format "xml" is not known: use table, wide, json, csv, parquet or none`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -57,11 +71,20 @@ func TestHelp(t *testing.T) {
 	if status != 0 || stderr != "" {
 		t.Errorf("exit status %d, standard error %q", status, stderr)
 	}
-	for _, flag := range []string{
-		"-brokers", "-topic", "-value", "-from", "-n ", "-pace", "-format", "-exporter", "-address", "-port", "-protocol", "-version", "Examples:",
-	} {
-		if !strings.Contains(stdout, "  "+flag) && !strings.Contains(stdout, "\n"+flag) {
-			t.Errorf("%s is not explained", flag)
+	var o options
+	newFlags(&o).VisitAll(func(f *flag.Flag) {
+		if !strings.Contains(stdout, "\n  -"+f.Name+" ") {
+			t.Errorf("-%s is not explained", f.Name)
+		}
+	})
+	for name := range strings.FieldsSeq(strings.Join(tail.ColumnNames(), " ")) {
+		if !strings.Contains(stdout, " "+name+",") {
+			t.Errorf("column %s is not named", name)
+		}
+	}
+	for _, name := range top.Names() {
+		if !strings.Contains(stdout, " "+name+",") && !strings.Contains(stdout, " "+name+" ") && !strings.Contains(stdout, " "+name+";") {
+			t.Errorf("key %s is not named", name)
 		}
 	}
 }
@@ -98,8 +121,8 @@ func TestFlows(t *testing.T) {
 	}{
 		{
 			"table", []string{"-n", "3"},
-			[]string{"START ", "-        10.0.0.1        -     UDP ", "-  ", "-  "},
-			[]string{"3 flows printed in ", "flowtail: messages left out, not being flow records in this form: 1\n"},
+			[]string{"START ", "-        10.0.0.1        UDP ", "-  ", "-  "},
+			[]string{"3 flows printed in ", "flowtail: left out, not being flow records in this form: 1\n"},
 		},
 		{
 			"wide table", []string{"-n", "1", "-format", "wide"},
@@ -107,7 +130,7 @@ func TestFlows(t *testing.T) {
 		},
 		{"JSON", []string{"-n", "1", "-format", "json"}, []string{`{"startTime":null,`}, nil},
 		{
-			"CSV, filtered", []string{"-n", "1", "-format", "csv", "-port", "123", "-protocol", "udp", "-exporter", "10.0.0.0/8", "-address", "192.0.2.1"},
+			"CSV, filtered", []string{"-n", "1", "-format", "csv", "port", "123", "and", "udp", "and exporter 10.0.0.0/8 and host", "192.0.2.1"},
 			[]string{"startTime,endTime,", ",,,10.0.0.1,0,17,UDP,192.0.2.1,123,"},
 			[]string{"not being flow records in this form: 1"},
 		},

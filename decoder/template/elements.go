@@ -351,6 +351,16 @@ var byID = func() (index [1 << 16]uint8) {
 	return index
 }()
 
+// Describe returns the name of an element and its type, as IANA's registry has them: empty
+// for one that fills nothing here.
+func Describe(enterprise uint32, id uint16) (name, kind string) {
+	e := lookUp(fieldSpec{enterprise: enterprise, id: id})
+	if e == nil {
+		return "", ""
+	}
+	return e.name, string(e.kind)
+}
+
 // lookUp returns the element that a field carries, or nil when it fills nothing.
 func lookUp(f fieldSpec) *element {
 	if f.enterprise == 0 {

@@ -89,6 +89,7 @@ func (d *demo) print(ctx context.Context) error {
 		From:         tail.FromStart,
 		Limit:        d.cfg.Limit,
 		MaxPerSecond: d.cfg.MaxPerSecond,
+		Columns:      []string{"start", "exporter", "via", "proto", "source", "destination", "octets!"},
 		Out:          d.cfg.Out,
 		Logger:       d.cfg.Logger,
 	})

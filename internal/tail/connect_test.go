@@ -115,7 +115,7 @@ func TestRunTellsWhatIsNoKafka(t *testing.T) {
 	for i, tt := range tests {
 		addresses[i] = peer(t, tt.serve)
 		running.Go(func() {
-			_, errs[i] = Run(ctx, Config{Brokers: addresses[i : i+1], Security: tt.security, Topic: topic, Out: io.Discard})
+			_, errs[i] = Run(ctx, Config{Brokers: addresses[i : i+1], Security: tt.security, Topic: topicName, Out: io.Discard})
 		})
 	}
 	running.Wait()

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/publisher/answers"
@@ -97,14 +98,18 @@ var cures = []struct {
 	{kafka.SASLAuthenticationFailed, "the broker refuses the login: correct " + variable.SASLUsername + " and the password, or have a token that is valid"},
 	{kafka.UnsupportedSASLMechanism, "the broker does not have this SASL mechanism: choose another as " + variable.SASLMechanism},
 	{kafka.IllegalSASLState, "this listener has no SASL: unset " + variable.SASLMechanism + ", or give the address of the one that has"},
+	{kafka.GroupAuthorizationFailed, "the user may not use the consumer group: permit READ on it, or leave -group out"},
 	{kafka.TopicAuthorizationFailed, "the user may not read the topic: permit READ and DESCRIBE"},
 	{kafka.ClusterAuthorizationFailed, "the user may not ask this: permit DESCRIBE"},
 	{kafka.LeaderNotAvailable, "a partition has no leader: bring its brokers back"},
 }
 
 // explain says an error of the brokers in words for operators.
-func (s *source) explain(err error) error {
-	err = s.security.Explain(err)
+func (t *topic) explain(err error) error {
+	if code := codeOf(err); code != 0 {
+		err = code
+	}
+	err = t.security.Explain(err)
 	if peer, ok := errors.AsType[*peerError](err); ok {
 		return peer
 	}
@@ -115,7 +120,7 @@ func (s *source) explain(err error) error {
 	}
 	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
-	case closed && s.security.SASL() == nil:
+	case closed && t.security.SASL() == nil:
 		return &explainedError{"the broker closes the connection: set " + variable.SASLMechanism + " if it wants SASL, else see its log", err}
 	case closed:
 		return &explainedError{"the broker closes the connection: correct " + variable.SASLUsername + " and the password, or see its log", err}
@@ -123,6 +128,14 @@ func (s *source) explain(err error) error {
 		return &explainedError{"the brokers do not answer: see their log and load", err}
 	}
 	return &explainedError{rootCause(err).Error(), err}
+}
+
+// codeOf returns Kafka's code for an error of the client that reads; 0 if it has none.
+func codeOf(err error) kafka.Error {
+	if e, ok := errors.AsType[*kerr.Error](err); ok {
+		return kafka.Error(e.Code)
+	}
+	return 0
 }
 
 // explainedError is an error in other words.

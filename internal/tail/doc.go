@@ -1,20 +1,23 @@
-// Package tail reads flow records from a Kafka topic and prints them: as a
-// table for people, as JSON lines or as CSV for programs.
+// Package tail reads flow records and shows them: as a table for people, as lines of
+// JSON or CSV and as Parquet for programs, or as a list of who has most.
 //
-// It reads every partition, without a consumer group: nothing is committed, and
-// no other consumer is disturbed. Records of one partition are printed in their
-// order; those of different partitions as they come.
+// It reads a Kafka topic, captures, or datagrams that exporters send to it. Of a topic
+// it reads every partition, without a consumer group unless one is named: nothing is
+// committed, and no other consumer is disturbed. Records of one partition are shown in
+// their order; those of different partitions as they come.
 //
 // The files, in the path of a flow:
 //
-//	config.go     what to read and how to print it
-//	tail.go       all of a run
-//	connect.go    connections; cures.go why there is none
-//	source.go     the messages of all partitions
-//	flow.go       a message decoded
-//	filter.go     which flows are wanted
-//	printer.go    flows to lines, not more than are asked for
-//	layout.go     the formats; table.go of people; fields.go of JSON and CSV
-//	described.go  fields that only some formats of export have, by their descriptors
-//	names.go      names of protocols, flags, anomalies
+//	config.go     what to read and how to show it; position.go where to begin
+//	tail.go       all of a run; sink.go what becomes of a message
+//	kafka.go      the messages of a topic; offsets.go where they begin and end
+//	connect.go    connections; login.go who we are; cures.go why there is none
+//	datagrams.go  the messages of captures, and of exporters
+//	layout.go     flows to text; columns.go and table.go for people; fields.go of JSON and CSV
+//	parquet.go    flows to a Parquet file
+//	ranking.go    who has most, now and then
+//	packets.go    datagrams as they are
+//
+// Its rooms: flow reads a message, filter says which flows are wanted, top adds them up, names
+// has names for numbers, dissect shows a datagram.
 package tail

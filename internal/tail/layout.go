@@ -1,23 +1,24 @@
 package tail
 
+import "github.com/flowpub/flowpub/internal/tail/flow"
+
 // layout is how flows are laid out in lines of text.
 type layout struct {
 	// header is printed once, before the first flow: a line, or nothing.
 	header string
 	// append appends the line of f.
-	append func(b []byte, f *flow) []byte
+	append func(b []byte, f *flow.Flow) []byte
 }
 
-// layoutOf returns the layout of format.
-func layoutOf(format Format) layout {
-	switch format {
+// layoutOf returns the layout of a valid configuration.
+func layoutOf(cfg *Config) layout {
+	switch cfg.Format {
 	case FormatJSON:
 		return layout{append: appendJSON}
 	case FormatCSV:
 		return layout{header: csvHeader(), append: appendCSV}
-	case FormatWide:
-		return wideTable.layout()
 	default:
-		return narrowTable.layout()
+		columns, _ := columnsOf(cfg)
+		return table{columns, cfg.Style.Color}.layout()
 	}
 }

@@ -3,49 +3,21 @@ package tail
 import (
 	"encoding/csv"
 	"encoding/json"
-	"math"
 	"reflect"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/flowpub/flowpub/internal/tail/flow"
+	"github.com/flowpub/flowpub/internal/tail/tailtest"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
-
-// Moments of the test flows. 1,700,000,000 s is 2023-11-14 22:13:20 UTC.
-const (
-	start  = 1_700_000_000_123_000_000
-	end    = start + 2_500_000_000 // 2.5 s later
-	export = 1_700_000_003_000_000_001
-)
-
-// web is a TCP flow of two and a half seconds: 250,000 octets in 2.5 s are
-// 800,000 bit/s.
-func web() *flowv1.FlowRecord {
-	return &flowv1.FlowRecord{
-		SourceAddress: []byte{192, 0, 2, 17}, DestinationAddress: []byte{198, 51, 100, 4}, NextHop: []byte{203, 0, 113, 1},
-		SourcePort: 49152, DestinationPort: 443, Protocol: 6, TcpFlags: 0x1b, Tos: 8,
-		Packets: 180, Octets: 250_000, StartTimeNs: start, EndTimeNs: end,
-		InputInterface: 3, OutputInterface: 7, SourceAs: 64496, DestinationAs: 64511,
-		SourcePrefixLength: 24, DestinationPrefixLength: 19,
-		ExporterAddress: []byte{10, 0, 0, 1}, ExporterPort: 50001, ReceiveTimeNs: export + 1_000_000, ExportTimeNs: export,
-		FlowSequence: 4_000_000_000, RecordIndex: 2, RecordCount: 30, HeaderCount: 31, EngineType: 1, EngineId: 9,
-		SamplingMode: 1, SamplingInterval: 100, SystemUptimeMs: 86_400_000, FirstUptimeMs: 86_397_123, LastUptimeMs: 86_399_623,
-		Format: flowv1.ExportFormat_EXPORT_FORMAT_NETFLOW_V5, Anomalies: 1,
-	}
-}
-
-// bare is a record with nothing but its exporter, as another export format may
-// have it.
-func bare() *flowv1.FlowRecord {
-	return &flowv1.FlowRecord{ExporterAddress: []byte{10, 0, 0, 1}}
-}
 
 func TestWideTable(t *testing.T) {
 	t.Parallel()
 	header := "START (UTC)              SECONDS EXPORTER        VIA   PROTO  SOURCE                DESTINATION           FLAGS     PACKETS     OCTETS  BIT/S ANOMALIES\n"
-	if got := layoutOf(FormatWide).header; got != header {
+	if got := layoutOf(&Config{Format: FormatWide}).header; got != header {
 		t.Errorf("header is\n%swant\n%s", got, header)
 	}
 	tests := []struct {
@@ -54,13 +26,13 @@ func TestWideTable(t *testing.T) {
 		want   string
 	}{
 		{
-			"TCP", web(),
+			"TCP", tailtest.Web(),
 			"2023-11-14 22:13:20.123    2.500 10.0.0.1        v5    TCP    192.0.2.17:49152      198.51.100.4:443      ...AP.SF      180     250000   800k count_above_present\n",
 		},
 		{
 			"UDP without flags, of no duration", &flowv1.FlowRecord{
 				ExporterAddress: []byte{10, 0, 0, 1}, SourceAddress: []byte{192, 0, 2, 17}, DestinationAddress: []byte{192, 0, 2, 53},
-				SourcePort: 5353, DestinationPort: 53, Protocol: 17, Packets: 1, Octets: 76, StartTimeNs: start, EndTimeNs: start,
+				SourcePort: 5353, DestinationPort: 53, Protocol: 17, Packets: 1, Octets: 76, StartTimeNs: tailtest.Start, EndTimeNs: tailtest.Start,
 			},
 			"2023-11-14 22:13:20.123    0.000 10.0.0.1        -     UDP    192.0.2.17:5353       192.0.2.53:53         -               1         76      -\n",
 		},
@@ -68,14 +40,14 @@ func TestWideTable(t *testing.T) {
 			"longer values than their columns", &flowv1.FlowRecord{
 				ExporterAddress: []byte{0x20, 0x01, 0x0d, 0xb8, 15: 1},
 				SourceAddress:   []byte{0x20, 0x01, 0x0d, 0xb8, 15: 2}, DestinationAddress: []byte{0x20, 0x01, 0x0d, 0xb8, 15: 3},
-				DestinationPort: 32768, Protocol: 58, Packets: 1 << 40, Octets: 1 << 41, StartTimeNs: start, EndTimeNs: start + 10_000_000_000_000,
+				DestinationPort: 32768, Protocol: 58, Packets: 1 << 40, Octets: 1 << 41, StartTimeNs: tailtest.Start, EndTimeNs: tailtest.Start + 10_000_000_000_000,
 			},
-			"2023-11-14 22:13:20.123 10000.000 2001:db8::1     -     ICMPv6 [2001:db8::2]:0       [2001:db8::3]:32768   -        1099511627776 2199023255552  1.76G\n",
+			"2023-11-14 22:13:20.123 10000.000 2001:db8::1     -     ICMPv6 2001:db8::2           [2001:db8::3]:128.0   -        1099511627776 2199023255552  1.76G\n",
 		},
 		{
 			"start after end, flags without TCP, a bit of no name", &flowv1.FlowRecord{
 				ExporterAddress: []byte{10, 0, 0, 1}, SourceAddress: []byte{0, 0, 0, 0}, DestinationAddress: []byte{255, 255, 255, 255},
-				Protocol: 253, TcpFlags: 0x80, StartTimeNs: end, EndTimeNs: start, Anomalies: 128 | 1<<30,
+				Protocol: 253, TcpFlags: 0x80, StartTimeNs: tailtest.End, EndTimeNs: tailtest.Start, Anomalies: 128 | 1<<30,
 			},
 			"2023-11-14 22:13:22.623        - 10.0.0.1        -     253    0.0.0.0:0             255.255.255.255:0     C.......        0          0      - start_after_end,1073741824\n",
 		},
@@ -84,21 +56,21 @@ func TestWideTable(t *testing.T) {
 			"-                              - 10.0.0.1        -     TCP    -                     -                     ........        0          0      -\n",
 		},
 		{
-			"nothing but the exporter", bare(),
+			"nothing but the exporter", tailtest.Bare(),
 			"-                              - 10.0.0.1        -     0      -                     -                     -               0          0      -\n",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := string(wideTable.appendRow(nil, decoded(t, tt.record))); got != tt.want {
+			if got := string(layoutOf(&Config{Format: FormatWide}).append(nil, decoded(t, tt.record))); got != tt.want {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 		})
 	}
 }
 
-// No line is longer than 100 characters, unless addresses or counters are.
+// No line is longer than 80 characters, unless addresses or names of protocols are.
 func TestTable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -107,36 +79,30 @@ func TestTable(t *testing.T) {
 		want   string
 	}{
 		{
-			"TCP with an anomaly", web(),
-			"22:13:20 10.0.0.1        v5    TCP    192.0.2.17:49152      198.51.100.4:443          180   250000 !\n",
-		},
-		{
-			"each format", &flowv1.FlowRecord{
-				ExporterAddress: []byte{10, 0, 0, 1}, Protocol: 17, Format: flowv1.ExportFormat_EXPORT_FORMAT_SFLOW_V5,
-			},
-			"-        10.0.0.1        sflow UDP    -                     -                           0        0\n",
+			"TCP with an anomaly", tailtest.Web(),
+			"22:13:20 10.0.0.1        TCP  192.0.2.17:49152      198.51.100.4:443       250k!\n",
 		},
 		{
 			"the widest of IPv4", &flowv1.FlowRecord{
 				ExporterAddress: []byte{203, 0, 113, 250}, SourceAddress: []byte{198, 51, 100, 201}, DestinationAddress: []byte{198, 51, 100, 202},
-				SourcePort: 65535, DestinationPort: 65534, Protocol: 58, Packets: 9_999_999, Octets: 99_999_999, StartTimeNs: start, Anomalies: 2,
+				SourcePort: 65535, DestinationPort: 65534, Protocol: 6, Octets: 1_234_567_890, StartTimeNs: tailtest.Start, Anomalies: 2,
 			},
-			"22:13:20 203.0.113.250   -     ICMPv6 198.51.100.201:65535  198.51.100.202:65534  9999999 99999999 !\n",
+			"22:13:20 203.0.113.250   TCP  198.51.100.201:65535  198.51.100.202:65534  1.23G!\n",
 		},
 		{
-			"nothing but the exporter", bare(),
-			"-        10.0.0.1        -     0      -                     -                           0        0\n",
+			"nothing but the exporter", tailtest.Bare(),
+			"-        10.0.0.1        0    -                     -                         0\n",
 		},
 	}
-	const header = "START    EXPORTER        VIA   PROTO  SOURCE                DESTINATION           PACKETS   OCTETS !\n"
-	if got := layoutOf(FormatTable).header; got != header || len(got) > 101 {
+	const header = "START    EXPORTER        PROT SOURCE                DESTINATION           OCTETS\n"
+	if got := layoutOf(&Config{Format: FormatTable}).header; got != header || len(got) > 81 {
 		t.Errorf("header is\n%swant\n%s", got, header)
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := string(layoutOf(FormatTable).append(nil, decoded(t, tt.record)))
-			if got != tt.want || len(got) > 101 {
+			got := string(layoutOf(&Config{Format: FormatTable}).append(nil, decoded(t, tt.record)))
+			if got != tt.want || len(got) > 81 {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 		})
@@ -151,7 +117,7 @@ func TestJSON(t *testing.T) {
 		want   string
 	}{
 		{
-			"every field", web(),
+			"every field", tailtest.Web(),
 			`{"startTime":"2023-11-14T22:13:20.123000000Z","endTime":"2023-11-14T22:13:22.623000000Z","durationSeconds":2.5,` +
 				`"exporterAddress":"10.0.0.1","exporterPort":50001,"protocol":6,"protocolName":"TCP",` +
 				`"sourceAddress":"192.0.2.17","sourcePort":49152,"destinationAddress":"198.51.100.4","destinationPort":443,` +
@@ -164,7 +130,7 @@ func TestJSON(t *testing.T) {
 				`"format":"EXPORT_FORMAT_NETFLOW_V5","anomalies":1}` + "\n",
 		},
 		{
-			"nothing but the exporter", bare(),
+			"nothing but the exporter", tailtest.Bare(),
 			`{"startTime":null,"endTime":null,"durationSeconds":null,` +
 				`"exporterAddress":"10.0.0.1","exporterPort":0,"protocol":0,"protocolName":"0",` +
 				`"sourceAddress":null,"sourcePort":0,"destinationAddress":null,"destinationPort":0,` +
@@ -209,22 +175,11 @@ func TestCSV(t *testing.T) {
 		"3,7,203.0.113.1,8,64496,64511,24,19,1,100,2023-11-14T22:13:23.001000001Z,2023-11-14T22:13:23.000000001Z," +
 		"4000000000,2,30,31,1,9,86400000,86397123,86399623,EXPORT_FORMAT_NETFLOW_V5,1" + others + "\n" +
 		",,,10.0.0.1,0,0,0,,0,,0,0,........,0,0,,0,0,,0,0,0,0,0,0,0,,,0,0,0,0,0,0,0,0,0,EXPORT_FORMAT_UNSPECIFIED,0" + others + "\n"
-	layout := layoutOf(FormatCSV)
-	got := layout.append([]byte(layout.header), decoded(t, web()))
-	got = layout.append(got, decoded(t, bare()))
+	layout := layoutOf(&Config{Format: FormatCSV})
+	got := layout.append([]byte(layout.header), decoded(t, tailtest.Web()))
+	got = layout.append(got, decoded(t, tailtest.Bare()))
 	if string(got) != want {
 		t.Errorf("got\n%swant\n%s", got, want)
-	}
-}
-
-// rich is a record with a field of every kind that only some formats carry.
-func rich() *flowv1.FlowRecord {
-	return &flowv1.FlowRecord{
-		ExporterAddress: []byte{10, 0, 0, 1}, ObservationDomainId: 7, SamplingSource: flowv1.SamplingSource_SAMPLING_SOURCE_SAMPLER,
-		CounterKind: 9, ReversePackets: math.MaxUint64, SourceMac: []byte{0, 1, 2, 0xab, 0xcd, 0xef}, ObservationTimeNs: start,
-		BgpAsPath: []uint32{64496, 64511}, PostNatSourceAddress: []byte{192, 0, 2, 9}, ApplicationId: []byte{3, 0, 0, 80},
-		ExporterName: `a "router", here`,
-		Elements:     []*flowv1.Element{{Enterprise: 9, Id: 12235, Value: []byte("abc")}, {Id: 95}},
 	}
 }
 
@@ -236,23 +191,18 @@ const richJSON = `"observationDomainId":7,"samplingSource":"SAMPLING_SOURCE_SAMP
 // Fields that only some formats carry are printed when they are carried.
 func TestOtherFields(t *testing.T) {
 	t.Parallel()
-	object := string(appendJSON(nil, decoded(t, rich())))
+	object := string(appendJSON(nil, decoded(t, tailtest.Rich())))
 	_, others, _ := strings.Cut(object, `"anomalies":0,`)
 	if others != richJSON+"\n" {
 		t.Errorf("got\n%swant\n%s", others, richJSON)
 	}
-	line := string(appendCSV(nil, decoded(t, rich())))
+	line := string(appendCSV(nil, decoded(t, tailtest.Rich())))
 	_, others, _ = strings.Cut(line, "EXPORT_FORMAT_UNSPECIFIED,0,")
 	want := "7,,SAMPLING_SOURCE_SAMPLER,,,,,,,,,,18446744073709551615,,9,,,,00:01:02:ab:cd:ef,,,,,,,,,,,,,,," +
 		`"[64496,64511]",,,,,,,,192.0.2.9,,,,,,,,2023-11-14T22:13:20.123000000Z,AwAAUA==,,,,,,,,,,,"a ""router"", here",` +
 		`"[{""enterprise"":9,""id"":12235,""value"":""YWJj""},{""enterprise"":0,""id"":95,""value"":""""}]"` + "\n"
 	if others != want {
 		t.Errorf("got\n%swant\n%s", others, want)
-	}
-	got := new(flowv1.FlowRecord)
-	text := `{"exporterAddress":"10.0.0.1",` + strings.Replace(richJSON, `"9"`, "9", 1)
-	if err := unmarshalJSON([]byte(text), got); err != nil || !proto.Equal(got, rich()) {
-		t.Errorf("read back:\n%v, %v, want\n%v", got, err, rich())
 	}
 }
 
@@ -266,8 +216,8 @@ func TestFieldsAreComplete(t *testing.T) {
 		}
 		printed[f.name] = true
 	}
-	for i := range described.Len() {
-		if name := nameOf(described.Get(i)); !printed[name] {
+	for i := range flow.Descriptors.Len() {
+		if name := flow.NameOf(flow.Descriptors.Get(i)); !printed[name] {
 			t.Errorf("%s is not printed", name)
 		}
 	}
@@ -302,123 +252,16 @@ func TestAppendSI(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
-	t.Parallel()
-	const plain, delimited = ValueProtobuf, ValueProtobufDelimited
-	tests := []struct {
-		name  string
-		form  Value
-		value []byte
-		want  string // part of the error
-	}{
-		{"no value", plain, nil, "names no exporter"},
-		{"no protobuf", plain, []byte("hello"), "not a flow record"},
-		{"cut short", plain, mustMarshal(t, web())[:20], "not a flow record"},
-		{"no length", delimited, nil, "does not begin with the length"},
-		{"no delimiter", delimited, mustMarshal(t, web()), "does not begin with the length"},
-		{"cut short behind its length", delimited, delimit(mustMarshal(t, web()))[:20], "does not begin with the length"},
-		{"two behind each other", delimited, append(delimit(mustMarshal(t, web())), 0), "does not begin with the length"},
-		{"no schema", ValueConfluent, mustMarshal(t, web()), "does not begin with a schema id"},
-		{"no other magic", ValueConfluent, append([]byte{1, 0, 0, 1, 44, 0}, mustMarshal(t, web())...), "does not begin with a schema id"},
-		{"another message type", ValueConfluent, append([]byte{0, 0, 0, 1, 44, 2, 2}, mustMarshal(t, web())...), "does not begin with a schema id"},
-		{"a schema cut short", ValueConfluent, []byte{0, 0, 0, 1, 44}, "does not begin with a schema id"},
-		{"no JSON", ValueJSON, mustMarshal(t, web()), "not a flow record as json"},
-		{"no exporter in JSON", ValueJSON, []byte("{}"), "names no exporter"},
-		{"no time in JSON", ValueJSON, []byte(`{"startTime":"now"}`), `parsing time "now"`},
-		{"no format in JSON", ValueJSON, []byte(`{"format":"NETFLOW"}`), `ExportFormat "NETFLOW" is not known`},
-		{"no MAC address in JSON", ValueJSON, []byte(`{"sourceMac":"a"}`), "sourceMac: address a: invalid MAC address"},
-		{"MAC address of 5 bytes", plain, mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3, 4}, SourceMac: make([]byte, 5)}), "source_mac has 5 bytes"},
-		{"no exporter behind a length", delimited, []byte{0}, "names no exporter"},
-		{"no exporter", plain, mustMarshal(t, &flowv1.FlowRecord{SourceAddress: []byte{1, 2, 3, 4}}), "names no exporter"},
-		{"exporter of 3 bytes", plain, mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3}}), "exporter_address has 3 bytes"},
-		{
-			"next hop of 5 bytes", plain,
-			mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3, 4}, NextHop: make([]byte, 5)}),
-			"next_hop has 5 bytes",
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			var f flow
-			if err := f.decode(tt.form, tt.value); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("error is %v, want one with %q", err, tt.want)
-			}
-		})
-	}
-}
-
-// delimit puts a message behind its length, which is below 2^14 and not below
-// 2^7.
-func delimit(message []byte) []byte {
-	return append([]byte{byte(len(message)) | 0x80, byte(len(message) >> 7)}, message...)
-}
-
-// Every form of a value holds the same flow.
-func TestDecodeForms(t *testing.T) {
-	t.Parallel()
-	message := mustMarshal(t, web())
-	want := string(appendCSV(nil, decoded(t, web())))
-	for form, value := range map[Value][]byte{
-		ValueProtobuf: message, ValueProtobufDelimited: delimit(message), ValueJSON: []byte(webJSON),
-		ValueConfluent: append([]byte{0, 0, 0, 1, 44, 0}, message...),
-	} {
-		var f flow
-		if err := f.decode(form, value); err != nil {
-			t.Errorf("%v: %v", form, err)
-		} else if got := string(appendCSV(nil, &f)); got != want {
-			t.Errorf("%v: got\n%swant\n%s", form, got, want)
-		}
-	}
-}
-
-// webJSON is web by hand.
-const webJSON = `{"format":"EXPORT_FORMAT_NETFLOW_V5","exporterAddress":"10.0.0.1","exporterPort":50001,"engineType":1,"engineId":9,` +
-	`"samplingMode":1,"samplingInterval":100,"receiveTime":"2023-11-14T22:13:23.001000001Z","exportTime":"2023-11-14T22:13:23.000000001Z",` +
-	`"systemUptimeMs":86400000,"flowSequence":4000000000,"recordCount":30,"headerCount":31,"recordIndex":2,"anomalies":1,` +
-	`"firstUptimeMs":86397123,"startTime":"2023-11-14T22:13:20.123000000Z","lastUptimeMs":86399623,"endTime":"2023-11-14T22:13:22.623000000Z",` +
-	`"packets":180,"octets":250000,"tcpFlags":27,"protocol":6,"tos":8,"sourcePort":49152,"destinationPort":443,` +
-	`"sourceAs":64496,"sourcePrefixLength":24,"sourceAddress":"192.0.2.17","inputInterface":3,"outputInterface":7,` +
-	`"nextHop":"203.0.113.1","destinationAddress":"198.51.100.4","destinationPrefixLength":19,"destinationAs":64511}`
-
-// No field of the record is lost, and null and a format without a name are
-// understood.
-func TestUnmarshalJSON(t *testing.T) {
-	t.Parallel()
-	odd := `{"format":9,"exporterAddress":"2001:db8::1","sourceAddress":null,"startTime":null,"octets":18446744073709551615}`
-	for text, want := range map[string]*flowv1.FlowRecord{
-		webJSON: web(),
-		odd:     {Format: 9, ExporterAddress: []byte{0x20, 0x01, 0x0d, 0xb8, 15: 1}, Octets: math.MaxUint64},
-	} {
-		got := web()
-		if err := unmarshalJSON([]byte(text), got); err != nil || !proto.Equal(got, want) {
-			t.Errorf("got\n%v, %v, want\n%v", got, err, want)
-		}
-	}
-}
-
-// A flow decoded into again keeps nothing of the one before.
-func TestDecodeReplaces(t *testing.T) {
-	t.Parallel()
-	f := decoded(t, web())
-	if err := f.decode(ValueProtobuf, mustMarshal(t, bare())); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := string(appendCSV(nil, f)), string(appendCSV(nil, decoded(t, bare()))); got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
-}
-
 // FuzzLayouts: whatever a message holds, if it is printed, then as one line that
 // readers of the format understand.
 func FuzzLayouts(f *testing.F) {
-	f.Add(mustMarshal(f, web()))
-	f.Add(mustMarshal(f, bare()))
-	f.Add(mustMarshal(f, rich()))
+	f.Add(mustMarshal(f, tailtest.Web()))
+	f.Add(mustMarshal(f, tailtest.Bare()))
+	f.Add(mustMarshal(f, tailtest.Rich()))
 	f.Add([]byte("hello"))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		var decoded flow
-		if decoded.decode(ValueProtobuf, value) != nil {
+		var decoded flow.Flow
+		if decoded.Decode(flow.Protobuf, value) != nil {
 			return
 		}
 		var object map[string]any
@@ -431,7 +274,7 @@ func FuzzLayouts(f *testing.F) {
 			t.Fatalf("%q, error %v", table, err)
 		}
 		compareJSONWithCSV(t, object, table[1])
-		if row := string(wideTable.appendRow(nil, &decoded)); strings.Index(row, "\n") != len(row)-1 || len(row) < 2 {
+		if row := string(layoutOf(&Config{Format: FormatWide}).append(nil, &decoded)); strings.Index(row, "\n") != len(row)-1 || len(row) < 2 {
 			t.Errorf("not a line: %q", row)
 		}
 	})
@@ -456,10 +299,10 @@ func compareJSONWithCSV(t *testing.T, object map[string]any, values []string) {
 	}
 }
 
-func decoded(tb testing.TB, record *flowv1.FlowRecord) *flow {
+func decoded(tb testing.TB, record *flowv1.FlowRecord) *flow.Flow {
 	tb.Helper()
-	f := new(flow)
-	if err := f.decode(ValueProtobuf, mustMarshal(tb, record)); err != nil {
+	f := new(flow.Flow)
+	if err := f.Decode(flow.Protobuf, mustMarshal(tb, record)); err != nil {
 		tb.Fatal(err)
 	}
 	return f

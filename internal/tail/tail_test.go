@@ -18,6 +18,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/internal/broker"
+	"github.com/flowpub/flowpub/internal/tail/filter"
+	"github.com/flowpub/flowpub/internal/tail/flow"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -42,7 +44,7 @@ func TestRunFromStart(t *testing.T) {
 		produce(t, b, partition, numbered(partition), numbered(partition+10))
 	}
 	var out bytes.Buffer
-	summary := runToEnd(t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 2 * partitions, Format: FormatCSV, Out: &out})
+	summary := runToEnd(t, Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Limit: 2 * partitions, Format: FormatCSV, Out: &out})
 	if summary.Printed != 2*partitions {
 		t.Errorf("printed %d flows, want %d", summary.Printed, 2*partitions)
 	}
@@ -64,7 +66,7 @@ func TestRunFromEnd(t *testing.T) {
 	for partition := range partitions {
 		produce(t, b, partition, numbered(partition))
 	}
-	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromEnd, Limit: partitions})
+	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromEnd, Limit: partitions})
 	// The header says that the ends are known.
 	if header := readLine(t, lines); !strings.HasPrefix(header, "START") {
 		t.Fatalf("the first line is no header: %q", header)
@@ -85,7 +87,7 @@ func TestRunFromEnd(t *testing.T) {
 func TestRunWaits(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 1})
+	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Limit: 1})
 	readLine(t, lines)
 	<-time.After(2 * fetchWait) // several fetches come back empty
 	produce(t, b, 0, numbered(1))
@@ -101,7 +103,7 @@ func TestRunSkipsWhatIsNotAFlow(t *testing.T) {
 	produce(t, b, 0, []byte("hello"), nil, numbered(1), []byte{0xff}, numbered(2))
 	var out, log bytes.Buffer
 	summary := runToEnd(t, Config{
-		Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 2, Out: &out,
+		Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Limit: 2, Out: &out,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if summary.Printed != 2 || summary.Undecodable != 3 {
@@ -116,11 +118,11 @@ func TestRunSkipsWhatIsNotAFlow(t *testing.T) {
 func TestRunTellsOfAnotherForm(t *testing.T) {
 	t.Parallel()
 	protobuf := numbered(1)
-	forms := map[Value][]byte{
-		ValueProtobuf:          protobuf,
-		ValueProtobufDelimited: append([]byte{byte(len(protobuf))}, protobuf...),
-		ValueConfluent:         append([]byte{0, 0, 0, 0, 7, 0}, protobuf...),
-		ValueJSON:              []byte(`{"exporterAddress":"10.0.0.1","sourceAddress":"192.0.2.1","sourcePort":1001}`),
+	forms := map[flow.Form][]byte{
+		flow.Protobuf:          protobuf,
+		flow.ProtobufDelimited: append([]byte{byte(len(protobuf))}, protobuf...),
+		flow.Confluent:         append([]byte{0, 0, 0, 0, 7, 0}, protobuf...),
+		flow.JSON:              []byte(`{"exporterAddress":"10.0.0.1","sourceAddress":"192.0.2.1","sourcePort":1001}`),
 	}
 	for has, value := range forms {
 		for asked := range forms {
@@ -129,14 +131,15 @@ func TestRunTellsOfAnotherForm(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%v read as %v", has, asked), func(t *testing.T) {
 				t.Parallel()
-				p := newPrinter(Config{Value: asked, Out: io.Discard, Logger: slog.New(slog.DiscardHandler)})
+				cfg := &Config{Value: asked, Out: io.Discard, Logger: slog.New(slog.DiscardHandler)}
+				s := newSink(cfg)
 				for range 3 {
-					if err := p.printOne(&kafka.Message{Value: value}); err != nil {
+					if err := s.take(&message{value: value}); err != nil {
 						t.Fatal(err)
 					}
 				}
-				want := fmt.Sprintf("tail: none of 3 messages can be read as %v: give -value %v", asked, has)
-				if err := p.summary.unreadable(asked); err == nil || err.Error() != want {
+				want := fmt.Sprintf("tail: none of 3 messages can be read as %v: give -value %v, or leave it out", asked, has)
+				if err := s.summary.unreadable(cfg); err == nil || err.Error() != want {
 					t.Errorf("error is %v, want %s", err, want)
 				}
 			})
@@ -151,12 +154,28 @@ func TestRunFailsWhenNothingIsAFlow(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	log := &firstWrite{done: cancel}
-	_, err := Run(ctx, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Out: io.Discard, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	if err == nil || !strings.Contains(err.Error(), "messages can be read as protobuf: give what FLOWPUB_KAFKA_VALUE says as -value") {
+	_, err := Run(ctx, Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Out: io.Discard, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err == nil || !strings.Contains(err.Error(), "of 2 messages is a flow record in any form: give the topic of flow records as -topic") {
 		t.Errorf("error is %v, want one that says what could not be read", err)
 	}
-	if !strings.Contains(log.text, `cure="give what FLOWPUB_KAFKA_VALUE says`) {
+	if !strings.Contains(log.text, `cure="give the topic of flow records`) {
 		t.Errorf("the cure is not told at once: %s", log.text)
+	}
+}
+
+// However many flows are wanted: when all has been read that there was, and none of it is a
+// flow record in the form that was asked for, nothing is waited for.
+func TestRunGivesUp(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	produce(t, b, 0, numbered(1), numbered(2))
+	produce(t, b, 1, numbered(3))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := Run(ctx, Config{Brokers: []string{b.Addr()}, Topic: topicName, Value: flow.JSON, From: FromStart, Limit: 2, Out: io.Discard})
+	want := "tail: none of 3 messages can be read as json: give -value protobuf, or leave it out"
+	if ctx.Err() != nil || err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s; the context ended with %v", err, want, ctx.Err())
 	}
 }
 
@@ -178,9 +197,13 @@ func TestRunFilters(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	produce(t, b, 0, numbered(1), numbered(2), numbered(3))
+	wanted, err := filter.Parse("src port 1002")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out bytes.Buffer
 	summary := runToEnd(t, Config{
-		Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 1, Out: &out, Filter: Filter{Ports: Ports{1002}},
+		Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Limit: 1, Out: &out, Filter: wanted,
 	})
 	if summary.Printed != 1 || !strings.Contains(out.String(), ":1002 ") {
 		t.Errorf("want the flow with port 1002:\n%s", out.String())
@@ -196,7 +219,7 @@ func TestRunPaces(t *testing.T) {
 		values = append(values, numbered(i))
 	}
 	produce(t, b, 0, values...)
-	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Limit: 2, MaxPerSecond: 1})
+	lines, ended := runPiped(t, Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Limit: 2, MaxPerSecond: 1})
 	readLine(t, lines)
 	readLine(t, lines)
 	<-time.After(time.Second)
@@ -211,7 +234,7 @@ func TestRunFindsAddedPartitions(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	reader, writer := pipe(t)
-	cfg := Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromEnd, Limit: 1, Out: writer, Logger: slog.New(slog.DiscardHandler)}
+	cfg := Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromEnd, Limit: 1, Out: writer, Logger: slog.New(slog.DiscardHandler)}
 	ended := make(chan error, 1)
 	go func() {
 		_, err := follow(t.Context(), cfg, 20*time.Millisecond)
@@ -234,7 +257,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	b := startBroker(t)
 	produce(t, b, 0, numbered(1))
 	ctx, cancel := context.WithCancel(t.Context())
-	lines, ended := runPipedIn(ctx, t, Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart})
+	lines, ended := runPipedIn(ctx, t, Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart})
 	readLine(t, lines)
 	readLine(t, lines)
 	cancel()
@@ -247,7 +270,7 @@ func TestRunEndsBeforeItBegan(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Run(ctx, Config{Brokers: []string{"127.0.0.1:1"}, Topic: topic, Out: io.Discard}); err != nil {
+	if _, err := Run(ctx, Config{Brokers: []string{"127.0.0.1:1"}, Topic: topicName, Out: io.Discard}); err != nil {
 		t.Errorf("error is %v, want none", err)
 	}
 }
@@ -259,7 +282,7 @@ func TestRunEndsWithItsReader(t *testing.T) {
 	produce(t, b, 0, numbered(1))
 	reader, writer := pipe(t)
 	reader.Close()
-	summary, err := Run(t.Context(), Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Out: writer})
+	summary, err := Run(t.Context(), Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Out: writer})
 	if err != nil {
 		t.Errorf("after %+v: error is %v, want none", summary, err)
 	}
@@ -268,7 +291,7 @@ func TestRunEndsWithItsReader(t *testing.T) {
 func TestRunFailsWithItsOutput(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	_, err := Run(t.Context(), Config{Brokers: []string{b.Addr()}, Topic: topic, From: FromStart, Out: fullDisk{}})
+	_, err := Run(t.Context(), Config{Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Out: fullDisk{}})
 	if !errors.Is(err, errFull) {
 		t.Errorf("error is %v, want %v", err, errFull)
 	}
@@ -277,7 +300,7 @@ func TestRunFailsWithItsOutput(t *testing.T) {
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	good := Config{Brokers: []string{b.Addr()}, Topic: topic, Out: io.Discard}
+	good := Config{Brokers: []string{b.Addr()}, Topic: topicName, Out: io.Discard}
 	tests := []struct {
 		name   string
 		change func(*Config)
@@ -349,7 +372,7 @@ func TestSummary(t *testing.T) {
 }
 
 const (
-	topic      = "flows"
+	topicName  = "flows"
 	partitions = 3
 )
 
@@ -385,7 +408,7 @@ func lineOf(lines []string, number int) int {
 
 func startBroker(t *testing.T) *broker.Broker {
 	t.Helper()
-	b, err := broker.Start(broker.Config{Topic: topic, Partitions: partitions})
+	b, err := broker.Start(broker.Config{Topic: topicName, Partitions: partitions})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,7 +427,7 @@ func produce(t *testing.T, b *broker.Broker, partition int, values ...[]byte) {
 	defer transport.CloseIdleConnections()
 	client := kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: transport, Timeout: 10 * time.Second}
 	res, err := client.Produce(t.Context(), &kafka.ProduceRequest{
-		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
+		Topic: topicName, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(records...),
 	})
 	if err != nil || res.Error != nil {
 		t.Fatal(err, res)
@@ -415,9 +438,9 @@ func addPartition(t *testing.T, b *broker.Broker) {
 	t.Helper()
 	client := kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: &kafka.Transport{}, Timeout: 10 * time.Second}
 	res, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{
-		Topics: []kafka.TopicPartitionsConfig{{Name: topic, Count: partitions + 1}},
+		Topics: []kafka.TopicPartitionsConfig{{Name: topicName, Count: partitions + 1}},
 	})
-	if err != nil || res.Errors[topic] != nil {
+	if err != nil || res.Errors[topicName] != nil {
 		t.Fatal(err, res)
 	}
 }

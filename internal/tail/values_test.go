@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/flowpub/flowpub/internal/tail/flow"
+	"github.com/flowpub/flowpub/internal/tail/tailtest"
 )
 
 // What docs/values.md shows as a flow in JSON is read, and printed with the same
@@ -26,8 +29,8 @@ func TestJSONIsAsDocumented(t *testing.T) {
 	if err := json.Unmarshal(sample[1], &shown); err != nil {
 		t.Fatal(err)
 	}
-	var f flow
-	if err := f.decode(ValueJSON, sample[1]); err != nil {
+	var f flow.Flow
+	if err := f.Decode(flow.JSON, sample[1]); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(appendJSON(nil, &f), &printed); err != nil {
@@ -57,7 +60,7 @@ func TestJSONIsAsDocumented(t *testing.T) {
 // Times have nine decimals, so that they sort as text.
 func TestTimesSort(t *testing.T) {
 	t.Parallel()
-	f := decoded(t, web())
+	f := decoded(t, tailtest.Web())
 	for _, name := range []string{"startTime", "receiveTime"} {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
 		if got := string(fields[i].append(nil, f)); !regexp.MustCompile(`^2023-11-14T22:13:2\d\.\d{9}Z$`).MatchString(got) {
