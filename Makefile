@@ -1,6 +1,6 @@
 # What a change to flowpub needs; `make help` lists the targets.
 #
-# run and test need Go, make, git and curl only. The other targets fetch their tools,
+# run and test need Go, make, git, curl and jq only. The other targets fetch their tools,
 # pinned here, into .bin; Go's own generator comes from go.mod (`go tool`).
 
 SHELL := bash

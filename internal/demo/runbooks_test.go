@@ -27,6 +27,12 @@ var elsewhere = map[string][]string{
 	"# with Kafka's own tools": {"kafka-topics.sh", "kafka-configs.sh"},
 }
 
+// Names of variables, and code within the text.
+var (
+	variableName = regexp.MustCompile(`FLOWPUB_[A-Z0-9_]+`)
+	codeSpan     = regexp.MustCompile("`([^`\n]+)`")
+)
+
 // runbook is one of the runbooks, and the code in it.
 type runbook struct {
 	name    string
@@ -43,7 +49,7 @@ func readRunbooks(t *testing.T) []runbook {
 	if err != nil || len(paths) < 15 {
 		t.Fatalf("found the runbooks %v, error %v", paths, err)
 	}
-	block, span := regexp.MustCompile("(?ms)^```(.*?)\n(.*?)\n```$"), regexp.MustCompile("`([^`\n]+)`")
+	block := regexp.MustCompile("(?ms)^```(.*?)\n(.*?)\n```$")
 	var all []runbook
 	for _, path := range paths {
 		content, err := os.ReadFile(path)
@@ -65,7 +71,7 @@ func readRunbooks(t *testing.T) []runbook {
 		if regexp.MustCompile(`(?m)^\n    \S`).MatchString(prose) {
 			t.Errorf("%s: a block is indented: fence it with promql or sh, so that it is tested", r.name)
 		}
-		for _, found := range span.FindAllStringSubmatch(prose, -1) {
+		for _, found := range codeSpan.FindAllStringSubmatch(prose, -1) {
 			r.spans = append(r.spans, found[1])
 		}
 		all = append(all, r)
@@ -130,9 +136,10 @@ func checkElsewhere(t *testing.T, name, command string, tools []string) {
 		t.Errorf("%s: %s: its block is for %v", name, command, tools)
 	}
 	forms := map[string]string{
-		"kubectl": `^kubectl -n flowpub (get (pods|endpointslices|service flowpub|networkpolicy flowpub)( |$)|describe pod POD|logs POD|` +
-			`port-forward POD 8080|rollout (restart|undo) deployment/flowpub$|` +
-			`patch service flowpub -p '\{"spec":\{.*\}\}'$|scale deployment/flowpub --replicas=\d+$)`,
+		"kubectl": `^kubectl (apply -k (deploy/kubernetes/overlays/quickstart|my-overlay)$|-n flowpub (get (pods|endpointslices|service flowpub|networkpolicy flowpub)( |$)|describe pod POD|logs POD|` +
+			`port-forward (POD|deploy/flowpub) 8080|rollout (restart|undo) deployment/flowpub$|` +
+			`logs -f deployment/flowtail$|exec deploy/flowpub -- flowpub -check$|rollout status deployment/flowpub --timeout=5m$|` +
+			`patch service flowpub -p '\{"spec":\{.*\}\}'$|scale deployment/flowpub --replicas=\d+$))`,
 		"kafka-topics.sh":  `^\S+ --bootstrap-server KAFKA:9092 --describe --topic flows --under-replicated-partitions$`,
 		"kafka-configs.sh": `^\S+ --bootstrap-server KAFKA:9092 (--describe|--alter) --topic flows( --add-config [a-z.]+=\w+)?$`,
 		"tcpdump":          `^tcpdump -ni any (-X )?udp port 2055( and host ADDRESS)?( +#.*)?$`,
@@ -171,7 +178,7 @@ func checkLogged(t *testing.T, name, text string) {
 	t.Errorf("%s: the log has no line with %q", name, text)
 }
 
-// runbookHost is where commands run: with flowtail, beside a demo whose topic has
+// runbookHost is where commands run: with the programs, beside a demo whose topic has
 // 10,000 flows, those of silent among them.
 type runbookHost struct {
 	programs, kafka, http, netflow string
@@ -183,9 +190,9 @@ var silent = netip.MustParseAddr("127.9.0.1")
 func newRunbookHost(t *testing.T) *runbookHost {
 	t.Helper()
 	h := &runbookHost{programs: t.TempDir()}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", h.programs, "../../cmd/flowtail")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", h.programs, "../../cmd/flowtail", "../../cmd/flowgen", "../../cmd/flowpub")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building flowtail: %v: %s", err, out)
+		t.Fatalf("building the programs: %v: %s", err, out)
 	}
 	reader, ended := runPiped(t.Context(), t, Config{Listen: "127.0.0.1:0", Kafka: "127.0.0.1:0", HTTP: "127.0.0.1:0", Rate: 100_000, MaxPerSecond: 1})
 	lines := bufio.NewReader(reader)
