@@ -13,7 +13,7 @@ func TestUntilSignal(t *testing.T) {
 	inOrder := func(status int) func(context.Context) int {
 		return func(ctx context.Context) int {
 			<-ctx.Done()
-			time.Sleep(10 * time.Second)
+			time.Sleep(10 * time.Second) //nolint:forbidigo // the bubble's clock
 			return status
 		}
 	}
@@ -36,14 +36,14 @@ func TestUntilSignal(t *testing.T) {
 				signals := make(chan os.Signal)
 				go func() {
 					for _, after := range tt.signals {
-						time.Sleep(after)
+						time.Sleep(after) //nolint:forbidigo // the bubble's clock
 						signals <- os.Interrupt
 					}
 				}()
 				if got := endOn(signals, tt.program); got != tt.want {
 					t.Errorf("exit status %d, want %d", got, tt.want)
 				}
-				time.Sleep(time.Minute) // the program ends, too
+				time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock: the program ends, too
 			})
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -196,7 +197,7 @@ func TestTemplatesChangedWhileNobodyListened(t *testing.T) {
 			e.send(t, second, c.record)
 			e.send(t, second, c.template, c.record)
 			last := second.terminate(t)
-			want := append(c.before, c.after...)
+			want := slices.Concat(c.before, c.after)
 			if last.FlowsDelivered != uint64(len(want)) || sum(last.SetsDropped) != 0 {
 				t.Errorf("%+v, want %d flows", last, len(want))
 			}

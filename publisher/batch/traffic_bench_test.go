@@ -176,6 +176,7 @@ func BenchmarkCompressTraffic(b *testing.B) {
 // benchmarkCodecs measures every codec, and zstd from marks with how its size compares with
 // that of the codec that searches.
 func benchmarkCodecs(b *testing.B, batches []Batch, records int) {
+	b.Helper()
 	searched := 0
 	for c := CompressionGzip; c <= CompressionZstd; c++ {
 		b.Run(c.String(), func(b *testing.B) {
@@ -198,6 +199,7 @@ func benchmarkCodecs(b *testing.B, batches []Batch, records int) {
 }
 
 func benchmarkCodec(b *testing.B, batches []Batch, records int, compress func(*Batch) ([]byte, error)) (wire int) {
+	b.Helper()
 	b.ReportAllocs()
 	for b.Loop() {
 		wire = 0

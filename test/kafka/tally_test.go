@@ -84,12 +84,11 @@ func (e *exporter) message(n uint32) *flowv1.FlowRecord {
 		DestinationAddress: f.DestinationAddress.AsSlice(), DestinationPort: uint32(f.DestinationPort),
 		Protocol: uint32(f.Protocol), Packets: f.Packets, Octets: f.Octets,
 	}
-	if e.format == decoder.FormatNetFlowV5 {
-		return m
-	}
-	m.SamplingInterval, m.SamplingSource = samplingInterval, flowv1.SamplingSource_SAMPLING_SOURCE_RECORD
 	switch e.format {
+	case decoder.FormatUnspecified, decoder.FormatNetFlowV5:
+		return m
 	case decoder.FormatNetFlowV9:
+		m.SamplingSource = flowv1.SamplingSource_SAMPLING_SOURCE_RECORD
 		m.TemplateId, m.VlanId = templateID, uint32(vlan(n))
 	case decoder.FormatIPFIX:
 		m.SamplingSource = flowv1.SamplingSource_SAMPLING_SOURCE_DOMAIN
@@ -98,6 +97,7 @@ func (e *exporter) message(n uint32) *flowv1.FlowRecord {
 		m.SamplingSource = flowv1.SamplingSource_SAMPLING_SOURCE_SFLOW_SAMPLE
 		m.AgentAddress, m.SampleSequence, m.BgpAsPath = agent.AsSlice(), n, asPath(n)
 	}
+	m.SamplingInterval = samplingInterval
 	return m
 }
 

@@ -242,7 +242,6 @@ func (c *cluster) templatesWithoutEnd(t *testing.T) {
 		all[i] = storedTemplate(1<<20+i/10, uint16(256+i%10), now, definition)
 	}
 	c.write(t, name, all...)
-	all = nil
 	before := heapBytes()
 	r := startReplica(t, c.brokers, name, nil)
 	var peak uint64

@@ -104,6 +104,7 @@ func (e *exporter) next(records int) *decoder.ExportPacket {
 func (e *exporter) extend(x *decoder.Extension, n uint32) {
 	x.Set(decoder.FieldSamplingInterval, samplingInterval)
 	switch e.format {
+	case decoder.FormatUnspecified, decoder.FormatNetFlowV5: // nothing
 	case decoder.FormatNetFlowV9:
 		x.Set(decoder.FieldTemplateID, templateID)
 		x.Set(decoder.FieldSamplingSource, uint64(flowv1.SamplingSource_SAMPLING_SOURCE_RECORD))
