@@ -14,6 +14,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/flowpub/flowpub/decoder"
+	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/notice"
 	"github.com/flowpub/flowpub/publisher/failure"
 )
@@ -313,7 +314,8 @@ func (q *Queue) Discard() {
 		for ; left != nil; left = q.next() {
 			q.settle(left, Failed)
 		}
-		q.cfg.Log.Warn("dead letters were given up at shutdown", "topic", q.cfg.Topic)
+		q.cfg.Log.Warn("dead letters were given up at shutdown", "topic", q.cfg.Topic,
+			"cure", "see that Kafka is reachable, or raise "+variable.ShutdownTimeout)
 	}
 }
 
