@@ -251,6 +251,27 @@ func (t *Table) Untold() (n int) {
 	return n
 }
 
+// Retell has everything told again that exporters have sent here: the store has lost it.
+func (t *Table) Retell() {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		for _, list := range [...]*recency{&s.entries.newcomers, &s.entries.regulars} {
+			for e := list.oldest; e != nil; e = e.links[inShard].newer {
+				if e.telling.stored = false; !e.provisional {
+					t.announce(s, e)
+				}
+			}
+		}
+		for _, d := range s.domains {
+			if d.telling.stored = false; d.state != nil && !d.borrowed {
+				t.announceOptions(s, d)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
 // template returns an entry as it is stored.
 func (e *entry) template(now time.Duration) Template {
 	src := source{e.domain.key, e.port}

@@ -156,6 +156,35 @@ func TestTemplatesSurviveARestart(t *testing.T) {
 	}
 }
 
+// Data that come before the topic was read wait for that, and are decoded by what it has.
+func TestDataComeBeforeTheTopicIsRead(t *testing.T) {
+	t.Parallel()
+	k := startKafkaWithTemplates(t)
+	e := newV9Exporter(t)
+	first := startStored(t, k)
+	e.teach(t, first, 2, octetsTemplate, aRecord)
+	first.terminate(t)
+
+	k.gate.shut()
+	second := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_TEMPLATE_TOPIC="+templateTopic)
+	for range 5 {
+		e.send(t, second, aRecord)
+	}
+	if m := second.scrape(t); m.count("data_sets_waiting") != 5 {
+		t.Errorf("%d sets wait, want 5", m.count("data_sets_waiting"))
+	}
+	k.gate.open(t)
+	testwait.Until(t, time.Minute, "all is delivered", func() bool { return second.scrape(t).count("flows_delivered_total") == 5 })
+	if last := second.terminate(t); sum(last.SetsDropped) != 0 {
+		t.Errorf("%+v", last)
+	}
+	for _, got := range k.last(t, 5) {
+		if got != (published{100, 0, provisional | waited}) {
+			t.Errorf("published %+v", got)
+		}
+	}
+}
+
 // What an exporter has changed while nobody listened: what is then published is marked or waits, and its next
 // repetition heals it.
 func TestTemplatesChangedWhileNobodyListened(t *testing.T) {

@@ -161,7 +161,7 @@ func Valid(r *Request, address string) []byte {
 // versions are the newest that the broker takes of each request.
 var versions = map[kmsg.Key]int16{
 	kmsg.Produce: 8, kmsg.Metadata: 8, kmsg.SASLHandshake: 1, kmsg.ApiVersions: 2, kmsg.CreateTopics: 5,
-	kmsg.InitProducerID: 4, kmsg.DescribeConfigs: 3, kmsg.SASLAuthenticate: 1,
+	kmsg.Fetch: 10, kmsg.ListOffsets: 5, kmsg.InitProducerID: 4, kmsg.DescribeConfigs: 3, kmsg.SASLAuthenticate: 1,
 }
 
 // Requests lists those that the broker takes, by key, with their newest version.
@@ -171,6 +171,10 @@ func respond(r *Request, address string) kmsg.Response {
 	switch kmsg.Key(r.Key) {
 	case kmsg.Produce:
 		return produced()
+	case kmsg.Fetch:
+		return fetched()
+	case kmsg.ListOffsets:
+		return offsets()
 	case kmsg.Metadata:
 		return described(address)
 	case kmsg.SASLHandshake:
@@ -209,6 +213,27 @@ func produced() kmsg.Response {
 	topic := kmsg.NewProduceResponseTopic()
 	topic.Topic = Topic
 	topic.Partitions = append(topic.Partitions, kmsg.NewProduceResponseTopicPartition())
+	response.Topics = append(response.Topics, topic)
+	return response
+}
+
+func fetched() kmsg.Response {
+	response := kmsg.NewPtrFetchResponse()
+	partition := kmsg.NewFetchResponseTopicPartition()
+	partition.HighWatermark, partition.RecordBatches = 5, []byte("batches")
+	partition.AbortedTransactions = append(partition.AbortedTransactions, kmsg.NewFetchResponseTopicPartitionAbortedTransaction())
+	topic := kmsg.NewFetchResponseTopic()
+	topic.Topic, topic.Partitions = Topic, append(topic.Partitions, partition)
+	response.Topics = append(response.Topics, topic)
+	return response
+}
+
+func offsets() kmsg.Response {
+	response := kmsg.NewPtrListOffsetsResponse()
+	partition := kmsg.NewListOffsetsResponseTopicPartition()
+	partition.Offset = 5
+	topic := kmsg.NewListOffsetsResponseTopic()
+	topic.Topic, topic.Partitions = Topic, append(topic.Partitions, partition)
 	response.Topics = append(response.Topics, topic)
 	return response
 }

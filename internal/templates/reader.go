@@ -32,6 +32,7 @@ type reader struct {
 	end     int64 // of what there was at the start
 	stuck   int   // answers in a row that were of no use
 	load    bool  // what there was at the start has been read
+	lost    bool  // what was to be read next is not there any more
 	orphans map[template.Key]*orphan
 }
 
@@ -86,6 +87,10 @@ func (r *reader) read() (err error) {
 	switch {
 	case cluster.OutOfRange(err): // it was made anew, or read too slowly
 		r.offset, r.end = unknown, unknown
+		if !r.lost {
+			r.s.cfg.Table.Retell()
+		}
+		r.lost = true
 		return err
 	case err != nil:
 		r.pass(err)
@@ -113,6 +118,7 @@ func (r *reader) take(log *cluster.Log) {
 	if r.end == unknown {
 		r.end = log.End
 	}
+	r.lost = false
 	before := r.offset
 	restored := 0
 	next, unread := readBatches(log.Batches, r.offset, func(key, value []byte) {

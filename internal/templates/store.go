@@ -73,7 +73,6 @@ type kafkaCluster interface {
 	Fetch(ctx context.Context, topic string, partition int32, offset int64, wait time.Duration) (*cluster.Log, error)
 	Discreet(err error) error
 	Refresh()
-	Problem() error
 	Close()
 }
 

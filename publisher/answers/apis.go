@@ -149,6 +149,9 @@ func checkFetch(w *walker, version int16) {
 }
 
 func checkListOffsets(w *walker, version int16) {
+	if version < 1 {
+		w.fail("version %d is not asked for", version)
+	}
 	if version >= 2 {
 		w.throttle()
 	}

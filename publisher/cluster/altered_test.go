@@ -191,6 +191,8 @@ func converse(tb testing.TB, cfg *Config, address string) {
 	for _, r := range []kafka.Request{
 		&initProducerIDRequest{ProducerID: -1, ProducerEpoch: -1},
 		&createtopics.Request{Topics: []createtopics.RequestTopic{{Name: fakebroker.Topic}}},
+		readOf(fakebroker.Topic, 0, 3, 0),
+		startOf(fakebroker.Topic, 0),
 		&describeconfigs.Request{Resources: []describeconfigs.RequestResource{{ResourceType: 2, ResourceName: fakebroker.Topic}}},
 		&rawproduce.Request{Acks: 1, Timeout: 1, Topics: []rawproduce.RequestTopic{{
 			Topic:      fakebroker.Topic,
@@ -198,8 +200,11 @@ func converse(tb testing.TB, cfg *Config, address string) {
 		}}},
 	} {
 		requestCtx, done := context.WithTimeout(ctx, 200*time.Millisecond)
-		_, err := l.RoundTrip(requestCtx, l.addr, r)
+		response, err := l.RoundTrip(requestCtx, l.addr, r)
 		done()
+		if answer, ok := response.(*fetchAnswer); ok && err == nil {
+			_, err = answer.log(fakebroker.Topic, 0)
+		}
 		if err != nil {
 			failure.Of(err)
 		}

@@ -44,12 +44,8 @@ type Log struct {
 func (c *Cluster) Fetch(ctx context.Context, topic string, partition int32, offset int64, wait time.Duration) (*Log, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+controlTimeout)
 	defer cancel()
-	request := &fetchRequest{clientID: c.cfg.ClientID, Request: &fetch.Request{
-		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchLimit, SessionEpoch: -1,
-		Topics: []fetch.RequestTopic{{Topic: topic, Partitions: []fetch.RequestPartition{{
-			Partition: partition, CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: fetchLimit,
-		}}}},
-	}}
+	request := readOf(topic, partition, offset, wait)
+	request.clientID = c.cfg.ClientID
 	response, err := c.Do(ctx, request)
 	if err != nil {
 		return nil, err
@@ -62,14 +58,29 @@ func (c *Cluster) Fetch(ctx context.Context, topic string, partition int32, offs
 	return log, c.Discreet(err)
 }
 
+// readOf is the request for what a partition has.
+func readOf(topic string, partition int32, offset int64, wait time.Duration) *fetchRequest {
+	return &fetchRequest{Request: &fetch.Request{
+		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchLimit, SessionEpoch: -1,
+		Topics: []fetch.RequestTopic{{Topic: topic, Partitions: []fetch.RequestPartition{{
+			Partition: partition, CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: fetchLimit,
+		}}}},
+	}}
+}
+
+// startOf is the request for where a partition begins.
+func startOf(topic string, partition int32) *listoffsets.Request {
+	const earliest = -2
+	return &listoffsets.Request{ReplicaID: -1, Topics: []listoffsets.RequestTopic{{
+		Topic: topic, Partitions: []listoffsets.RequestPartition{{Partition: partition, CurrentLeaderEpoch: -1, Timestamp: earliest}},
+	}}}
+}
+
 // Start returns the offset of the first record of a partition.
 func (c *Cluster) Start(ctx context.Context, topic string, partition int32) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	const earliest = -2
-	response, err := c.Do(ctx, &listoffsets.Request{ReplicaID: -1, Topics: []listoffsets.RequestTopic{{
-		Topic: topic, Partitions: []listoffsets.RequestPartition{{Partition: partition, CurrentLeaderEpoch: -1, Timestamp: earliest}},
-	}}})
+	response, err := c.Do(ctx, startOf(topic, partition))
 	if err != nil {
 		return 0, err
 	}

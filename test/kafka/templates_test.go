@@ -242,6 +242,7 @@ func (c *cluster) templatesWithoutEnd(t *testing.T) {
 		all[i] = storedTemplate(1<<20+i/10, uint16(256+i%10), now, definition)
 	}
 	c.write(t, name, all...)
+	clear(all)
 	before := heapBytes()
 	r := startReplica(t, c.brokers, name, nil)
 	var peak uint64
