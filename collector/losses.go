@@ -56,11 +56,9 @@ func lossKinds() []lossKind {
 			func(s *sample) uint64 { return s.flowsMissed }),
 		quietLoss("Export packets do not arrive", "exporters sent them, and nobody received them here, by the gaps in their sequences", cureMissed,
 			func(s *sample) uint64 { return s.packetsMissed }),
-		quietLoss("Data are dropped: their template does not come", "nobody can say what is in them", "have the exporters repeat their templates every minute",
-			func(s *sample) uint64 { return s.sets.dropped[setNoTemplate] }),
-		quietLoss("Data are dropped: they cannot be read", "a length in them is impossible, or their packet has more records than are taken",
-			"the log names exporters: look for a defect, or for datagrams that arrive cut",
-			func(s *sample) uint64 { return s.sets.dropped[setMalformed] + s.sets.dropped[setLimit] }),
+		setLoss(setNoTemplate, "their template does not come, so nobody can say what is in them", "have the exporters repeat their templates every minute"),
+		setLoss(setMalformed, "a length in them is impossible", "the log names exporters: look for a defect, or for datagrams that arrive cut"),
+		setLoss(setLimit, "their packet has more records than are taken", "the log names exporters: look for a defect, or for forged datagrams"),
 	}
 }
 
@@ -77,6 +75,15 @@ func flowLoss(r publisher.DropReason, why, cure string) lossKind {
 		level: status.LevelLoss, what: "Flows are dropped: " + r.String(), why: why,
 		reason: r.String(), cure: cure,
 		count: func(s *sample) uint64 { return s.dropped[r] },
+	}
+}
+
+func setLoss(r setDropReason, why, cure string) lossKind {
+	return lossKind{
+		begins: "data sets are dropped", lasts: "data sets are still dropped", ended: "no more data sets are dropped",
+		level: status.LevelLoss, what: "Data sets are dropped: " + r.String(), why: why,
+		reason: r.String(), cure: cure,
+		count: func(s *sample) uint64 { return s.sets.dropped[r] },
 	}
 }
 

@@ -165,6 +165,7 @@ func TestLossThatComesAndGoes(t *testing.T) {
 func TestEveryLossHasItsLine(t *testing.T) {
 	watched(t, func(w *watching) {
 		w.cfg.LogLinesDropped = func() uint64 { return 12 }
+		w.templates.book(&setCounts{received: 9, decoded: 1, dropped: [setDropReasons]uint64{setNoTemplate: 3, setMalformed: 4, setLimit: 1}})
 		w.each(1, func(s *publisher.Stats) {
 			for _, r := range publisher.DropReasons() {
 				s.Dropped[r] = 1
@@ -179,6 +180,9 @@ func TestEveryLossHasItsLine(t *testing.T) {
 			[]string{"dead letters are dropped", "reason=buffer_full", "count=3"},
 			[]string{"dead letters are dropped", "reason=failed", "count=2"},
 			[]string{"log lines are lost", "count=12"},
+			[]string{"data sets are dropped", "reason=no_template", "count=3", "repeat their templates"},
+			[]string{"data sets are dropped", "reason=malformed", "count=4"},
+			[]string{"data sets are dropped", "reason=limit", "count=1"},
 		)
 	})
 }
