@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -112,11 +113,19 @@ func (c consumed) size() int {
 	return n
 }
 
-// unframe puts the encoded message in the place of each value.
+// unframe puts the encoded message in the place of each value. It fails the test unless
+// all records have the header, or none, as it should be.
 func (c consumed) unframe(t *testing.T, f framing) {
 	t.Helper()
 	for _, records := range c {
 		for _, r := range records {
+			var want []kgo.RecordHeader
+			if f.Headers != "" {
+				want = []kgo.RecordHeader{{Key: testHeader, Value: []byte(f.Value.String() + "; flow.v1.FlowRecord")}}
+			}
+			if fmt.Sprint(r.Headers) != fmt.Sprint(want) {
+				t.Fatalf("partition %d, offset %d: headers are %s, want %s", r.Partition, r.Offset, r.Headers, want)
+			}
 			m, err := flowtest.Read(f.Value.String(), f.Schema, r.Value)
 			if err == nil {
 				r.Value, err = proto.Marshal(m)

@@ -24,6 +24,7 @@ const (
 type chunks struct {
 	budget  *memory.Budget
 	account *memory.Account
+	framing batch.Framing // of the batches that they are for
 	list    []chunk
 }
 
@@ -70,7 +71,7 @@ func (c *chunks) append(at place, e *batch.Encoder, from, to int) bool {
 	}
 	start := len(last.buf)
 	last.buf = appendStaged(last.buf, at, e, from, to)
-	last.begun(start)
+	last.begun(start, c.framing)
 	return true
 }
 
@@ -89,7 +90,7 @@ func (c *chunks) move(packet staged) bool {
 	last := c.last()
 	start := len(last.buf)
 	last.buf = append(last.buf, packet.whole...)
-	last.begun(start)
+	last.begun(start, c.framing)
 	return true
 }
 
@@ -124,10 +125,10 @@ func (c *chunks) last() *chunk { return &c.list[len(c.list)-1] }
 func (c *chunk) has(n int) bool { return c.packed == 0 && cap(c.buf)-len(c.buf) >= n }
 
 // begun notes what the packet at start needs, if it is the next to be read.
-func (c *chunk) begun(start int) {
+func (c *chunk) begun(start int, f batch.Framing) {
 	if start == c.read {
 		packet, _ := nextStaged(c.buf[start:])
-		c.next = packet.MaxSize()
+		c.next = packet.MaxSize(f)
 	}
 }
 

@@ -78,6 +78,10 @@ type Config struct {
 	CreateTopic cluster.TopicShape
 	// Value is how a Kafka message's value holds its flow record.
 	Value Value
+	// ValueHeader, when not empty, names a header of each Kafka record that tells its
+	// Value and the message in it, as in "json; flow.v1.FlowRecord". A name has 1 to
+	// MaxHeaderName of A-Z, a-z, 0-9, '.', '_' and '-'.
+	ValueHeader string
 	// Registry is where ValueConfluent gets the id of the schema; else nil.
 	Registry *registry.Config
 	// ClientID names this program in the brokers' logs and quotas.
@@ -164,6 +168,7 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(append(errs,
 		variable.In(variable.Value, c.Value.Validate()),
+		variable.In(variable.ValueHeader, c.validateValueHeader()),
 		variable.In(variable.TopicRoutes, c.validateRoutes()),
 		variable.In(variable.Spread, c.validateSpreads()),
 		variable.In(variable.DeadLetterTopic, c.validateDeadLetters()),
@@ -171,6 +176,22 @@ func (c Config) Validate() error {
 		c.validateRegistry(),
 		c.auth().Validate(),
 	)...)
+}
+
+func (c Config) validateValueHeader() error {
+	if len(c.ValueHeader) > batch.MaxHeaderName || strings.ContainsFunc(c.ValueHeader, unusual) {
+		return fmt.Errorf("publisher: header %q cannot be: a name has 1 to %d of A-Z, a-z, 0-9, '.', '_' and '-'", c.ValueHeader, batch.MaxHeaderName)
+	}
+	return nil
+}
+
+// framing is what values are made of, but for the schema's id.
+func (c Config) framing() batch.Framing {
+	f := batch.Framing{Value: c.Value}
+	if c.ValueHeader != "" {
+		f.Headers = batch.Headers(c.ValueHeader, c.Value)
+	}
+	return f
 }
 
 func (c Config) validateRegistry() error {
@@ -221,11 +242,13 @@ const topicRule = "a name has 1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', and i
 // canBeTopic reports whether Kafka takes name as a topic's: its class Topic has
 // the rule.
 func canBeTopic(name string) bool {
-	illegal := func(r rune) bool {
-		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		return !letter && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
-	}
-	return name != "" && len(name) <= maxTopicLength && name != "." && name != ".." && !strings.ContainsFunc(name, illegal)
+	return name != "" && len(name) <= maxTopicLength && name != "." && name != ".." && !strings.ContainsFunc(name, unusual)
+}
+
+// unusual reports whether r is not of A-Z, a-z, 0-9, '.', '_' and '-'.
+func unusual(r rune) bool {
+	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	return !letter && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
 }
 
 // ByteSize is a number of bytes that prints as people write it: 4KiB, 1MiB.

@@ -25,6 +25,9 @@ func TestValidate(t *testing.T) {
 		{"idempotence", func(c *Config) { c.Acks = AcksLeader }, []string{"idempotent publishing needs acks=all, not acks=1: set acks to all, or idempotence to false"}},
 		{"request timeout", func(c *Config) { c.RequestTimeout = time.Millisecond }, []string{"request timeout is 1ms: it must be at least 1s"}},
 		{"a form of values that is none", func(c *Config) { c.Value = 99 }, []string{"is not known: use protobuf"}},
+		{"a header of letters that are none", func(c *Config) { c.ValueHeader = "content/type" }, []string{`header "content/type" cannot be: a name has 1 to 64 of A-Z, a-z`}},
+		{"a long header", func(c *Config) { c.ValueHeader = strings.Repeat("n", 65) }, []string{`n" cannot be: a name has 1 to 64 of`}},
+		{"the longest header", func(c *Config) { c.ValueHeader = strings.Repeat("n", 64) }, nil},
 		{"several", func(c *Config) { c.Topic, c.BufferBytes, c.Linger = "", 0, -1 }, []string{"no topic", "buffer is 0", "linger is -1ns"}},
 	}
 	for _, test := range tests {

@@ -84,7 +84,7 @@ func newPartition(t *topic, number int32, generation int) *partition {
 		core: t.core, agenda: t.agenda, target: &t.target, number: number, framing: t.framing(), generation: generation,
 		closed: t.flushing, flushing: t.flushing, ratio: 1,
 	}
-	p.late = chunks{budget: t.core.budget, account: &p.account}
+	p.late = chunks{budget: t.core.budget, account: &p.account, framing: p.framing}
 	return p
 }
 
@@ -159,10 +159,10 @@ func (p *partition) appendStaged(packet staged) (done, failing bool) {
 // batched appends a packet that was staged to a batch, if few wait and there is
 // room.
 func (p *partition) batched(packet staged) bool {
-	if !p.wants(packet.MaxSize()) {
+	if !p.wants(packet.MaxSize(p.framing)) {
 		return false
 	}
-	b := p.room(packet.MaxSize(), p.batchClaim())
+	b := p.room(packet.MaxSize(p.framing), p.batchClaim())
 	if b == nil {
 		return false
 	}
@@ -202,7 +202,7 @@ func (p *partition) refill() {
 		for first.read < len(content) {
 			packet, rest := nextStaged(content[first.read:])
 			if !p.batched(packet) {
-				first.next = packet.MaxSize()
+				first.next = packet.MaxSize(p.framing)
 				return
 			}
 			first.read = len(content) - len(rest)

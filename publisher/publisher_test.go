@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -41,9 +42,13 @@ func TestDelivery(t *testing.T) {
 // it was there, by the encoders of plain batches and of those in LZ4.
 func TestValuesDelivered(t *testing.T) {
 	t.Parallel()
+	all := slices.Clone(framings)
 	for _, f := range framings {
-		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast} {
-			t.Run(fmt.Sprintf("%v %v", f.Value, c), func(t *testing.T) {
+		all = append(all, f.withHeader())
+	}
+	for _, f := range all {
+		for _, c := range []Compression{CompressionNone, CompressionZstd, CompressionLZ4Fast} {
+			t.Run(fmt.Sprintf("%v %v, header %v", f.Value, c, f.Headers != ""), func(t *testing.T) {
 				t.Parallel()
 				address, port := reserveAddress(t)
 				p := startPublisher(t, []string{address}, func(cfg *Config) {

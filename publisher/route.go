@@ -57,7 +57,7 @@ const usualRecords = 30
 
 // packetBytes is the most that a packet of usual size takes in a batch.
 func (c Config) packetBytes() int {
-	e := batch.Encoder{Framing: batch.Framing{Value: c.Value}}
+	e := batch.Encoder{Framing: c.framing()}
 	return batch.Room(c.Compression, e.MaxSize(0, usualRecords))
 }
 

@@ -44,7 +44,7 @@ func (t *topic) framed() bool {
 
 // framing is what the topic's values are made of.
 func (t *topic) framing() batch.Framing {
-	f := batch.Framing{Value: t.core.cfg.Value}
+	f := t.core.cfg.framing()
 	if s := t.schema.Load(); s != nil {
 		f.Schema = s.id
 	}

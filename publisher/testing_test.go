@@ -28,6 +28,15 @@ var framings = []framing{
 	withSchema(0x01020304),
 }
 
+// testHeader names the header of values, where they have one.
+const testHeader = "content-type"
+
+// withHeader is f with a header in each record.
+func (f framing) withHeader() framing {
+	f.Headers = batch.Headers(testHeader, f.Value)
+	return f
+}
+
 // withSchema is the framing with a schema's id.
 func withSchema(schema uint32) framing {
 	return framing{batch.Framing{Value: ValueConfluent, Schema: schema}}
@@ -37,6 +46,9 @@ func withSchema(schema uint32) framing {
 func (f framing) configure(t *testing.T, cfg *Config) {
 	t.Helper()
 	cfg.Value = f.Value
+	if f.Headers != "" {
+		cfg.ValueHeader = testHeader
+	}
 	if f.Value == ValueConfluent {
 		r := fakeregistry.Start(t)
 		r.Next = f.Schema

@@ -43,6 +43,7 @@ func (s *settings) publisher() publisher.Config {
 	cfg.DeadLetterTopic = s.DeadLetters
 	cfg.CreateTopic = s.CreateTopic
 	cfg.Value = s.Value
+	cfg.ValueHeader = s.ValueHeader
 	cfg.ClientID = s.ClientID
 	cfg.Compression = s.Compression
 	cfg.Linger = s.Linger.std()

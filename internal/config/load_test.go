@@ -107,7 +107,7 @@ func TestLoad(t *testing.T) {
 		{"all of the publisher", []string{
 			"FLOWPUB_KAFKA_BROKERS=a:9092,b:9093", "FLOWPUB_KAFKA_TOPIC=netflow", "FLOWPUB_KAFKA_CREATE_TOPIC=24, 3", "FLOWPUB_KAFKA_DEAD_LETTER_TOPIC=dead", "FLOWPUB_KAFKA_TEMPLATE_TOPIC=templates", "FLOWPUB_KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a, 2001:db8::/32 = customer-b",
 			"FLOWPUB_KAFKA_SPREAD=198.51.100.7/32=4, 2001:db8::/32 = 12/datagram",
-			"FLOWPUB_KAFKA_CLIENT_ID=site1", "FLOWPUB_KAFKA_VALUE=protobuf-delimited",
+			"FLOWPUB_KAFKA_CLIENT_ID=site1", "FLOWPUB_KAFKA_VALUE=protobuf-delimited", "FLOWPUB_KAFKA_VALUE_HEADER=content-type",
 			"FLOWPUB_KAFKA_COMPRESSION=lz4", "FLOWPUB_KAFKA_LINGER=1s", "FLOWPUB_KAFKA_BATCH_BYTES=64KiB",
 			"FLOWPUB_KAFKA_BUFFER_BYTES=32MiB", "FLOWPUB_KAFKA_PARTITIONER=fnv1a", "FLOWPUB_KAFKA_ACKS=1",
 		}, func(c *Config) {
@@ -124,7 +124,7 @@ func TestLoad(t *testing.T) {
 			}
 			p.DeadLetterTopic = "dead"
 			c.Collector.TemplateTopic = "templates"
-			p.Value = publisher.ValueProtobufDelimited
+			p.Value, p.ValueHeader = publisher.ValueProtobufDelimited, "content-type"
 			p.CreateTopic = cluster.TopicShape{Partitions: 24, Replicas: 3}
 			p.Compression, p.Partitioner = publisher.CompressionLZ4, publisher.PartitionerFNV1a
 			p.Linger, p.BatchBytes, p.BufferBytes = time.Second, 65536, 33554432
@@ -209,7 +209,7 @@ func TestLineBreakAtTheEnd(t *testing.T) {
 			"EXPORTERS_FILE=" + files.exporters, "FORMATS=ipfix,netflow_v5", "ELEMENTS=82,25461/56701",
 			"HTTP_LISTEN=127.0.0.1:9090", "HTTP_PPROF=true", "METRICS_EXPORTERS=100", "DRAIN_LINGER=8s", "SHUTDOWN_TIMEOUT=20s", "LOG_LEVEL=debug", "LOG_FORMAT=json", "LOG_SUMMARY=1m",
 			"KAFKA_BROKERS=a:9092,b:9093", "KAFKA_TOPIC=netflow", "KAFKA_CREATE_TOPIC=24,3", "KAFKA_DEAD_LETTER_TOPIC=dead", "KAFKA_TEMPLATE_TOPIC=templates",
-			"KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a", "KAFKA_SPREAD=198.51.100.7/32=4/datagram", "KAFKA_CLIENT_ID=site1", "KAFKA_VALUE=protobuf-delimited", "KAFKA_COMPRESSION=lz4",
+			"KAFKA_TOPIC_ROUTES=10.1.0.0/16=customer-a", "KAFKA_SPREAD=198.51.100.7/32=4/datagram", "KAFKA_CLIENT_ID=site1", "KAFKA_VALUE=protobuf-delimited", "KAFKA_VALUE_HEADER=flowpub", "KAFKA_COMPRESSION=lz4",
 			"KAFKA_LINGER=1s", "KAFKA_BATCH_BYTES=64KiB", "KAFKA_BUFFER_BYTES=32MiB", "KAFKA_PARTITIONER=fnv1a", "KAFKA_ACKS=1",
 			"KAFKA_IDEMPOTENT=false",
 			"KAFKA_TLS=true", "KAFKA_TLS_CA_FILE=" + files.cert, "KAFKA_TLS_CERT_FILE=" + files.cert, "KAFKA_TLS_KEY_FILE=" + files.key,

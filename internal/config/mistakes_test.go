@@ -141,6 +141,9 @@ func TestMistakes(t *testing.T) {
 		{"codec", []string{"FLOWPUB_KAFKA_COMPRESSION=brotli"}, []string{
 			`FLOWPUB_KAFKA_COMPRESSION is "brotli": compression "brotli" is not known: use none, gzip, snappy, lz4, lz4-fast or zstd`,
 		}},
+		{"header that cannot be", []string{"FLOWPUB_KAFKA_VALUE_HEADER=content type"}, []string{
+			`FLOWPUB_KAFKA_VALUE_HEADER is "content type": header "content type" cannot be: a name has 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'`,
+		}},
 		{"topic that cannot be", []string{"FLOWPUB_KAFKA_TOPIC=a b"}, []string{
 			`FLOWPUB_KAFKA_TOPIC is "a b": topic "a b" cannot exist in Kafka: a name has 1 to 249 of `,
 		}},

@@ -49,6 +49,7 @@ type settings struct {
 	Templates   string                `env:"KAFKA_TEMPLATE_TOPIC" default:"none" unit:"name" help:"topic that keeps templates of NetFlow v9 and IPFIX for other replicas and restarts"`
 	CreateTopic cluster.TopicShape    `env:"KAFKA_CREATE_TOPIC" default:"none" unit:"partitions,replication" help:"have a missing topic created, as in 12,3"`
 	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf, protobuf-delimited, confluent or json" help:"how a message's value holds its flow record"`
+	ValueHeader string                `env:"KAFKA_VALUE_HEADER" default:"none" unit:"name" help:"name of a header of each message that tells its form and schema"`
 	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`
 	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4, lz4-fast or zstd" help:"compression of record batches"`
 	Linger      Duration              `env:"KAFKA_LINGER" envDefault:"100ms" unit:"duration" help:"longest wait before an idle partition's batch is sent"`

@@ -37,6 +37,7 @@ func TestVariables(t *testing.T) {
 		{"FLOWPUB_KAFKA_TEMPLATE_TOPIC", "none"},
 		{"FLOWPUB_KAFKA_CREATE_TOPIC", "none"},
 		{"FLOWPUB_KAFKA_VALUE", "protobuf"},
+		{"FLOWPUB_KAFKA_VALUE_HEADER", "none"},
 		{"FLOWPUB_KAFKA_CLIENT_ID", "flowpub"},
 		{"FLOWPUB_KAFKA_COMPRESSION", "zstd"},
 		{"FLOWPUB_KAFKA_LINGER", "100ms"},

@@ -12,6 +12,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/flowpub/flowpub/internal/tail/flow"
 )
 
 const (
@@ -248,6 +250,16 @@ func (t *topic) poll(ctx context.Context, s *sink) (came bool, err error) {
 	return came, err
 }
 
+// toldBy returns the form that a header tells, whatever its name.
+func toldBy(headers []kgo.RecordHeader) flow.Form {
+	for _, h := range headers {
+		if form := flow.FormTold(h.Value); form != flow.Auto {
+			return form
+		}
+	}
+	return flow.Auto
+}
+
 // takeAll hands over the records of a partition.
 func (t *topic) takeAll(s *sink, p *kgo.FetchTopicPartition) error {
 	delete(t.failing, p.Partition)
@@ -255,7 +267,7 @@ func (t *topic) takeAll(s *sink, p *kgo.FetchTopicPartition) error {
 	var last *kgo.Record
 	var err error
 	for _, last = range p.Records {
-		m.value, m.offset = last.Value, last.Offset
+		m.value, m.told, m.offset = last.Value, toldBy(last.Headers), last.Offset
 		if last.Attrs.IsControl() || !t.cfg.Until.IsZero() && !last.Timestamp.Before(t.cfg.Until) {
 			continue
 		}

@@ -24,6 +24,7 @@ type output interface {
 // message is a Kafka message, or the same made of a datagram, and where it was found.
 type message struct {
 	value     []byte
+	told      flow.Form // by a header; Auto: by none
 	topic     string
 	partition int32
 	offset    int64
@@ -73,9 +74,17 @@ func (s *sink) begin() error {
 	return s.idle()
 }
 
+// decode decodes a message: as it was asked for, or as its header says, or as it looks.
+func (s *sink) decode(m *message) error {
+	if s.cfg.Value == flow.Auto && m.told != flow.Auto {
+		return s.flow.Decode(m.told, m.value)
+	}
+	return s.decoder.Decode(&s.flow, m.value)
+}
+
 // take takes a message. It returns errEnough behind the last one that is wanted.
 func (s *sink) take(m *message) error {
-	if err := s.decoder.Decode(&s.flow, m.value); err != nil {
+	if err := s.decode(m); err != nil {
 		return s.undecodable(m, err)
 	}
 	if !s.cfg.Filter.Match(&s.flow) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flowpub/flowpub/internal/broker"
@@ -143,6 +144,33 @@ func TestRunTellsOfAnotherForm(t *testing.T) {
 					t.Errorf("error is %v, want %s", err, want)
 				}
 			})
+		}
+	}
+}
+
+// A header that tells the form counts, unless a form was asked for.
+func TestHeaderTellsTheForm(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		asked   flow.Form
+		headers []kgo.RecordHeader
+		want    int
+	}{
+		{flow.Auto, nil, 1},
+		{flow.Auto, []kgo.RecordHeader{{Key: "content-type", Value: []byte("json")}}, 1},
+		{flow.Auto, []kgo.RecordHeader{{Key: "flowpub", Value: []byte("json; flow.v2.FlowRecord")}}, 1},
+		{flow.Auto, []kgo.RecordHeader{{Key: "flowpub", Value: []byte("avro; flow.v1.FlowRecord")}}, 1},
+		{flow.Auto, []kgo.RecordHeader{{Key: "a", Value: []byte("b; c")}, {Key: "flowpub", Value: []byte("json; flow.v1.FlowRecord")}}, 0},
+		{flow.Protobuf, []kgo.RecordHeader{{Key: "flowpub", Value: []byte("json; flow.v1.FlowRecord")}}, 1},
+		{flow.JSON, []kgo.RecordHeader{{Key: "flowpub", Value: []byte("protobuf; flow.v1.FlowRecord")}}, 0},
+	}
+	for _, tt := range tests {
+		s := newSink(&Config{Value: tt.asked, Out: io.Discard, Logger: slog.New(slog.DiscardHandler)})
+		if err := s.take(&message{value: numbered(1), told: toldBy(tt.headers)}); err != nil {
+			t.Fatal(err)
+		}
+		if s.summary.Printed != tt.want || s.summary.Undecodable != 1-tt.want {
+			t.Errorf("%v, headers %v: printed %d, undecodable %d, want %d printed", tt.asked, tt.headers, s.summary.Printed, s.summary.Undecodable, tt.want)
 		}
 	}
 }

@@ -22,6 +22,8 @@ type Batch struct {
 	lz4 *lz4Block
 	// marked: marks are at the end of buf's capacity, until the batch is sealed.
 	marked bool
+	// suffix is how many bytes all records end with that are the same in each.
+	suffix int
 	// base and latest are Kafka timestamps: that of the first record, to which
 	// the others' deltas refer, and the highest.
 	base, latest int64
@@ -105,6 +107,7 @@ func (b *Batch) Take() []byte {
 // e.MaxSize of them.
 func (b *Batch) Append(e *Encoder, from, to int) {
 	delta := b.admit(e.timestamp)
+	b.suffix = len(e.Framing.Headers)
 	buf := b.buf
 	if b.lz4 != nil {
 		buf = b.lz4.appendPacket(buf, e, from, to, delta, b.records)
@@ -127,6 +130,7 @@ const scratchSize = 768
 // AppendStaged appends the records of s. There must be room for s.MaxSize.
 func (b *Batch) AppendStaged(s Staged, f Framing) {
 	delta := b.admit(s.Timestamp)
+	b.suffix = len(f.Headers)
 	var scratch [scratchSize]byte
 	var last []byte
 	for messages := s.Messages; len(messages) > 0; {
@@ -136,9 +140,9 @@ func (b *Batch) AppendStaged(s Staged, f Framing) {
 		start := len(b.buf)
 		if b.lz4 != nil {
 			lead := len(value) - len(message)
-			b.buf = b.lz4.appendFramed(b.buf, s.Key, value, lead, commonPrefix(message, last), delta, b.records)
+			b.buf = b.lz4.appendFramed(b.buf, s.Key, value, f.headers(), lead, commonPrefix(message, last), delta, b.records)
 		} else {
-			b.buf = appendFramed(b.buf, s.Key, value, delta, b.records)
+			b.buf = appendFramed(b.buf, s.Key, value, f.headers(), delta, b.records)
 		}
 		if b.marked {
 			putMark(b.buf, b.records, start, false, nil, 0)

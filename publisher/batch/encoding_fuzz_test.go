@@ -150,7 +150,7 @@ func FuzzEncode(f *testing.F) {
 			for i := range p.Records {
 				value := e.appendValue(nil, i)
 				checkValue(t, f, value, flowtest.Message(from, received, p, i))
-				want := appendFramed(nil, e.Key(), value, timestampDelta, int(offsetDelta))
+				want := appendFramed(nil, e.Key(), value, e.Framing.headers(), timestampDelta, int(offsetDelta))
 				got := e.appendRecord(make([]byte, 0, e.MaxSize(i, i+1)+windowSize), i, timestampDelta, int(offsetDelta))
 				if !bytes.Equal(got, want) {
 					t.Fatalf("%v: record %d is\n%x, want\n%x", f.Value, i, got, want)
@@ -180,8 +180,8 @@ func FuzzRecordBatch(f *testing.F) {
 		for chunk := range slices.Chunk(append(data, 'x'), int(size)+1) {
 			key, value := chunk[:len(chunk)/2], chunk[len(chunk)/2:]
 			delta := step * int64(len(want)%3)
-			body = appendFramed(body, key, value, delta, len(want))
-			want = append(want, readRecord{int64(len(want)), h.baseTimestamp + delta, string(key), string(value)})
+			body = appendFramed(body, key, value, noHeaders, delta, len(want))
+			want = append(want, readRecord{int64(len(want)), h.baseTimestamp + delta, string(key), string(value), ""})
 		}
 		h.records, h.compression = len(want), c
 		batch, err := compressors[c].compress(make([]byte, HeaderSize), body)

@@ -39,7 +39,9 @@ import (
 //	varint  offset delta
 //	varint  key length, key
 //	varint  value length, value
-//	varint  header count, 0
+//	varint  header count: 0, or 1 and
+//	varint  key length, key
+//	varint  value length, value
 
 // HeaderSize is the size of what precedes the records of a batch.
 const HeaderSize = 61

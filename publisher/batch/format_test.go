@@ -91,8 +91,8 @@ func TestBitwiseCRC32C(t *testing.T) {
 func TestPutBatchHeaderGolden(t *testing.T) {
 	t.Parallel()
 	b := bytes.Repeat([]byte{0xee}, HeaderSize)
-	b = appendFramed(b, []byte("k"), []byte("v"), 0, 0)
-	b = appendFramed(b, nil, nil, 100, 1)
+	b = appendFramed(b, []byte("k"), []byte("v"), noHeaders, 0, 0)
+	b = appendFramed(b, nil, nil, noHeaders, 100, 1)
 	completeBatch(b, goldenHeader())
 	if want := goldenBatchBytes(t); !bytes.Equal(b, want) {
 		t.Errorf("got\n%x, want\n%x", b, want)
@@ -132,6 +132,7 @@ func TestStampBatch(t *testing.T) {
 type readRecord struct {
 	offset, timestamp int64
 	key, value        string
+	headers           string // each as "key: value\n"
 }
 
 // testBatch seals the records of three test packets, in all ways that matter,
@@ -145,7 +146,7 @@ func testBatch(t *testing.T, c Compression) (batch []byte, want []readRecord) {
 		for i := range 30 {
 			n := len(want)
 			body = e.appendRecord(body, i, int64(seed)*10, n)
-			want = append(want, readRecord{int64(n), 1_767_225_600_000 + int64(seed)*10, string(e.Key()), string(e.appendValue(nil, i))})
+			want = append(want, readRecord{int64(n), 1_767_225_600_000 + int64(seed)*10, string(e.Key()), string(e.appendValue(nil, i)), ""})
 		}
 	}
 	h := goldenHeader()
@@ -214,11 +215,15 @@ func readFranz(b []byte) ([]readRecord, error) {
 		if err := r.ReadFrom(body[:n+int(length)]); err != nil {
 			return nil, err
 		}
-		if len(r.Headers) != 0 || r.Attributes != 0 {
-			return nil, fmt.Errorf("record has headers %v, attributes %d", r.Headers, r.Attributes)
+		if r.Attributes != 0 {
+			return nil, fmt.Errorf("record has attributes %d", r.Attributes)
+		}
+		var headers string
+		for _, h := range r.Headers {
+			headers += h.Key + ": " + string(h.Value) + "\n"
 		}
 		records = append(records, readRecord{
-			batch.FirstOffset + int64(r.OffsetDelta), batch.FirstTimestamp + r.TimestampDelta64, string(r.Key), string(r.Value),
+			batch.FirstOffset + int64(r.OffsetDelta), batch.FirstTimestamp + r.TimestampDelta64, string(r.Key), string(r.Value), headers,
 		})
 		body = body[n+int(length):]
 	}
@@ -252,7 +257,11 @@ func readKafkaGo(b []byte) ([]readRecord, error) {
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, readRecord{r.Offset, r.Time.UnixMilli(), string(key), string(value)})
+		var headers string
+		for _, h := range r.Headers {
+			headers += h.Key + ": " + string(h.Value) + "\n"
+		}
+		records = append(records, readRecord{r.Offset, r.Time.UnixMilli(), string(key), string(value), headers})
 	}
 }
 

@@ -95,6 +95,11 @@ type lz4Block struct {
 	// gap is what lies between the last record's key and its message: the length
 	// of its value, and its lead.
 	gap int
+	// headers are the last record's. They count in raw, but are not written yet: as what
+	// they are, or as a match with those that were, which begin at written in raw. A
+	// match may not be the end of a block.
+	headers string
+	written int
 }
 
 // lz4Room is the capacity that a batch may need for n bytes, some of them written
@@ -143,7 +148,7 @@ type lz4Joint struct {
 // reset prepares j for the packet in e.
 func (j *lz4Joint) reset(e *Encoder) {
 	key, constants := 1+len(e.Key()), e.constants()
-	j.usable = e.Framing.Value != ValueJSON && !e.extended && key >= lz4MinMatch && constants >= lz4MinMatch
+	j.usable = e.Framing.Value != ValueJSON && e.Framing.Headers == "" && !e.extended && key >= lz4MinMatch && constants >= lz4MinMatch
 	if !j.usable {
 		return
 	}
@@ -209,19 +214,20 @@ func (z *lz4Block) appendRecord(b []byte, e *Encoder, j *lz4Joint, index int, ti
 func (z *lz4Block) appendUncommon(b []byte, e *Encoder, index, repeated int, timestampDelta int64, offsetDelta int) []byte {
 	if e.Framing.Value == ValueJSON {
 		var value [maxJSONSize + maxJSONAnnotation + scratchSize]byte
-		return z.appendFramed(b, e.Key(), e.appendValue(value[:0], index), 0, repeated, timestampDelta, offsetDelta)
+		return z.appendFramed(b, e.Key(), e.appendValue(value[:0], index), e.Framing.headers(), 0, repeated, timestampDelta, offsetDelta)
 	}
 	var scratch [scratchSize]byte
 	value := e.appendValue(scratch[:0], index)
-	return z.appendFramed(b, e.Key(), value, e.Framing.lead(value), repeated, timestampDelta, offsetDelta)
+	return z.appendFramed(b, e.Key(), value, e.Framing.headers(), e.Framing.lead(value), repeated, timestampDelta, offsetDelta)
 }
 
 // appendFramed appends the Kafka record of a key and a value, in which a message
-// follows a lead. The message's first bytes, as many as repeated says, are those
-// of the last record's message.
-func (z *lz4Block) appendFramed(b []byte, key, value []byte, lead, repeated int, timestampDelta int64, offsetDelta int) []byte {
+// follows a lead, and headers, which are the same in all records. The message's first
+// bytes, as many as repeated says, are those of the last record's message.
+func (z *lz4Block) appendFramed(b []byte, key, value []byte, headers string, lead, repeated int, timestampDelta int64, offsetDelta int) []byte {
+	b = z.appendHeaders(b)
 	n := len(b)
-	tail := varintSize(int64(len(key))) + len(key) + varintSize(int64(len(value))) + len(value) + 1
+	tail := varintSize(int64(len(key))) + len(key) + varintSize(int64(len(value))) + len(value) + len(headers)
 	b = appendRecordHead(b, tail, timestampDelta, offsetDelta)
 	b = append(binary.AppendVarint(b, int64(len(key))), key...)
 	b = binary.AppendVarint(b, int64(len(value)))
@@ -230,12 +236,32 @@ func (z *lz4Block) appendFramed(b []byte, key, value []byte, lead, repeated int,
 	z.gap = varintSize(int64(len(value))) + lead
 	position := z.raw + len(b) - n
 	distance := position - z.message
-	z.raw, z.message = position+len(message)+1, position
+	z.raw, z.message = position+len(message)+len(headers), position
 	if repeated >= lz4LeastMatch && len(message)-repeated >= lz4MinLast && distance <= lz4MaxDistance {
 		b = z.appendMatch(b, distance, repeated)
 		message = message[repeated:]
 	}
-	return append(append(b, message...), 0)
+	if len(headers) < lz4LeastMatch {
+		return append(append(b, message...), headers...)
+	}
+	z.headers = headers
+	return append(b, message...)
+}
+
+// appendHeaders appends the last record's headers, before another record.
+func (z *lz4Block) appendHeaders(b []byte) []byte {
+	if z.headers == "" {
+		return b
+	}
+	position, n := z.raw-len(z.headers), len(z.headers)
+	distance := position - z.written
+	if z.written > 0 && distance <= lz4MaxDistance {
+		b = z.appendMatch(b, distance, n)
+	} else {
+		b = append(b, z.headers...)
+	}
+	z.written, z.headers = position, ""
+	return b
 }
 
 // appendMatch ends the open run of literals with a match and opens another.
@@ -268,6 +294,7 @@ func (z *lz4Block) endRun(b []byte, match int) []byte {
 // finish completes the frame of a batch, which begins at start. The block must
 // not be used any more.
 func (z *lz4Block) finish(b []byte, start int) []byte {
+	b = append(b, z.headers...)
 	b = z.endRun(b, lz4MinMatch)
 	size := len(b) - start - lz4BlockStart
 	for _, h := range lz4Headers {

@@ -302,7 +302,7 @@ func TestLZ4FastDeltas(t *testing.T) {
 			for _, offset := range []int{0, 62, 1<<13 - 2, 1<<20 - 2, 1 << 20} {
 				var plain []byte
 				for i := range 3 {
-					plain = appendFramed(plain, e.Key(), e.appendValue(nil, i), timestamp, offset+i)
+					plain = appendFramed(plain, e.Key(), e.appendValue(nil, i), e.Framing.headers(), timestamp, offset+i)
 				}
 				var z lz4Block
 				b := z.appendPacket(z.begin(make([]byte, 0, lz4Room(3*maxRecordSize+windowSize))), &e, 0, e.Records(), timestamp, offset)
@@ -332,11 +332,11 @@ func TestLZ4Lengths(t *testing.T) {
 			var z lz4Block
 			first := noise[:repeated]
 			second := append(bytes.Clone(first), noise[2000-n:]...)
-			plain := appendFramed(appendFramed(appendFramed(nil, nil, first, 0, 0), nil, second, 0, 1), nil, second, 0, 2)
+			plain := appendFramed(appendFramed(appendFramed(nil, nil, first, noHeaders, 0, 0), nil, second, noHeaders, 0, 1), nil, second, noHeaders, 0, 2)
 			b := z.begin(make([]byte, 0, lz4Room(len(plain))))
-			b = z.appendFramed(b, nil, first, 0, 0, 0, 0)
-			b = z.appendFramed(b, nil, second, 0, repeated, 0, 1)
-			b = z.appendFramed(b, nil, second, 0, repeated, 0, 2)
+			b = z.appendFramed(b, nil, first, noHeaders, 0, 0, 0, 0)
+			b = z.appendFramed(b, nil, second, noHeaders, 0, repeated, 0, 1)
+			b = z.appendFramed(b, nil, second, noHeaders, 0, repeated, 0, 2)
 			if got, err := strictLZ4(z.finish(b, 0)); err != nil || !bytes.Equal(got, plain) {
 				t.Fatalf("%d literals after a match of %d: %d bytes, %v; want %d", n, repeated, len(got), err, len(plain))
 			}
@@ -350,11 +350,11 @@ func TestLZ4Distance(t *testing.T) {
 	value := append(make([]byte, 0, 70_000), "a beginning that is worth a match "...)
 	for _, n := range []int{65_000, 65_527, 65_528, 65_529, 65_530, 70_000} {
 		long := value[:n]
-		plain := appendFramed(appendFramed(nil, nil, long, 0, 0), nil, value, 0, 1)
+		plain := appendFramed(appendFramed(nil, nil, long, noHeaders, 0, 0), nil, value, noHeaders, 0, 1)
 		var z lz4Block
 		b := z.begin(make([]byte, 0, lz4Room(len(plain))))
-		b = z.appendFramed(b, nil, long, 0, 0, 0, 0)
-		b = z.appendFramed(b, nil, value, 0, len(value)-lz4MinLast, 0, 1)
+		b = z.appendFramed(b, nil, long, noHeaders, 0, 0, 0, 0)
+		b = z.appendFramed(b, nil, value, noHeaders, 0, len(value)-lz4MinLast, 0, 1)
 		if got, err := strictLZ4(z.finish(b, 0)); err != nil || !bytes.Equal(got, plain) {
 			t.Fatalf("%d bytes: %d bytes, %v; want %d", n, len(got), err, len(plain))
 		}
@@ -384,9 +384,9 @@ func TestLZ4Headers(t *testing.T) {
 		1 << 10: 4, 60 << 10: 4, 64<<10 - 11: 5, 64 << 10: 5, 200 << 10: 5, 256 << 10: 6, 1000 << 10: 6, 1 << 20: 7,
 	} {
 		var z lz4Block
-		plain := appendFramed(nil, nil, noise[:n], 0, 0)
+		plain := appendFramed(nil, nil, noise[:n], noHeaders, 0, 0)
 		b := z.begin(make([]byte, 0, lz4Room(len(plain))))
-		frame := z.finish(z.appendFramed(b, nil, noise[:n], 0, 0, 0, 0), 0)
+		frame := z.finish(z.appendFramed(b, nil, noise[:n], noHeaders, 0, 0, 0, 0), 0)
 		if frame[5]>>4 != size {
 			t.Errorf("%d bytes: block size is %d, want %d", n, frame[5]>>4, size)
 		}

@@ -182,7 +182,7 @@ func TestStagedRecordsHaveNoMarks(t *testing.T) {
 	e.Reset(flowtest.Exporter(1), flowtest.Time, packet)
 	messages := e.AppendMessages(nil, 0, benchRecords)
 	staged := Staged{Timestamp: e.Timestamp(), Key: e.Key(), Records: benchRecords, Messages: messages}
-	b := Open(m.take(Room(CompressionZstd, staged.MaxSize()+e.MaxSize(0, 5))), CompressionZstd)
+	b := Open(m.take(Room(CompressionZstd, staged.MaxSize(Framing{})+e.MaxSize(0, 5))), CompressionZstd)
 	b.AppendStaged(staged, Framing{})
 	b.Append(&e, 0, 5)
 	b.Shut()

@@ -110,7 +110,9 @@ func (e *Encoder) mostBytes(from, to int) int {
 }
 
 // maxRecordSize bounds what each record takes, but for its extension.
-func (e *Encoder) maxRecordSize() int { return e.Framing.Value.maxRecordSize() + e.annotation }
+func (e *Encoder) maxRecordSize() int {
+	return e.Framing.Value.maxRecordSize() + e.annotation + len(e.Framing.Headers)
+}
 
 // MaxMessagesSize bounds what AppendMessages appends for them.
 func (e *Encoder) MaxMessagesSize(from, to int) int {
@@ -207,16 +209,20 @@ func (e *Encoder) putRecord(b []byte, index int, timestampDelta int64, offsetDel
 		end = len(b)
 	}
 	size := end - n - value
-	if !e.twoBytes(end-n, size) {
+	if !e.twoBytes(end-n+len(e.Framing.Headers), size) {
 		return e.appendUncommon(b[:n], index, timestampDelta, offsetDelta), 0
 	}
-	b = b[:end+1]
-	b[end] = 0
+	if e.Framing.Headers == "" {
+		b = b[:end+1]
+		b[end] = 0
+	} else {
+		b = append(b[:end], e.Framing.Headers...)
+	}
 	if e.delimited {
 		putDelimiter(b[n+value:], size-delimiterSize)
 	}
 	putLength(b[n+value-2:], size)
-	putLength(b[n:], end-n-1)
+	putLength(b[n:], len(b)-n-2)
 	return b, at | places(key)<<placeKey
 }
 
@@ -247,7 +253,7 @@ func (e *Encoder) appendUncommon(b []byte, index int, timestampDelta int64, offs
 	gap := len(b) + maxFramingSize + len(e.Key())
 	b = slices.Grow(b, gap-len(b))
 	value := e.appendValue(b[gap:gap], index)
-	return appendFramed(b, e.Key(), value, timestampDelta, offsetDelta)
+	return appendFramed(b, e.Key(), value, e.Framing.headers(), timestampDelta, offsetDelta)
 }
 
 // zigzag maps signed numbers to unsigned ones, small to small.
@@ -256,11 +262,11 @@ func zigzag(v int64) uint64 { return uint64(v<<1 ^ v>>63) }
 // varintSize is the length of v as binary.AppendVarint writes it.
 func varintSize(v int64) int { return (bits.Len64(zigzag(v)|1) + 6) / 7 }
 
-// appendFramed appends the Kafka record of a key and a value.
-func appendFramed(b []byte, key, value []byte, timestampDelta int64, offsetDelta int) []byte {
-	n := varintSize(int64(len(key))) + len(key) + varintSize(int64(len(value))) + len(value) + 1
+// appendFramed appends the Kafka record of a key and a value, with headers.
+func appendFramed(b []byte, key, value []byte, headers string, timestampDelta int64, offsetDelta int) []byte {
+	n := varintSize(int64(len(key))) + len(key) + varintSize(int64(len(value))) + len(value) + len(headers)
 	b = appendRecordHead(b, n, timestampDelta, offsetDelta)
 	b = append(binary.AppendVarint(b, int64(len(key))), key...)
 	b = append(binary.AppendVarint(b, int64(len(value))), value...)
-	return append(b, 0)
+	return append(b, headers...)
 }

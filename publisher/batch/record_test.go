@@ -121,7 +121,7 @@ func TestAppendRecordGolden(t *testing.T) {
 			t.Errorf("%s path: got\n%x, want\n%x", name, got[6:], want)
 		}
 	}
-	if got := appendFramed(nil, []byte("192.0.2.1"), bytesOf(t, goldenValue), 100, 3); !bytes.Equal(got, want) {
+	if got := appendFramed(nil, []byte("192.0.2.1"), bytesOf(t, goldenValue), noHeaders, 100, 3); !bytes.Equal(got, want) {
 		t.Errorf("appendFramed: got\n%x, want\n%x", got, want)
 	}
 }
@@ -202,7 +202,10 @@ func TestMaxRecordSize(t *testing.T) {
 		}
 		e := Encoder{Framing: f}
 		e.Reset(largestPacket())
-		most := f.Value.maxRecordSize()
+		most := e.maxRecordSize()
+		if f.Headers != "" {
+			spared++ // for no headers
+		}
 		if got := len(e.appendRecord(make([]byte, 0, most+windowSize), 1999, math.MinInt64, math.MaxInt32)); got != most-spared {
 			t.Errorf("%v: largest record has %d bytes, want %d", f.Value, got, most-spared)
 		}
@@ -261,7 +264,7 @@ func TestAppendRecordRoom(t *testing.T) {
 	t.Parallel()
 	for name, packet := range map[string]*decoder.ExportPacket{"common": flowtest.Packet(1, 30), "empty": {Records: make([]decoder.Record, 1)}} {
 		for _, f := range framings {
-			room := f.Value.maxRecordSize() + windowSize
+			room := f.Value.maxRecordSize() + len(f.Headers) + windowSize
 			buf := bytes.Repeat([]byte{0xee}, room+16)
 			e := Encoder{Framing: f}
 			e.Reset(flowtest.Exporter(1), flowtest.Time, packet)
@@ -277,7 +280,7 @@ func TestEncodeAllocations(t *testing.T) {
 	common := flowtest.Packet(1, 30)
 	from, received, general := largestPacket()
 	for _, f := range framings {
-		buf := make([]byte, 0, len(general.Records)*f.Value.maxRecordSize()+windowSize)
+		buf := make([]byte, 0, len(general.Records)*(f.Value.maxRecordSize()+len(f.Headers))+windowSize)
 		n := testing.AllocsPerRun(10, func() {
 			for _, p := range []*decoder.ExportPacket{common, general} {
 				e := Encoder{Framing: f}
@@ -388,7 +391,7 @@ func TestAppendRecordPaths(t *testing.T) {
 						e.Reset(from, received, p)
 						value := e.appendValue(nil, 1)
 						checkValue(t, f, value, flowtest.Message(from, received, p, 1))
-						want := appendFramed(nil, e.Key(), value, 5, 5)
+						want := appendFramed(nil, e.Key(), value, e.Framing.headers(), 5, 5)
 						if got := e.appendRecord(make([]byte, 0, e.MaxSize(1, 2)+windowSize), 1, 5, 5); !bytes.Equal(got, want) {
 							t.Fatalf("%v, %#x from %v: got\n%x, want\n%x", f.Value, v, from, got, want)
 						}
@@ -420,7 +423,7 @@ func TestAppendRecordDeltas(t *testing.T) {
 	for _, v := range borders() {
 		for _, timestamp := range []int64{int64(v), -int64(v), int64(v >> 1)} {
 			for _, offset := range []int{0, 1, 63, 64, 1<<13 - 1, 1 << 13, 1<<20 - 1, 1 << 20, math.MaxInt32} {
-				want := appendFramed(nil, e.Key(), e.appendValue(nil, 29), timestamp, offset)
+				want := appendFramed(nil, e.Key(), e.appendValue(nil, 29), e.Framing.headers(), timestamp, offset)
 				got := e.appendRecord(make([]byte, 0, maxRecordSize+windowSize), 29, timestamp, offset)
 				if !bytes.Equal(got, want) {
 					t.Fatalf("deltas %d and %d: got\n%x, want\n%x", timestamp, offset, got, want)

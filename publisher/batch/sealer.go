@@ -80,6 +80,7 @@ func (s *Sealer) pack(b *Batch) ([]byte, error) {
 		if s.zstd == nil {
 			s.zstd = zstdframe.NewEncoder()
 		}
+		s.zstd.Suffix = b.suffix
 		packed := s.zstd.Append(s.headed(b), b.buf[HeaderSize:], s.marks)
 		if len(packed) <= len(b.buf)/2 {
 			return packed, nil

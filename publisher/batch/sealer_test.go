@@ -67,7 +67,7 @@ func TestSealIncompressible(t *testing.T) {
 	buf := m.take(20000)[:HeaderSize]
 	value := make([]byte, 15000)
 	noise.Read(value)
-	buf = appendFramed(buf, []byte("192.0.2.1"), value, 0, 0)
+	buf = appendFramed(buf, []byte("192.0.2.1"), value, noHeaders, 0, 0)
 	open := &Batch{buf: buf, records: 1, raw: len(buf)}
 	NewSealer(CompressionLZ4).Seal(&m, open)
 	if codec := open.buf[batchAttributes+1] & 7; codec != 0 || len(open.buf) != open.raw {

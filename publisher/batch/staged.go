@@ -30,6 +30,6 @@ func (e *Encoder) AppendMessages(b []byte, from, to int) []byte {
 }
 
 // MaxSize bounds what the records take in a batch.
-func (s *Staged) MaxSize() int {
-	return s.Records*(maxFramingSize+len(s.Key)+maxLeadSize+markSize) + len(s.Messages)
+func (s *Staged) MaxSize(f Framing) int {
+	return s.Records*(maxFramingSize+len(s.Key)+maxLeadSize+markSize+len(f.Headers)) + len(s.Messages)
 }

@@ -26,7 +26,7 @@ func TestStaged(t *testing.T) {
 		staged := Staged{Timestamp: e.Timestamp(), Key: e.Key(), Records: 10, Messages: want}
 		direct := Open(make([]byte, 0, Room(CompressionNone, e.MaxSize(10, 20))), CompressionNone)
 		direct.Append(&e, 10, 20)
-		waited := Open(make([]byte, 0, Room(CompressionNone, staged.MaxSize())), CompressionNone)
+		waited := Open(make([]byte, 0, Room(CompressionNone, staged.MaxSize(f))), CompressionNone)
 		start := &waited.Bytes()[0]
 		waited.AppendStaged(staged, f)
 		if &waited.Bytes()[0] != start || !bytes.Equal(waited.Bytes(), direct.Bytes()) || waited.Records() != 10 {

@@ -80,7 +80,7 @@ const (
 // delimiter, or a record in JSON the three bytes for its length, which maxFramingSize has.
 const (
 	_ = uint(1<<14 - 1 - maxConstantsSize - maxAnnotation - maxFieldsSize - maxExtension)
-	_ = uint(1<<20 - 1 - maxFramingSize - maxKeySize - maxJSONSize - maxJSONAnnotation - maxJSONExtension)
+	_ = uint(1<<20 - 1 - maxFramingSize - maxKeySize - maxJSONSize - maxJSONAnnotation - maxJSONExtension - maxHeadersSize)
 )
 
 // maxRecordSize is the most that one record takes, but for its extension.
@@ -96,6 +96,8 @@ type Framing struct {
 	Value Value
 	// Schema is the id for ValueConfluent.
 	Schema uint32
+	// Headers is what Headers returns, for records with a header; else empty.
+	Headers string
 }
 
 // leadSize is the room that a packet's template has for the lead.

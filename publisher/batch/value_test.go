@@ -3,6 +3,7 @@ package batch
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,8 +14,16 @@ import (
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
-// framings are of every form of values.
-var framings = []Framing{{Value: ValueProtobuf}, {Value: ValueProtobufDelimited}, {Value: ValueJSON}, {Value: ValueConfluent, Schema: 0x01020304}}
+// framings are of every form of values, without and with a header.
+var framings = withHeaders([]Framing{{Value: ValueProtobuf}, {Value: ValueProtobufDelimited}, {Value: ValueJSON}, {Value: ValueConfluent, Schema: 0x01020304}})
+
+func withHeaders(list []Framing) []Framing {
+	for _, f := range slices.Clone(list) {
+		f.Headers = Headers("flowpub", f.Value)
+		list = append(list, f)
+	}
+	return list
+}
 
 // writeValue makes a value as generated code does.
 func writeValue(t *testing.T, f Framing, m *flowv1.FlowRecord) []byte {

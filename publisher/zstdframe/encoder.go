@@ -32,6 +32,9 @@ func MaxSize(n int) int { return headerSize + n + blockHead*(n/(maxBlock/2)+2) }
 // second frame on. What a frame looks like depends on those before it, since tables are
 // kept; what it holds does not.
 type Encoder struct {
+	// Suffix is how many bytes all records end with that are the same in each.
+	Suffix int
+
 	search search
 	block  block
 	tables tables
@@ -56,7 +59,7 @@ func (e *Encoder) Append(dst, src []byte, marks []Mark) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, magic)
 	dst = append(dst, oneSegment)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(src)))
-	e.search.begin(src, marks)
+	e.search.begin(src, marks, e.Suffix)
 	if e.frames++; e.frames > keptFrames {
 		e.frames = 0
 	}

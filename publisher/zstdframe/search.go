@@ -33,6 +33,7 @@ const (
 type search struct {
 	src     []byte
 	marks   []Mark
+	suffix  int // of all records
 	record  int // the next
 	at      int // where the next block begins
 	literal int // where the literals begin that are not in the block yet
@@ -51,8 +52,8 @@ type search struct {
 }
 
 // begin prepares for a frame.
-func (s *search) begin(src []byte, marks []Mark) {
-	*s = search{src: src, marks: marks, repeats: [3]uint32{1, 4, 8}, last: -1}
+func (s *search) begin(src []byte, marks []Mark, suffix int) {
+	*s = search{src: src, marks: marks, suffix: suffix, repeats: [3]uint32{1, 4, 8}, last: -1}
 }
 
 // run puts the next block's literals and sequences into b.
@@ -117,9 +118,16 @@ func (s *search) find(b *block, from, to int, m *Mark) {
 	if earlier >= 0 {
 		s.constants(b, from, to, m, earlier)
 	}
-	if m.AddressSize == 0 {
-		return
+	if m.AddressSize != 0 {
+		s.fields(b, from, to, m, earlier)
 	}
+	if s.literal < to && s.suffix > 0 {
+		s.match(b, to-s.suffix, from-s.suffix, to)
+	}
+}
+
+// fields looks for what stood earlier of the fields behind the constants.
+func (s *search) fields(b *block, from, to int, m *Mark, earlier int) {
 	if earlier >= 0 && s.marks[earlier].AddressSize == 0 {
 		earlier = -1
 	}

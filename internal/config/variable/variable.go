@@ -33,6 +33,7 @@ const (
 	TemplateTopic              = Prefix + "KAFKA_TEMPLATE_TOPIC"
 	CreateTopic                = Prefix + "KAFKA_CREATE_TOPIC"
 	Value                      = Prefix + "KAFKA_VALUE"
+	ValueHeader                = Prefix + "KAFKA_VALUE_HEADER"
 	ClientID                   = Prefix + "KAFKA_CLIENT_ID"
 	Compression                = Prefix + "KAFKA_COMPRESSION"
 	Linger                     = Prefix + "KAFKA_LINGER"

@@ -101,6 +101,16 @@ func FormOf(value []byte) (Form, bool) {
 	return Auto, false
 }
 
+// FormTold returns the form that the value of a header tells, as FLOWPUB_KAFKA_VALUE_HEADER
+// makes it; Auto if none.
+func FormTold(header []byte) (form Form) {
+	name, message, _ := strings.Cut(string(header), "; ")
+	if message != "flow.v1.FlowRecord" || form.UnmarshalText([]byte(name)) != nil {
+		return Auto
+	}
+	return form
+}
+
 // Decoder decodes values, most of which have the same form.
 type Decoder struct {
 	// Form is theirs. Auto: it is found out, for each value anew where it changes.
