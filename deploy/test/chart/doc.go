@@ -1,0 +1,2 @@
+// Package chart tests the Helm chart against kustomize: both ways render the same.
+package chart
