@@ -16,6 +16,13 @@ GOTESTSUM_VERSION := v1.13.0
 # From npm, with the hash of its file axe.min.js.
 AXE_VERSION := 4.14.1
 AXE_SHA256 := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+# nfpm from v2.45 on needs modules that the module proxy does not have.
+NFPM_VERSION := v2.44.1
+CYCLONEDX_VERSION := v1.10.0
+HELM_VERSION := v3.20.2
+ACTIONLINT_VERSION := v1.7.12
+# Of the workflow that releases only.
+COSIGN_VERSION := v3.1.3
 
 # More flags for `go test`, and for the program that `make run` starts.
 TESTFLAGS ?=
@@ -54,6 +61,8 @@ LAST_RELEASE = $(or $(RELEASE),$(shell git rev-parse -q --verify HEAD~1))
 # Until there is a release nobody has generated code from them, so the options for
 # Java, which no byte depends on, may still change: docs/decisions/0023-fields.md.
 BREAKING_CONFIG = $(if $(RELEASE),,--config buf.unreleased.yaml)
+# Where `make release` pushes images and chart.
+REGISTRY ?=
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 
 # promtool is that of Debian, since to build it takes 15 minutes; PROMTOOL=/path/promtool is yours.
@@ -67,6 +76,13 @@ PYTHON_REQUIREMENTS := $(wildcard examples/*/requirements.txt)
 PYTHON := .cache/python-$(shell cat $(PYTHON_REQUIREMENTS) | cksum | cut -d ' ' -f 1)
 GOTESTSUM := .bin/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 AXE := .bin/axe-core-$(AXE_VERSION)/axe.min.js
+NFPM := .bin/nfpm-$(NFPM_VERSION)/nfpm
+CYCLONEDX := .bin/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
+HELM := .bin/helm-$(HELM_VERSION)/helm
+ACTIONLINT := .bin/actionlint-$(ACTIONLINT_VERSION)/actionlint
+COSIGN := .bin/cosign-$(COSIGN_VERSION)/cosign
+# What deploy/release/build.sh builds with.
+RELEASE_TOOLS = NFPM=$(CURDIR)/$(NFPM) CYCLONEDX=$(CURDIR)/$(CYCLONEDX) BUF=$(CURDIR)/$(BUF)
 
 # The race detector needs a C compiler; Go turns cgo off when there is none.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -141,6 +157,20 @@ soak: ## Full load on a real Apache Kafka that fails every 20 s, for SOAK_DURATI
 .PHONY: test-manifests
 test-manifests: ## Check the Kubernetes manifests and the tests' compose file, without a cluster
 	cd deploy/test && go test -count 1 $(TESTFLAGS) ./...
+
+.PHONY: test-chart
+test-chart: $(HELM) ## Compare the Helm chart with kustomize, without a cluster
+	cd deploy/test && HELM=$(CURDIR)/$(HELM) go test -count 1 -tags helm $(TESTFLAGS) ./chart
+
+.PHONY: test-release
+test-release: $(ACTIONLINT) ## Test the scripts that release, and look at the workflows
+	$(ACTIONLINT) -shellcheck= -pyflakes=
+	deploy/release/test.sh
+
+# As root: it starts a Debian with a systemd of its own.
+.PHONY: test-packages
+test-packages: $(NFPM) ## Install, start, upgrade, remove the packages on a Debian (root, debootstrap, systemd-container, kcat, Java, Maven)
+	NFPM=$(CURDIR)/$(NFPM) deploy/packages/test.sh
 
 .PHONY: test-differential
 test-differential: ## Compare the decoders with goflow2's
@@ -224,9 +254,27 @@ generate-check: $(BUF) ## Fail when something generated in the repository is sta
 build: ## Build static binaries into bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
 
+# Docker is needed for the images only.
+.PHONY: snapshot
+snapshot: $(NFPM) $(CYCLONEDX) $(BUF) ## Build all of a release into dist, publish nothing (zip; Docker for the images)
+	$(RELEASE_TOOLS) deploy/release/build.sh dist
+	deploy/release/images.sh
+
+.PHONY: snapshot-check
+snapshot-check: $(NFPM) $(CYCLONEDX) $(BUF) ## Build a release of the last commit twice, and compare every byte
+	$(RELEASE_TOOLS) deploy/release/check.sh dist
+
+.PHONY: release-tools
+release-tools: $(COSIGN) $(HELM)
+
+# What the workflow of a tag runs, and nobody else: docs/releasing.md.
+.PHONY: release
+release: release-tools
+	COSIGN=$(CURDIR)/$(COSIGN) HELM=$(CURDIR)/$(HELM) deploy/release/publish.sh '$(REGISTRY)' dist
+
 .PHONY: clean
 clean: ## Remove what these targets built or fetched
-	rm -rf bin .bin .cache
+	rm -rf bin dist .bin .cache
 
 $(BUF):
 	GOBIN=$(CURDIR)/$(@D) go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
@@ -240,6 +288,21 @@ $(PYTHON):
 
 $(GOTESTSUM):
 	GOBIN=$(CURDIR)/$(@D) go install gotest.tools/gotestsum@$(GOTESTSUM_VERSION)
+
+$(NFPM):
+	GOBIN=$(CURDIR)/$(@D) CGO_ENABLED=0 go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+
+$(CYCLONEDX):
+	GOBIN=$(CURDIR)/$(@D) CGO_ENABLED=0 go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+
+$(HELM):
+	GOBIN=$(CURDIR)/$(@D) CGO_ENABLED=0 go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+
+$(ACTIONLINT):
+	GOBIN=$(CURDIR)/$(@D) CGO_ENABLED=0 go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+
+$(COSIGN):
+	GOBIN=$(CURDIR)/$(@D) CGO_ENABLED=0 go install github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN_VERSION)
 
 $(GOVULNCHECK):
 	GOBIN=$(CURDIR)/$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Makes the user that flowpub runs as, before files are unpacked that its group may read.
+set -e
+
+if ! getent passwd flowpub >/dev/null; then
+  useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin flowpub
+fi
