@@ -43,9 +43,9 @@ const (
 	// AnomalyTimeFarFromExport: the start or the end is set and lies more than
 	// 24 hours from the export time, before or after. It is given as computed.
 	AnomalyTimeFarFromExport
-	// AnomalyTemplateProvisional: the record was decoded with a template that
-	// was stored by another process or before, and that its exporter has not
-	// sent since.
+	// AnomalyTemplateProvisional: the record was decoded with a template, or its
+	// sampling is one, that was stored by another process or before, and that its
+	// exporter has not sent since.
 	AnomalyTemplateProvisional
 	// AnomalyWaited: the record came before its template, and was decoded when
 	// that came.

@@ -153,11 +153,11 @@ const attempts = 16
 // evictFrom. No shard is locked.
 func (t *Table) plan(first *shard, d Definition) (p *Plan, err error) {
 	for range attempts {
-		if p, err = t.plans.acquire(d); !errors.Is(err, errFull) || !t.evictAny(first) {
+		if p, err = t.plans.acquire(d, 4); !errors.Is(err, errFull) || !t.evictAny(first) {
 			return p, err
 		}
 	}
-	return t.plans.acquire(d)
+	return t.plans.acquire(d, 4)
 }
 
 // makeRoom removes entries while the table has no room for another one. No shard is locked.

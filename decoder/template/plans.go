@@ -29,12 +29,14 @@ type plans struct {
 	index  map[uint64]*Plan // by the hash of the definition; more are behind by Plan.next
 }
 
-// full reports whether there is no room for another definition. ps is locked.
-func (ps *plans) full() bool { return ps.count.Load() >= maxPlans || ps.octets >= maxPlanOctets }
+// full reports whether so many quarters of the room for definitions are taken. ps is locked.
+func (ps *plans) full(quarters int) bool {
+	return int(ps.count.Load()) >= maxPlans*quarters/4 || ps.octets >= maxPlanOctets*quarters/4
+}
 
-// acquire returns the plan of a definition, which release gives back. Without room for it the error
-// is errFull.
-func (ps *plans) acquire(d Definition) (*Plan, error) {
+// acquire returns the plan of a definition, which release gives back. Without room for it within so many
+// quarters of what there is the error is errFull.
+func (ps *plans) acquire(d Definition, quarters int) (*Plan, error) {
 	if len(d.Raw) > maxRawLength {
 		return nil, errLimit
 	}
@@ -47,7 +49,7 @@ func (ps *plans) acquire(d Definition) (*Plan, error) {
 			return p, nil
 		}
 	}
-	if ps.full() {
+	if ps.full(quarters) {
 		return nil, errFull
 	}
 	d.Raw = bytes.Clone(d.Raw)

@@ -76,7 +76,7 @@ func (t *Table) Restore(stored Template, now time.Duration) Restored {
 	case stored.Age > maxLifetime:
 		return RestoredOld
 	}
-	p, err := t.plans.acquire(stored.Definition)
+	p, err := t.plans.acquire(stored.Definition, restoredShare)
 	switch {
 	case errors.Is(err, errFull), errors.Is(err, errLimit):
 		return RestoredLimit

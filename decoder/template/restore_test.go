@@ -296,6 +296,16 @@ func TestRestoreRefuses(t *testing.T) {
 	if results[template.RestoredNew] != 49152 || results[template.RestoredLimit] != 70_000-49152 {
 		t.Errorf("%v, want three quarters of 65,536", results)
 	}
+	distinct := newDecoder(template.Config{})
+	clear(results)
+	for i := range 5000 {
+		c := stored(0, field{id: 8, length: 4}, field{id: uint16(20_000 + i), length: 4})
+		c.Address = exporterPort(i, 1).Addr()
+		results[distinct.table.Restore(c, 0)]++
+	}
+	if results[template.RestoredNew] != 3072 || results[template.RestoredLimit] != 5000-3072 {
+		t.Errorf("%v, want three quarters of 4,096 definitions", results)
+	}
 	for i := range 16384 {
 		full.decode(t, teaches(other...), exporterPort(1<<20+i, 1), 0)
 	}

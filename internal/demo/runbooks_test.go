@@ -140,7 +140,7 @@ func checkElsewhere(t *testing.T, name, command string, tools []string) {
 			`port-forward (POD|deploy/flowpub) 8080|rollout (restart|undo) deployment/flowpub$|` +
 			`logs -f deployment/flowtail$|exec deploy/flowpub -- flowpub -check$|rollout status deployment/flowpub --timeout=5m$|` +
 			`patch service flowpub -p '\{"spec":\{.*\}\}'$|scale deployment/flowpub --replicas=\d+$))`,
-		"kafka-topics.sh":  `^\S+ --bootstrap-server KAFKA:9092 --describe --topic flows --under-replicated-partitions$`,
+		"kafka-topics.sh":  `^\S+ --bootstrap-server KAFKA:9092 --describe --topic (flows --under-replicated-partitions|flowpub-templates)$`,
 		"kafka-configs.sh": `^\S+ --bootstrap-server KAFKA:9092 (--describe|--alter) --topic flows( --add-config [a-z.]+=\w+)?$`,
 		"tcpdump":          `^tcpdump -ni any (-X )?udp port 2055( and host ADDRESS)?( +#.*)?$`,
 		"conntrack":        `^conntrack -D -p udp --orig-port-dst 2055$`,
@@ -158,7 +158,7 @@ func checkElsewhere(t *testing.T, name, command string, tools []string) {
 func checkLogged(t *testing.T, name, text string) {
 	t.Helper()
 	logged := regexp.MustCompile(`"[^"\n]*` + regexp.QuoteMeta(text) + `[^"\n]*"`)
-	for _, folder := range []string{"collector", "listener", "publisher"} {
+	for _, folder := range []string{"collector", "listener", "publisher", "internal/templates"} {
 		found := false
 		err := filepath.WalkDir("../../"+folder, func(path string, _ os.DirEntry, err error) error {
 			if err != nil || found || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {

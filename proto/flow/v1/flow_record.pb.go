@@ -307,9 +307,9 @@ const (
 	// export_time_ns, before or after. Both are published as computed; the
 	// exporter's clock or uptime is probably wrong.
 	Anomaly_ANOMALY_TIME_FAR_FROM_EXPORT Anomaly = 256
-	// The record was decoded with a template that its exporter had sent before, to
-	// this collector or another, and that was kept. It has not sent it again since,
-	// so it may have changed.
+	// The record was decoded with a template, or its sampling is one, that its exporter
+	// had sent before, to this collector or another, and that was kept. It has not sent
+	// it again since, so it may have changed.
 	Anomaly_ANOMALY_TEMPLATE_PROVISIONAL Anomaly = 512
 	// The record came before its template. It waited, and was decoded when the
 	// template came.
