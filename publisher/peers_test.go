@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/checkup"
 	"github.com/flowpub/flowpub/internal/fakebroker"
 	"github.com/flowpub/flowpub/internal/testca"
 	"github.com/flowpub/flowpub/internal/testlog"
@@ -312,4 +313,28 @@ func TestThrottleTimesAreBounded(t *testing.T) {
 	broker.Hangup()
 	p.cluster.Close()
 	eventually(t, 10*time.Second, "what came in the pause is delivered", func() bool { return p.Stats().Delivered == 60 })
+}
+
+// A check names such a peer, and what to do, as the log does.
+func TestCheckNamesPeers(t *testing.T) {
+	testwait.Long(t)
+	t.Parallel()
+	for _, test := range peerTests() {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := DefaultConfig()
+			cfg.Brokers = []string{test.start(t)}
+			if test.change != nil {
+				test.change(t, &cfg)
+			}
+			want := strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(test.want) // the log quotes it
+			var named bool
+			for _, l := range checkLines(t, cfg) {
+				named = named || l.Verdict == checkup.Broken && strings.Contains(l.Found, want) && strings.Contains(l.Cure, test.cure)
+			}
+			if !named {
+				t.Errorf("no line has %q and the cure %q", want, test.cure)
+			}
+		})
+	}
 }

@@ -11,7 +11,7 @@ import (
 
 var (
 	markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	fencedBlock  = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+	fencedBlock  = regexp.MustCompile("(?ms)^[ ]*```.*?\n[ ]*```$")
 )
 
 // anchorOf is what a heading is called in a link, as GitHub has it.

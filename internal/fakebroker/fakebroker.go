@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -162,6 +163,7 @@ func Valid(r *Request, address string) []byte {
 var versions = map[kmsg.Key]int16{
 	kmsg.Produce: 8, kmsg.Metadata: 8, kmsg.SASLHandshake: 1, kmsg.ApiVersions: 2, kmsg.CreateTopics: 5,
 	kmsg.Fetch: 10, kmsg.ListOffsets: 5, kmsg.InitProducerID: 4, kmsg.DescribeConfigs: 3, kmsg.SASLAuthenticate: 1,
+	kmsg.DescribeQuorum: 1,
 }
 
 // Requests lists those that the broker takes, by key, with their newest version.
@@ -201,6 +203,8 @@ func respond(r *Request, address string) kmsg.Response {
 		return response
 	case kmsg.DescribeConfigs:
 		return settings()
+	case kmsg.DescribeQuorum:
+		return quorum()
 	case kmsg.SASLAuthenticate:
 		return kmsg.NewPtrSASLAuthenticateResponse()
 	default:
@@ -267,5 +271,21 @@ func settings() kmsg.Response {
 		resource.Configs = append(resource.Configs, setting)
 	}
 	response.Resources = append(response.Resources, resource)
+	return response
+}
+
+// quorum is what a broker tells of the controllers: that it is the only one.
+func quorum() kmsg.Response {
+	response := kmsg.NewPtrDescribeQuorumResponse()
+	replica := kmsg.NewDescribeQuorumResponseTopicPartitionReplicaState()
+	replica.ReplicaID, replica.LogEndOffset = 1, 100
+	replica.LastFetchTimestamp = time.Now().UnixMilli()
+	replica.LastCaughtUpTimestamp = replica.LastFetchTimestamp
+	partition := kmsg.NewDescribeQuorumResponseTopicPartition()
+	partition.LeaderID, partition.LeaderEpoch, partition.HighWatermark = 1, 1, 99
+	partition.CurrentVoters = append(partition.CurrentVoters, replica)
+	topic := kmsg.NewDescribeQuorumResponseTopic()
+	topic.Topic, topic.Partitions = "__cluster_metadata", append(topic.Partitions, partition)
+	response.Topics = append(response.Topics, topic)
 	return response
 }

@@ -15,6 +15,7 @@ const (
 	initProducerID   = 22
 	describeConfigs  = 32
 	saslAuthenticate = 36
+	describeQuorum   = 55
 )
 
 // Limits of what an answer may tell. They are far above what clusters have, and keep
@@ -44,11 +45,14 @@ const MaxThrottle = time.Minute
 type api struct {
 	name string
 	// newest is the newest version that check knows; flexible is the first with tagged
-	// fields, if it is not 0.
+	// fields, if it is not 0; always if all have some.
 	newest, flexible int16
 	size             int // the largest answer that is taken
 	check            func(w *walker, version int16)
 }
+
+// always is an api's flexible where no version is without tagged fields.
+const always = -1
 
 // apiOf returns what there is to know of the answer to a request.
 func apiOf(key int16) (api, bool) {
@@ -71,6 +75,8 @@ func apiOf(key int16) (api, bool) {
 		return api{"InitProducerId", 4, 2, 4 << 10, checkProducerID}, true
 	case describeConfigs:
 		return api{"DescribeConfigs", 3, 0, 1 << 20, checkConfigs}, true
+	case describeQuorum:
+		return api{"DescribeQuorum", 1, always, 64 << 10, checkQuorum}, true
 	case saslAuthenticate:
 		return api{"SaslAuthenticate", 1, 0, 64 << 10, checkAuthenticate}, true
 	}
@@ -80,7 +86,7 @@ func apiOf(key int16) (api, bool) {
 // walk walks a frame, without its size, that answers a request, and returns what the
 // connection has to know of it. A throttle time above MaxThrottle is lowered in it.
 func (a *api) walk(version int16, frame []byte) (*walker, error) {
-	w := &walker{b: frame, flexible: a.flexible > 0 && version >= a.flexible}
+	w := &walker{b: frame, flexible: a.flexible != 0 && version >= a.flexible}
 	w.int32() // the number of the request
 	w.tags()
 	a.check(w, version)
@@ -326,4 +332,36 @@ func checkConfig(w *walker, version int16) {
 		w.int8() // type
 		w.text(maxText)
 	}
+}
+
+func checkQuorum(w *walker, version int16) {
+	w.int16() // error
+	for range w.list("topics", maxTopics, 3) {
+		w.text(maxName)
+		for range w.list("partitions", maxTopics, 25) {
+			w.int32()     // number
+			w.int16()     // error
+			w.int32()     // leader
+			w.int32()     // epoch
+			w.int64()     // high watermark
+			for range 2 { // voters, observers
+				for range w.list("replicas", maxBrokers, 13) {
+					checkQuorumReplica(w, version)
+				}
+			}
+			w.tags()
+		}
+		w.tags()
+	}
+	w.tags()
+}
+
+func checkQuorumReplica(w *walker, version int16) {
+	w.int32() // id
+	w.int64() // end of its log
+	if version >= 1 {
+		w.int64() // when it last asked
+		w.int64() // when it had all
+	}
+	w.tags()
 }

@@ -62,6 +62,9 @@ func FuzzAnswers(f *testing.F) {
 		if _, err := a.walk(version, frame); err != nil || key == fetch {
 			return
 		}
+		if key == describeQuorum {
+			return // whoever asks reads it without the client
+		}
 		whole := append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...)
 		if _, _, err := protocol.ReadResponse(bytes.NewReader(whole), protocol.ApiKey(key), version); err != nil {
 			t.Errorf("%s, version %d: the client cannot decode what was taken: %v", a.name, version, err)

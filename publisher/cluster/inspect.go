@@ -62,6 +62,7 @@ func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(top
 	i.topics(ctx, judge)
 	i.permissions(ctx, mayWrite)
 	i.producer(ctx)
+	i.clock(ctx)
 	return true
 }
 

@@ -27,8 +27,10 @@ func checkConfig(brokers []string, topic string, change func(*publisher.Config))
 func wantFound(t *testing.T, cfg publisher.Config, broken ...string) {
 	t.Helper()
 	var found []string
+	var clock bool
 	var all strings.Builder
 	publisher.Check(t.Context(), cfg, func(l checkup.Line) {
+		clock = clock || l.What == "clock" && l.Verdict == checkup.OK
 		text := l.What + ": " + l.Found + " (" + l.Cure + ")"
 		all.WriteString(l.Verdict.String() + " " + text + "\n")
 		if l.Verdict == checkup.Broken {
@@ -39,6 +41,9 @@ func wantFound(t *testing.T, cfg publisher.Config, broken ...string) {
 		}
 	})
 	t.Logf("a check tells\n%s", all.String())
+	if everything := cfg.SASL == nil || cfg.SASL.Username == user; len(broken) == 0 && everything && !clock {
+		t.Error("the clock is not compared with that of Kafka")
+	}
 	if !slices.EqualFunc(found, broken, hasParts) {
 		t.Errorf("a check finds broken\n%s\nwant\n%s", strings.Join(found, "\n"), strings.Join(broken, "\n"))
 	}
