@@ -52,46 +52,66 @@ func (t *topic) chosen(exist []int) ([]int, error) {
 // spans returns what is to be read of each partition. Ends are looked up here, once, so that
 // nothing produced later is missed, however long it takes to connect.
 func (t *topic) spans(ctx context.Context, partitions []int, from Position) (map[int32]span, error) {
-	requests := make([]kafka.OffsetRequest, 0, 3*len(partitions))
-	for _, partition := range partitions {
-		requests = append(requests, kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition))
-		if from.kind == atTime {
-			requests = append(requests, kafka.TimeOffsetOf(partition, from.time))
+	spans := make(map[int32]span, len(partitions))
+	first, err := t.offsets(ctx, partitions, kafka.FirstOffsetOf)
+	if err != nil {
+		return nil, err
+	}
+	last, err := t.offsets(ctx, partitions, kafka.LastOffsetOf)
+	if err != nil {
+		return nil, err
+	}
+	var timed map[int32]int64
+	if from.kind == atTime {
+		if timed, err = t.offsets(ctx, partitions, func(p int) kafka.OffsetRequest { return kafka.TimeOffsetOf(p, from.time) }); err != nil {
+			return nil, err
 		}
+	}
+	for partition, end := range last {
+		begin := end
+		switch from.kind {
+		case atStart:
+			begin = first[partition]
+		case atTime:
+			if at, ok := timed[partition]; ok {
+				begin = at
+			}
+		case atOffset:
+			begin = from.offset
+			if begin < 0 {
+				begin += end
+			}
+			begin = min(max(begin, first[partition]), end)
+		default: // at the end
+		}
+		spans[partition] = span{begin, end}
+	}
+	return spans, nil
+}
+
+// offsets looks up an offset of each partition; one without has none there. Kafka-go mixes up
+// the answers to requests of several kinds.
+func (t *topic) offsets(ctx context.Context, partitions []int, of func(int) kafka.OffsetRequest) (map[int32]int64, error) {
+	requests := make([]kafka.OffsetRequest, len(partitions))
+	for i, partition := range partitions {
+		requests[i] = of(partition)
 	}
 	res, err := t.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{t.cfg.Topic: requests}})
 	if err != nil {
 		return nil, fmt.Errorf("tail: looking up offsets of topic %q: %w", t.cfg.Topic, t.explain(err))
 	}
-	spans := make(map[int32]span, len(partitions))
+	found := make(map[int32]int64, len(partitions))
 	for _, p := range res.Topics[t.cfg.Topic] {
 		if p.Error != nil {
 			return nil, fmt.Errorf("tail: looking up offsets of partition %d of topic %q: %w", p.Partition, t.cfg.Topic, t.explain(p.Error))
 		}
-		spans[int32(p.Partition)] = span{begin: beginOf(&p, from), end: p.LastOffset}
-	}
-	return spans, nil
-}
-
-// beginOf returns the offset of a position, within what there is.
-func beginOf(p *kafka.PartitionOffsets, from Position) int64 {
-	switch from.kind {
-	case atStart:
-		return p.FirstOffset
-	case atTime:
-		for offset := range p.Offsets {
-			if offset >= 0 {
-				return offset
-			}
+		offset := max(p.FirstOffset, p.LastOffset)
+		for at := range p.Offsets {
+			offset = max(offset, at)
 		}
-		return p.LastOffset
-	case atOffset:
-		offset := from.offset
-		if offset < 0 {
-			offset += p.LastOffset
+		if offset >= 0 {
+			found[int32(p.Partition)] = offset
 		}
-		return min(max(offset, p.FirstOffset), p.LastOffset)
-	default:
-		return p.LastOffset
 	}
+	return found, nil
 }
