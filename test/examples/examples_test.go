@@ -18,12 +18,16 @@ func TestExamples(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.traffic(t)
-	h.topic(t, "json")
-	h.publish(t, "json", []string{"FLOWPUB_KAFKA_VALUE=json"}, 300)
+	for topic, form := range map[string]string{"json": "json", "delimited": "protobuf-delimited"} {
+		h.topic(t, topic)
+		h.publish(t, topic, []string{"FLOWPUB_KAFKA_VALUE=" + form}, fewFlows)
+	}
 	h.topic(t, "events")
 	h.produce(t, "events", events(t)...)
 	t.Run("Go", h.goServices)
 	t.Run("CommandLine", h.commandLine)
+	t.Run("Values", h.valuesInClickHouse)
+	t.Run("ClickHouse", h.clickHouse)
 	t.Run("Java", h.javaTopTalkers)
 	t.Run("Python", h.pythonTopNetworks)
 }

@@ -67,7 +67,7 @@ func (h *house) pythonGroup(t *testing.T, environ []string) {
 	}
 	h.publish(t, "group", nil, plainFlows, plainFlags...)
 	want := map[string]uint64{}
-	for f, n := range h.sent(t) {
+	for f, n := range h.sent(t, plainFlows, plainFlags...) {
 		want[network(f.source)] += 2 * uint64(n) * uint64(f.octets) * uint64(f.interval)
 	}
 	checkNetworks(t, want, members.awaitFlows(t, 2*plainFlows))

@@ -3,6 +3,7 @@
 package compose
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -23,6 +24,31 @@ type service struct {
 	Image       string            `json:"image"`
 	Environment map[string]string `json:"environment"`
 	Ports       []string          `json:"ports"`
+	Volumes     []string          `json:"volumes"`
+	DependsOn   dependencies      `json:"depends_on"`
+}
+
+// dependencies are services that another waits for.
+type dependencies map[string]struct{}
+
+// UnmarshalJSON takes both forms: a list, and a map with conditions.
+func (d *dependencies) UnmarshalJSON(b []byte) error {
+	*d = dependencies{}
+	var list []string
+	if json.Unmarshal(b, &list) == nil {
+		for _, name := range list {
+			(*d)[name] = struct{}{}
+		}
+		return nil
+	}
+	var conditions map[string]json.RawMessage
+	if err := json.Unmarshal(b, &conditions); err != nil {
+		return err
+	}
+	for name := range conditions {
+		(*d)[name] = struct{}{}
+	}
+	return nil
 }
 
 const (
