@@ -5,19 +5,18 @@ import (
 	"os"
 	"strings"
 
-	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/publisher"
 	"github.com/flowpub/flowpub/publisher/auth"
 )
 
-// judge lets the collector, whose the rules are, look at cfg. Mistakes in
+// judge sorts what was said of a configuration by those whose the rules are. Mistakes in
 // variables that were found before are not told again. It returns those that are
 // in no variable.
-func judge(cfg collector.Config, found *mistakes) (others []string) {
+func judge(said error, found *mistakes) (others []string) {
 	var names []string
 	complaints := make(map[string][]string)
-	for _, err := range separate(cfg.Validate()) {
+	for _, err := range separate(said) {
 		mistake, ok := errors.AsType[*variable.Error](err)
 		if !ok {
 			others = append(others, withoutPackage(err.Error()))

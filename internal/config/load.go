@@ -25,6 +25,11 @@ type Config struct {
 // mistake, each in a line that begins with the variable's name; it holds no
 // secret.
 func Load(environ []string) (Config, error) {
+	return read(environ, collector.Config.Validate)
+}
+
+// read is Load with rules of the caller's.
+func read(environ []string, validate func(collector.Config) error) (Config, error) {
 	variables := Variables()
 	environment := trimmed(env.ToMap(environ), variables)
 	found := newMistakes(environment, variables)
@@ -32,7 +37,7 @@ func Load(environ []string) (Config, error) {
 	s := parse(environment, variables, found)
 	checkTogether(&s, found)
 	cfg := s.config()
-	others := judge(cfg.Collector, found)
+	others := judge(validate(cfg.Collector), found)
 	others = append(others, unknown(environment, variables)...)
 	if err := found.err(variables, others); err != nil {
 		return Config{}, err

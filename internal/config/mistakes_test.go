@@ -405,7 +405,7 @@ func TestMistakesInNoVariableStay(t *testing.T) {
 	t.Parallel()
 	cfg := defaults().Collector
 	cfg.Publisher.RequestTimeout = 0 // has no variable
-	left := judge(cfg, newMistakes(nil, nil))
+	left := judge(cfg.Validate(), newMistakes(nil, nil))
 	if len(left) != 1 || !strings.HasPrefix(left[0], "request timeout is 0s") {
 		t.Errorf("complaints left: %q, want the one about the request timeout", left)
 	}
