@@ -189,7 +189,12 @@ var checkedSetUps = []checked{
 			c.TLS = &auth.TLS{Insecure: true, CertFile: certFile, KeyFile: keyFile}
 			return startBroker(t, 1, kfake.TLS(serverTLS(t, a))).ListenAddrs()
 		},
-		notOK: []foundLine{{"risk security", "certificates are not checked"}, oneReplica},
+		notOK: []foundLine{
+			{"risk security", "certificates are not checked"},
+			{"risk brokers' certificates", "the first, that of CN=broker, ends on "},
+			{"risk client certificate", "replace the files of FLOWPUB_KAFKA_TLS_CERT_FILE"},
+			oneReplica,
+		},
 	},
 	{
 		name: "the password is wrong", start: func(t *testing.T, c *Config) []string {

@@ -138,7 +138,7 @@ func checkElsewhere(t *testing.T, name, command string, tools []string) {
 	forms := map[string]string{
 		"kubectl": `^kubectl (apply -k (deploy/kubernetes/overlays/quickstart|my-overlay)$|-n flowpub (get (pods|endpointslices|service flowpub|networkpolicy flowpub)( |$)|describe pod POD|logs POD|` +
 			`port-forward (POD|deploy/flowpub) 8080|rollout (restart|undo) deployment/flowpub$|` +
-			`logs -f deployment/flowtail$|exec deploy/flowpub -- flowpub -check$|rollout status deployment/flowpub --timeout=5m$|` +
+			`logs -f deployment/flowtail$|exec deploy/flowpub -- /flowpub -check$|rollout status deployment/flowpub --timeout=5m$|` +
 			`patch service flowpub -p '\{"spec":\{.*\}\}'$|scale deployment/flowpub --replicas=\d+$))`,
 		"kafka-topics.sh":  `^\S+ --bootstrap-server KAFKA:9092 --describe --topic (flows --under-replicated-partitions|flowpub-templates)$`,
 		"kafka-configs.sh": `^\S+ --bootstrap-server KAFKA:9092 (--describe|--alter) --topic flows( --add-config [a-z.]+=\w+)?$`,

@@ -14,5 +14,6 @@
 //	throttle.go    pauses that brokers ask for
 //	inspect.go     one look at all of it, for flowpub -check
 //	permissions.go what this user may do, for the same
+//	certificates.go when certificates end, for the same
 //	clock.go       Kafka's time, for the same
 package cluster

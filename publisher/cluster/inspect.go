@@ -37,6 +37,8 @@ type inspection struct {
 	credentials *auth.Credentials
 	checker     *answers.Checker
 
+	seen certificates
+
 	link *link     // to the first broker that answered; nil without one
 	top  *topology // what that said
 }
@@ -54,6 +56,7 @@ func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(top
 		return false
 	}
 	i.brokers(ctx)
+	i.tellCertificates(time.Now())
 	if i.link == nil {
 		tell.Unknown("topics and permissions", "no broker could be asked", "mend what is not ok above")
 		return false
@@ -90,8 +93,12 @@ func (i *inspection) load(tokens *auth.Tokens) bool {
 	var err error
 	if i.credentials, err = i.cfg.Auth.Load(tokens); err != nil {
 		i.tell.Broken("credentials", err.Error(), "correct the files that the configuration names")
+		return false
 	}
-	return err == nil
+	if i.credentials.TLS != nil {
+		i.seen.watch(i.credentials.TLS)
+	}
+	return true
 }
 
 // token asks the endpoint for one, and reports whether it came.
