@@ -5,7 +5,7 @@
 #   - installed it runs nowhere; without brokers it says so, and is not started for ever
 #   - with brokers it is ready when systemctl start returns, without any privilege
 #   - flows of softflowd and of flowgen are in Kafka
-#   - killed, or standing still, it is started again
+#   - killed, crashed or standing still, it is started again
 #   - upgraded under load it loses less than a receive buffer holds; how much is told
 #   - purged it leaves nothing; the rpm has the same files and goes likewise
 #
@@ -186,6 +186,10 @@ started_again() {
   before=$(main_pid)
   inside kill -KILL "$before"
   await 'it is started again when it was killed' 60 another "$before"
+  # What a Go program does when it crashes.
+  before=$(main_pid)
+  inside kill -ABRT "$before"
+  await 'it is started again when it has crashed' 60 another "$before"
   # The same with a watchdog that a test can wait for.
   inside mkdir -p /run/systemd/system/flowpub.service.d
   inside sh -c 'printf "[Service]\nWatchdogSec=2\n" > /run/systemd/system/flowpub.service.d/test.conf'
@@ -197,7 +201,7 @@ started_again() {
   inside rm -r /run/systemd/system/flowpub.service.d
   inside systemctl daemon-reload
   inside systemctl restart flowpub
-  say 'killed or standing still it is started again'
+  say 'killed, crashed or standing still it is started again'
 }
 
 upgraded() {
