@@ -57,6 +57,26 @@ document() {
   settle "$work/manual"
 }
 
+# licences copies what the modules in the programs, and Go itself, ask to be copied.
+licences() {
+  local module folder file found
+  {
+    printf '%s %s\n' "$(go env GOVERSION)" "$(go env GOROOT)"
+    go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/... | sort -u
+  } | while read -r module folder; do
+    [[ -n $module ]] || continue
+    found=
+    for file in "$folder"/{LICENSE,LICENCE,COPYING,NOTICE}*; do
+      [[ -f $file ]] || continue
+      found=yes
+      printf '%s\n\n' "==== $module, ${file##*/}"
+      cat "$file"
+      echo
+    done
+    [[ -n $found ]] || { say "$module has no licence to copy"; return 1; }
+  done > "$work/LICENSES.txt"
+}
+
 # settle gives every file of a directory the commit's time.
 settle() { # DIRECTORY
   find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
@@ -81,7 +101,7 @@ archive() { # OS/ARCH
   [[ $os != windows ]] || { kind=zip product=flowpub-tools; }
   local name=${product}_${version#v}_${os}_$arch
   mkdir -p "$work/archives/$name"
-  cp "$work/bin/${os}_$arch"/* LICENSE README.md CHANGELOG.md "$work/archives/$name/"
+  cp "$work/bin/${os}_$arch"/* "$work/LICENSES.txt" LICENSE README.md CHANGELOG.md "$work/archives/$name/"
   [[ $os == windows ]] || cp -r "$work/manual"/{man,bash,zsh,fish} "$work/archives/$name/"
   pack "$work/archives/$name" "$dist/$name.$kind"
 }
@@ -129,7 +149,11 @@ main() {
   local platform
   say "$version, in $dist"
   rm -rf "${dist:?}"/*
-  if has archives || has packages; then document; fi
+  if has archives || has packages; then
+    licences
+    document
+    cp -p "$work/LICENSES.txt" "$work/manual/"
+  fi
   for platform in $platforms; do
     compile "$platform"
     ! has archives || archive "$platform"

@@ -11,6 +11,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 registry=${1:?usage: publish.sh REGISTRY [DIRECTORY]}
+registry=${registry,,} # registries know no capitals
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 dist=${2:-$root/dist}
 version=${VERSION:?the tag that is released}
@@ -47,5 +48,6 @@ sign_image "$registry/charts/flowpub@${chart:?the registry gave no digest of the
 flags=()
 [[ $version != *-* ]] || flags+=(--prerelease)
 cd "$dist"
+mapfile -t files < <(find . -maxdepth 1 -type f ! -name notes.md ! -name release.md | sort)
 gh release create "$version" --verify-tag --title "$version" --notes-file release.md "${flags[@]}" \
-  $(find . -maxdepth 1 -type f ! -name notes.md ! -name release.md | sort)
+  "${files[@]}"
