@@ -72,7 +72,9 @@ PROMETHEUSRULE := deploy/kubernetes/components/monitoring/prometheusrule.yaml
 BUF := .bin/buf-$(BUF_VERSION)/buf
 GOLANGCI_LINT := .bin/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 GOVULNCHECK := .bin/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
-PYTHON_REQUIREMENTS := $(wildcard examples/*/requirements.txt)
+PYTHON_REQUIREMENTS := $(wildcard examples/*/requirements.txt) test/examples/requirements.txt
+APICURIO_VERSION := 3.3.3
+APICURIO := .cache/apicurio-$(APICURIO_VERSION)
 PYTHON := .cache/python-$(shell cat $(PYTHON_REQUIREMENTS) | cksum | cut -d ' ' -f 1)
 GOTESTSUM := .bin/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 AXE := .bin/axe-core-$(AXE_VERSION)/axe.min.js
@@ -134,11 +136,11 @@ test-kafka: ## Test with a real Apache Kafka (Java, Maven, kcat, lz4; or KAFKA_B
 
 .PHONY: test-examples
 test-examples: examples-tools ## Run the examples against a real Apache Kafka (Java, Maven, Python 3, kcat, protoc)
-	PATH=$(CURDIR)/$(PYTHON)/bin:$(CURDIR)/$(dir $(BUF)):$$PATH go test -tags examples -count 1 -timeout 10m $(TESTFLAGS) ./test/examples/
+	APICURIO=$(CURDIR)/$(APICURIO) PATH=$(CURDIR)/$(PYTHON)/bin:$(CURDIR)/$(dir $(BUF)):$$PATH go test -tags examples -count 1 -timeout 10m $(TESTFLAGS) ./test/examples/
 
 # What the examples need, as their READMEs say; Python's is in one place for all.
 .PHONY: examples-tools
-examples-tools: $(BUF) $(PYTHON)
+examples-tools: $(BUF) $(PYTHON) $(APICURIO)
 	@test/kafka/kafka.sh fetch >&2
 	mvn --quiet --batch-mode -Dmaven.repo.local=.cache/maven --file examples/java package >&2
 
@@ -281,6 +283,12 @@ $(BUF):
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+$(APICURIO):
+	@partial=$$(mktemp -d .cache/.apicurio.XXXXXX); trap 'rm -rf "$$partial"' EXIT; \
+		mvn --quiet --batch-mode -Dmaven.repo.local=.cache/maven dependency:copy "-DoutputDirectory=$$partial" \
+			-Dartifact=io.apicurio:apicurio-registry-app:$(APICURIO_VERSION):tar.gz:all >&2; \
+		mkdir "$$partial/unpacked"; tar -xzf "$$partial"/*.tar.gz -C "$$partial/unpacked"; mv "$$partial/unpacked" $@
 
 $(PYTHON):
 	python3 -m venv $@

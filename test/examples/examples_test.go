@@ -29,6 +29,8 @@ func TestExamples(t *testing.T) {
 	t.Run("Values", h.valuesInClickHouse)
 	t.Run("ClickHouse", h.clickHouse)
 	t.Run("Java", h.javaTopTalkers)
+	t.Run("Parquet", h.parquet)
+	t.Run("Registry", h.registry)
 	t.Run("Python", h.pythonTopNetworks)
 }
 
