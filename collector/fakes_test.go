@@ -235,8 +235,8 @@ type testCollector struct {
 
 // newTestCollector returns a collector with that many listeners of that many
 // sockets.
-func newTestCollector(t *testing.T, listeners, sockets int, change func(*Config)) *testCollector {
-	t.Helper()
+func newTestCollector(tb testing.TB, listeners, sockets int, change func(*Config)) *testCollector {
+	tb.Helper()
 	book := &testlog.Book{}
 	cfg := Config{Sockets: sockets, ShutdownTimeout: 15 * time.Second, Version: "1.2.3", Logger: book.Logger()}
 	if change != nil {

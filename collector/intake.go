@@ -96,7 +96,8 @@ func (in *intake) take(d *listener.Datagram, at decoder.UnixNano, now time.Durat
 	in.annotate(d.From, &in.packet)
 	all := in.packet.AllAnomalies()
 	in.batch.decode(format, all)
-	in.sightings = append(in.sightings, sight(d.From, at, &in.packet, all))
+	in.sightings = append(in.sightings, sighting{})
+	in.sightings[len(in.sightings)-1].fill(d.From, at, &in.packet, all)
 	switch {
 	case format.HasTemplates():
 		in.readSets(d.From, at, now)
@@ -170,9 +171,9 @@ func (in *intake) book(now time.Duration) {
 	in.refused = in.refused[:0]
 }
 
-// sight notes what the sequence watch needs of a packet, which is decoded into
-// again before the watch looks.
-func sight(from netip.AddrPort, at decoder.UnixNano, p *decoder.ExportPacket, all decoder.Anomalies) sighting {
+// fill notes what the sequence watch, and people, need of a packet, which is decoded into
+// again before the watch looks. All are its anomalies and those of its records.
+func (s *sighting) fill(from netip.AddrPort, at decoder.UnixNano, p *decoder.ExportPacket, all decoder.Anomalies) {
 	exported := p.ExportTime()
 	clock := exported
 	if clock == 0 {
@@ -182,20 +183,18 @@ func sight(from netip.AddrPort, at decoder.UnixNano, p *decoder.ExportPacket, al
 	if p.Format.HasClock() {
 		offset = time.Duration(at) - time.Duration(exported)
 	}
-	return sighting{
-		streamKey: streamKeyOf(from, p),
-		number:    p.FlowSequence,
-		steps:     p.SequenceSteps(),
-		partial:   p.SequenceUnknown,
-		uptime:    p.SystemUptime,
-		exported:  exported,
-		boot:      bootTime(clock, p.SystemUptime),
-		offset:    offset,
-		skewed:    offset > maxClockSkew || offset < -maxClockSkew,
-		records:   uint32(len(p.Records)),
-		anomalies: all,
-		sampling:  samplingOf(p),
-	}
+	s.streamKey = streamKeyOf(from, p)
+	s.number = p.FlowSequence
+	s.steps = p.SequenceSteps()
+	s.partial = p.SequenceUnknown
+	s.uptime = p.SystemUptime
+	s.exported = exported
+	s.boot = bootTime(clock, p.SystemUptime)
+	s.offset = offset
+	s.skewed = offset > maxClockSkew || offset < -maxClockSkew
+	s.records = uint32(len(p.Records))
+	s.anomalies = all
+	s.sampling = samplingOf(p)
 }
 
 // newIntake returns the intake of one socket.

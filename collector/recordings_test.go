@@ -114,7 +114,8 @@ func watchCapture(t *testing.T, table *streams, name string) (now time.Duration)
 		if err := decode(reader, d.Payload, d.Source, now, &packet); err != nil {
 			return err
 		}
-		s := sight(d.Source, decoder.UnixNano(d.Time.UnixNano()), &packet, packet.AllAnomalies())
+		var s sighting
+		s.fill(d.Source, decoder.UnixNano(d.Time.UnixNano()), &packet, packet.AllAnomalies())
 		table.see(&s, now)
 		return nil
 	})

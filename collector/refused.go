@@ -31,15 +31,21 @@ func (r refusedFor) String() string {
 	}
 }
 
-// refusal is a datagram that was refused.
+// refusal is datagrams of a sender that were refused one after the other.
 type refusal struct {
-	address [16]byte
-	reason  refusedFor
+	address   [16]byte
+	reason    refusedFor
+	datagrams uint32
 }
 
 // refuse notes a datagram that is refused.
 func (in *intake) refuse(from netip.AddrPort, why refusedFor) {
-	in.refused = append(in.refused, refusal{from.Addr().As16(), why})
+	address := from.Addr().As16()
+	if n := len(in.refused); n > 0 && in.refused[n-1].reason == why && in.refused[n-1].address == address {
+		in.refused[n-1].datagrams++
+		return
+	}
+	in.refused = append(in.refused, refusal{address, why, 1})
 }
 
 // Senders who are refused are remembered by each socket in refusedSets sets of
@@ -72,7 +78,7 @@ func newRefusals() *refusals {
 	return &refusals{seed: maphash.MakeSeed(), slots: make([]refusalSlot, refusedSets*refusedWays)}
 }
 
-// see takes a refused datagram that arrived at the moment now.
+// see takes datagrams that were refused at the moment now.
 func (t *refusals) see(r *refusal, now time.Duration) {
 	set := maphash.Comparable(t.seed, r.address) % refusedSets
 	ways := t.slots[set*refusedWays:][:refusedWays]
@@ -81,14 +87,14 @@ func (t *refusals) see(r *refusal, now time.Duration) {
 		s := &ways[i]
 		if s.datagrams > 0 && s.address == r.address {
 			s.reason, s.heard = r.reason, now
-			s.datagrams++
+			s.datagrams += uint64(r.datagrams)
 			return
 		}
 		if s.datagrams == 0 || worst.datagrams > 0 && s.heard < worst.heard {
 			worst = s
 		}
 	}
-	*worst = refusalSlot{r.address, refusedSender{r.reason, 1, now}}
+	*worst = refusalSlot{r.address, refusedSender{r.reason, uint64(r.datagrams), now}}
 }
 
 // addTo adds the senders heard within the last hour to all.

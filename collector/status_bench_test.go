@@ -12,8 +12,7 @@ import (
 // each 5 s.
 func BenchmarkStatus(b *testing.B) {
 	for _, exporters := range []int{16, 5000} {
-		t := &testing.T{}
-		c := newTestCollector(t, 1, 1, nil)
+		c := newTestCollector(b, 1, 1, nil)
 		now := time.Now()
 		for i := range exporters {
 			source := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 9).String()

@@ -127,7 +127,8 @@ func TestSightOfFormatsWithoutClock(t *testing.T) {
 		HasUptime: true, SystemUptime: 5000, FlowSequence: 77, SequenceUnknown: true, DataRecords: 4,
 	}, Records: make([]decoder.Record, 4)}
 	at := decoder.UnixNano(testSeconds * int64(time.Second))
-	got := sight(netip.MustParseAddrPort("192.0.2.1:6343"), at, &p, 0)
+	var got sighting
+	got.fill(netip.MustParseAddrPort("192.0.2.1:6343"), at, &p, 0)
 	want := sighting{
 		streamKey: streamKey{
 			address: netip.MustParseAddr("192.0.2.1").As16(), port: 6343,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,8 +100,8 @@ func (c *core) deadLetters() *deadletter.Config {
 // warnOfSecurity tells what the configuration leaves open to others.
 func (c *core) warnOfSecurity() {
 	for _, w := range securityWarnings(&c.cfg) {
-		args := append(w.args, "cure", w.cure) //nolint:gocritic // the warning is used once
-		c.log.Warn(w.risk, args...)            //nolint:sloglint // one of three constant texts
+		args := slices.Concat(w.args, []any{"cure", w.cure})
+		c.log.Warn(w.risk, args...) //nolint:sloglint // one of three constant texts
 	}
 }
 

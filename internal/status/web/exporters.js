@@ -1,9 +1,10 @@
 // The table of exporters: found, sorted and shown a page at a time, so that thousands
-// of them cost as much as fifty.
+// of them cost as much as fifty, or as ten on a narrow screen.
 import { byId, el, setText } from "./dom.js";
 import { ago, count, name, rate, span } from "./words.js";
 
-const rowsOnPage = 50;
+const narrow = matchMedia("(max-width: 980px)"); // as in style.css
+const rowsOnPage = () => (narrow.matches ? 10 : 50);
 const skewed = (e) => e.clock_offset !== null && Math.abs(e.clock_offset) > 60;
 
 // columns have a title, the value that they are sorted by, and what they show. Texts are
@@ -78,15 +79,22 @@ function sorted(list) {
   return keyed.map(([, e]) => e);
 }
 
+// cell shows a column of an exporter; where it says nothing a narrow screen leaves it out.
+function cell(c, i, e) {
+  const content = el("span", {}, ...[c.show(e, view.now)].flat());
+  const empty = ["0", "–"].includes(content.textContent) ? "yes" : null;
+  return i === 0 ? el("th", { role: "rowheader", scope: "row" }, content)
+    : el("td", { role: "cell", "data-label": c.title, "data-empty": empty, class: c.text ? null : "number" }, content);
+}
+
 function render() {
   const found = sorted(view.all.filter(wanted));
-  const pages = Math.max(1, Math.ceil(found.length / rowsOnPage));
+  const size = rowsOnPage();
+  const pages = Math.max(1, Math.ceil(found.length / size));
   view.page = Math.min(view.page, pages - 1);
-  const from = view.page * rowsOnPage;
-  const shown = found.slice(from, from + rowsOnPage);
-  byId("exporter-rows").replaceChildren(...shown.map((e) => el("tr", { role: "row", "data-state": e.state }, ...columns.map((c, i) =>
-    el(i === 0 ? "th" : "td", { role: i === 0 ? "rowheader" : "cell", scope: i === 0 ? "row" : null, "data-label": c.title, class: c.text ? null : "number" },
-      el("span", {}, ...[c.show(e, view.now)].flat()))))));
+  const from = view.page * size;
+  const shown = found.slice(from, from + size);
+  byId("exporter-rows").replaceChildren(...shown.map((e) => el("tr", { role: "row", "data-state": e.state }, ...columns.map((c, i) => cell(c, i, e)))));
   if (shown.length === 0) {
     const text = view.all.length === 0 ? "No exporter has been heard yet. Let one send to this collector's UDP port." : "None is like that.";
     byId("exporter-rows").replaceChildren(el("tr", { role: "row" }, el("td", { role: "cell", colspan: columns.length, class: "none" }, text)));
@@ -131,6 +139,7 @@ export function startExporters() {
     Object.assign(view, { state: event.target.value, page: 0 });
     render();
   });
+  narrow.addEventListener("change", render);
   byId("previous").addEventListener("click", () => { view.page--; render(); });
   byId("next").addEventListener("click", () => { view.page++; render(); });
 }

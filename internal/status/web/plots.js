@@ -1,12 +1,13 @@
-// Four small plots of the last 15 minutes, by uPlot.
+// Four small plots of the last 15 minutes, by uPlot. Their scales begin at 0 and end at
+// least at least, so that nothing looks like much.
 import { byId, el } from "./dom.js";
 import { bytes, count, rate, span } from "./words.js";
 
 const kinds = [
-  { title: "Flows a second", unit: rate, lines: [["decoded", "flows_decoded", "--line-a"], ["delivered", "flows_delivered", "--line-b"]] },
-  { title: "Lost a second", unit: rate, lines: [["dropped", "flows_dropped", "--line-c"], ["missed", "missed", "--line-d"], ["kernel", "kernel_dropped", "--line-e"]] },
-  { title: "Buffer", unit: bytes, lines: [["memory", "buffer_bytes", "--line-a"]], fill: true },
-  { title: "Latency of Kafka", unit: span, lines: [["mean", "latency", "--line-b"]], fill: true },
+  { title: "Flows a second", unit: rate, least: 10, lines: [["decoded", "flows_decoded", "--line-a"], ["delivered", "flows_delivered", "--line-b"]] },
+  { title: "Lost a second", unit: rate, least: 10, lines: [["dropped", "flows_dropped", "--line-c"], ["missed", "missed", "--line-d"], ["kernel", "kernel_dropped", "--line-e"]] },
+  { title: "Buffer", unit: bytes, least: 1 << 20, lines: [["memory", "buffer_bytes", "--line-a"]], fill: true },
+  { title: "Latency of Kafka", unit: span, least: 0.01, lines: [["mean", "latency", "--line-b"]], fill: true },
 ];
 const height = 130;
 const plots = [];
@@ -25,9 +26,9 @@ function options(kind, width) {
     width, height,
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
-    scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
+    scales: { y: { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.08, kind.least)] } },
     axes: [
-      { ...axis, space: 70, values: (_, all) => all.map((t) => new Date(t * 1000).toLocaleTimeString("en", { hour12: false, hour: "2-digit", minute: "2-digit" })) },
+      { ...axis, size: 26, space: 70, values: (_, all) => all.map((t) => new Date(t * 1000).toLocaleTimeString("en", { hour12: false, hour: "2-digit", minute: "2-digit" })) },
       { ...axis, size: 58, space: 34, values: (_, all) => all.map((v) => kind.unit(v)) },
     ],
     series: [{}, ...kind.lines.map(([label, , line]) => ({

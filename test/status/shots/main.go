@@ -42,7 +42,7 @@ func run(into string) error {
 		return err
 	}
 	defer browser.Close()
-	desk, dark, phone := statuspage.Look{Width: 1280, Height: 860}, statuspage.Look{Width: 1280, Height: 860, Dark: true}, statuspage.Look{Width: 390, Height: 844}
+	desk, dark, phone := statuspage.Look{Width: 1280, Height: 940}, statuspage.Look{Width: 1280, Height: 940, Dark: true}, statuspage.Look{Width: 390, Height: 844}
 	for _, s := range []shot{
 		{"status.png", busy, desk, ""},
 		{"status-exporters.png", busy, desk, "exporters"},
