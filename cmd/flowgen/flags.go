@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,10 @@ type job struct {
 	target string
 	// duration ends it; 0 lets it go on.
 	duration time.Duration
+	// status is the collector's address that is asked how it does; empty if none is.
+	status string
+	// limit, if there is one, is a search in place of the sender.
+	limit *limit
 }
 
 // addressFlag defines a flag that is an IP address.
@@ -49,10 +54,10 @@ type number struct {
 
 // Set reads a number.
 func (v *number) Set(text string) error {
-	n, err := strconv.Atoi(text)
+	n, err := command.ParseWhole(text)
 	switch {
-	case err == nil && n >= 1 && n <= v.most:
-		*v.n = n
+	case err == nil && n >= 1 && n <= uint64(v.most):
+		*v.n = int(n)
 		return nil
 	case v.most == math.MaxInt:
 		return errors.New("give 1 or more")
@@ -79,8 +84,14 @@ func syntheticFlags(c *exporter.Config, duration *time.Duration) *flag.FlagSet {
 		c.Formats, err = exporter.ParseFormats(value)
 		return err
 	})
-	flags.Float64Var(&c.Rate, "rate", 1000, "")
-	flags.Uint64Var(&c.Flows, "flows", 0, "")
+	c.Rate = 1000
+	flags.Func("rate", "", func(value string) error { return setRate(c, value) })
+	flags.Float64Var(&c.Elephant, "elephant", 0, "")
+	flags.DurationVar(&c.Flap, "flap", 0, "")
+	flags.Func("flows", "", func(value string) (err error) {
+		c.Flows, err = command.ParseWhole(value)
+		return err
+	})
 	flags.DurationVar(duration, "duration", 0, "")
 	flags.IntVar(&c.RecordsPerPacket, "records", 0, "")
 	flags.Uint64Var(&c.Seed, "seed", 1, "")
@@ -108,7 +119,11 @@ func templateFlags(flags *flag.FlagSet, c *exporter.Config) {
 func parseSynthetic(args []string) (*job, error) {
 	var c exporter.Config
 	var duration time.Duration
+	var status string
+	var findLimit bool
 	flags := syntheticFlags(&c, &duration)
+	flags.StringVar(&status, "status", "", "")
+	flags.BoolVar(&findLimit, "find-limit", false, "")
 	if err := command.Parse(flags, args); err != nil {
 		return nil, err
 	}
@@ -118,11 +133,65 @@ func parseSynthetic(args []string) (*job, error) {
 	if duration < 0 {
 		return nil, command.Mistakef("-duration %v: give a time such as 30s, or 0 for no limit", duration)
 	}
+	if c.RateAtEnd > 0 {
+		if duration == 0 {
+			return nil, command.Mistakef("-rate: one that changes needs -duration, within which it does")
+		}
+		c.RampTime = duration
+	}
+	if err := checkStatus(status); err != nil {
+		return nil, err
+	}
+	if findLimit {
+		return parseLimit(c, duration, status)
+	}
 	g, err := exporter.New(c)
 	if err != nil {
 		return nil, inFlags(err)
 	}
-	return &job{sender: synthetic{g}, target: c.Target, duration: duration}, nil
+	return &job{sender: synthetic{g}, target: c.Target, duration: duration, status: status}, nil
+}
+
+// setRate reads a rate, or two between which it changes.
+func setRate(c *exporter.Config, value string) (err error) {
+	from, to, changes := strings.Cut(value, "-")
+	if from == "" { // a minus
+		from, changes = value, false
+	}
+	c.RateAtEnd = 0
+	if c.Rate, err = command.ParseNumber(from); err == nil && changes {
+		c.RateAtEnd, err = command.ParseNumber(to)
+	}
+	return err
+}
+
+// parseLimit makes a job of a search for the highest rate.
+func parseLimit(c exporter.Config, duration time.Duration, status string) (*job, error) {
+	switch {
+	case status == "":
+		return nil, command.Mistakef("-find-limit: give the collector's HTTP address as -status, such as http://127.0.0.1:8080, which tells what is lost")
+	case c.Flows > 0 || c.RateAtEnd > 0 || c.Rate == 0 || c.SequenceGaps > 0 || c.MalformedShare > 0 || c.TemplateLoss > 0:
+		return nil, command.Mistakef("-find-limit: it chooses the rate, from -rate on, and sends nothing that is to be lost: leave out -flows, -gaps, -malformed and -template-loss")
+	case duration == 0:
+		duration = limitStep
+	}
+	g, err := exporter.New(c)
+	if err != nil {
+		return nil, inFlags(err)
+	}
+	return &job{limit: &limit{config: c, step: duration, collector: newCollector(status)}, target: c.Target}, g.Close()
+}
+
+// checkStatus refuses what is no address of HTTP.
+func checkStatus(status string) error {
+	if status == "" {
+		return nil
+	}
+	u, err := url.Parse(status)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return command.Mistakef("-status %q: give the collector's HTTP address, such as http://127.0.0.1:8080", status)
+	}
+	return nil
 }
 
 // replayFlags defines the flags of a replay.
@@ -148,7 +217,7 @@ func setPace(c *exporter.ReplayConfig, value string) (err error) {
 		return nil
 	}
 	c.Pace = exporter.PaceFixed
-	if c.Rate, err = strconv.ParseFloat(value, 64); err != nil {
+	if c.Rate, err = command.ParseNumber(value); err != nil {
 		return errors.New(`give "recorded" or a number of datagrams a second`)
 	}
 	if c.Rate == 0 {

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/flowpub/flowpub/internal/command"
+	"github.com/flowpub/flowpub/internal/exporter"
 	"github.com/flowpub/flowpub/internal/pcap"
 )
 
@@ -38,9 +39,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	job, err := parse(args)
 	if err == nil {
-		err = send(ctx, job, stdout, stderr)
+		err = job.run(ctx, stdout, stderr)
 	}
 	return program.Finish(err, stdout, stderr)
+}
+
+// run sends, or searches.
+func (j *job) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if j.limit != nil {
+		return j.limit.find(ctx, stdout)
+	}
+	return send(ctx, j, stdout, stderr)
 }
 
 // send sends, says how it goes, and sums it up in the end.
@@ -50,17 +59,34 @@ func send(ctx context.Context, j *job, stdout, stderr io.Writer) error {
 		ctx, cancel = context.WithTimeout(ctx, j.duration)
 		defer cancel()
 	}
-	seen := watch(j.sender, stderr, command.IsTerminal(stderr))
+	var collector *collector
+	if j.status != "" {
+		collector = newCollector(j.status)
+		if err := collector.begin(ctx); err != nil {
+			return err
+		}
+	}
+	seen := watch(ctx, j.sender, collector, stderr, command.IsTerminal(stderr))
 	err := j.sender.Run(ctx)
 	took := seen()
 	for _, line := range summary(j.sender, took) {
 		fmt.Fprintln(stdout, line)
 	}
+	if collector != nil {
+		fmt.Fprintln(stdout, collector.sinceBegin(ctx))
+	}
+	if errors.Is(err, exporter.ErrUnheard) {
+		err = nil // said below
+	}
 	if errors.Is(err, pcap.ErrNoCapture) {
 		err = fmt.Errorf("%w, or add -payloads to send it as it is", err)
 	}
 	if j.sender.unheard() {
-		err = errors.Join(err, fmt.Errorf("nobody listens at %s: start the collector, or give its address as -target", j.target))
+		err = errors.Join(err, nobodyListens(j.target))
 	}
 	return err
+}
+
+func nobodyListens(target string) error {
+	return fmt.Errorf("nobody listens at %s: start the collector, or give its address as -target", target)
 }

@@ -63,6 +63,8 @@ func TestRun(t *testing.T) {
 			`sent [\d,]+ flows in 1,152 datagrams in .* s: .*\n144 malformed datagrams, in which [\d,]+ flows can be read\n[\d,]+ flows numbered that were not sent, or not readable\n`, ``},
 		{"all formats", to + " -flows 2400 -rate 0 -exporters 4 -format all -ipv6 0.5 -template-loss 0.5 -sampling-interval 10", 0,
 			`sent 2,400 flows in [\d,]+ datagrams in .*\n\d+ of the datagrams are templates and options\n\d+ datagrams with templates numbered that were not sent\n`, ``},
+		{"short numbers and names", to + " -flows 3k -rate 1M -exporters 2 -format netflow_v9,v5", 0, `sent 3,000 flows in .*\n\d+ of the datagrams are templates.*\n`, ``},
+		{"changing rate", to + " -rate 1k-100k -duration 200ms -elephant 0.9", 0, `sent [\d,]+ flows in .*\n`, ``},
 		{"for a time", to + " -duration 10ms", 0, `sent \d+ flows in \d+ datagrams in 0\.\d\d s: .*\n`, ``},
 		{"help", "-flows 1 -h", 0, regexp.QuoteMeta(syntheticUsage), ``},
 		{"version", "-version", 0, `flowgen  .+\ngo       go1\..*\nrevision .*\n`, ``},
@@ -91,7 +93,13 @@ func TestRun(t *testing.T) {
 		{"templates at any time", "-format v9 -template-interval -1s -template-change 10ms", 2, ``,
 			`flowgen: -template-interval -1s: give a time of 1ms or more, .*\nflowgen: -template-change 10ms: give a time of 1s or more, .*\nRun .*\n`},
 		{"too many exporters", "-exporters 20000", 2, ``, `flowgen: invalid value "20000" for flag -exporters: give a number from 1 to 16384\nRun .*\n`},
-		{"rate", "-rate abc", 2, ``, `flowgen: invalid value "abc" for flag -rate: give a number, such as 0\.5 or 1000\nRun .*\n`},
+		{"rate", "-rate abc", 2, ``, `flowgen: invalid value "abc" for flag -rate: give a number, such as 0\.5, 1000, 10k or 2M\nRun .*\n`},
+		{"changing rate without end", "-rate 1k-2k", 2, ``, `flowgen: -rate: one that changes needs -duration, within which it does\nRun .*\n`},
+		{"elephant", "-elephant 2", 2, ``, `flowgen: -elephant 2: give a share from 0 to 1, such as 0\.9\nRun .*\n`},
+		{"flap alone", "-flap 1s -exporters 1", 2, ``, `flowgen: -flap 1s: give two exporters or more, which take turns\nRun .*\n`},
+		{"status", "-status localhost", 2, ``, `flowgen: -status "localhost": give the collector's HTTP address, such as http://127\.0\.0\.1:8080\nRun .*\n`},
+		{"limit without status", "-find-limit", 2, ``, `flowgen: -find-limit: give the collector's HTTP address as -status, .*\nRun .*\n`},
+		{"limit of losses", "-find-limit -status http://x -gaps 0.1", 2, ``, `flowgen: -find-limit: it chooses the rate, .*\nRun .*\n`},
 		{"duration without unit", "-duration 5", 2, ``, `flowgen: invalid value "5" for flag -duration: write 5s for seconds, .*\nRun .*\n`},
 		{"several mistakes", "-sampling-mode 4 -gaps 1 -rate NaN", 2, ``, `flowgen: -sampling-mode 4: give a number from 0 to 3\n` +
 			`flowgen: -rate NaN: give a number a second from 0 \(as fast as possible\) to 1e\+09\nflowgen: -gaps 1: give a share from 0 to below 1, such as 0\.01\nRun .*\n`},
@@ -212,7 +220,7 @@ func TestWatchRewritesItsLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scripted{begun: time.Now(), took: 2500 * time.Millisecond}
 		var line strings.Builder
-		stop := watch(s, &line, true)
+		stop := watch(t.Context(), s, nil, &line, true)
 		if err := s.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}

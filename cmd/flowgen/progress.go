@@ -23,9 +23,9 @@ type sender interface {
 	unheard() bool
 }
 
-// watch rewrites a line on w each second, if show, with how far s is. The
-// function it returns ends that and says how long it took.
-func watch(s sender, w io.Writer, show bool) (stop func() time.Duration) {
+// watch rewrites a line on w each second, if show, with how far s is, and how the collector does,
+// if there is one. The function it returns ends that and says how long it took.
+func watch(ctx context.Context, s sender, c *collector, w io.Writer, show bool) (stop func() time.Duration) {
 	begun := time.Now()
 	if !show {
 		return func() time.Duration { return time.Since(begun) }
@@ -44,6 +44,9 @@ func watch(s sender, w io.Writer, show bool) (stop func() time.Duration) {
 			}
 			now := s.counts()
 			fmt.Fprint(w, clearLine, progress(last, now, time.Since(begun)))
+			if c != nil {
+				fmt.Fprint(w, "; ", c.line(ctx))
+			}
 			last = now
 		}
 	})

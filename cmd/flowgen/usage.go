@@ -10,15 +10,22 @@ measure or show it.
 Each synthetic exporter has a source address of its own if the target is an IPv4
 loopback address, 127.1.0.1 and on, else a source port of its own. The traffic is
 made up of private and benchmark addresses. Ctrl-C ends it; a summary is printed.
+Numbers may end with k, M or G. When nobody listens for 10 s, it ends.
 
 Flags:
   -target host:port        the collector (127.0.0.1:2055)
   -exporters n             how many exporters, up to 16384 (4)
   -source address          where the first is, in 127.0.0.0/8 (127.1.0.1)
   -format list             export formats, which the exporters take in turn: v5, v9,
-                           ipfix, sflow, separated by commas, or all; default v5
+                           ipfix, sflow, or as FLOWPUB_FORMATS has them, separated by
+                           commas, or all; default v5
   -rate n                  flows a second, of all exporters together; 0: as fast
-                           as possible (1000)
+                           as possible; 10k-200k: rising, or falling, evenly within
+                           -duration (1000)
+  -elephant share          packets that the first exporter sends, such as 0.9, of all;
+                           0: as many as each of the others (0)
+  -flap time               let exporters be silent for as long as they send: neighbours
+                           in turn; 0: never (0)
   -flows n                 end after so many flows; 0: never (0)
   -duration time           end after so long, such as 30s; 0: never (0)
   -records n               flows in a packet, up to 1364; v5 allows 30. 0: as many as
@@ -44,6 +51,11 @@ Flags:
                            leave gaps in the sequence (0)
   -malformed share         datagrams with flows that are damaged, such as 0.01 (0)
   -uptime-wrap             let the exporters' uptime clocks wrap after a second
+  -status url              ask a flowpub at this HTTP address how it does, such as
+                           http://127.0.0.1:8080: for the line that is rewritten each
+                           second, and the summary
+  -find-limit              find the highest rate that the flowpub at -status takes
+                           without loss, from -rate on, trying each for -duration (5s)
   -version                 print the version
   -h                       print this
 
@@ -52,6 +64,8 @@ Examples:
   flowgen -exporters 100 -rate 250000 -duration 1m
   flowgen -rate 0 -flows 10000000                as fast as possible
   flowgen -gaps 0.01 -malformed 0.01             a bad day
+  flowgen -rate 10k-500k -duration 2m -status http://127.0.0.1:8080
+  flowgen -find-limit -rate 50k -status http://127.0.0.1:8080
   flowgen -format all -ipv6 0.3 -domains 2 -sampling-interval 100 -variable
   flowgen -format v9,ipfix -template-change 5s -template-loss 0.5
   flowgen -target collector.example.net:2055 -exporters 8

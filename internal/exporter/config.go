@@ -58,6 +58,15 @@ type Config struct {
 	// Rate is how many flows a second all exporters together number, whether
 	// they are sent or not. Zero means as fast as possible.
 	Rate float64
+	// RateAtEnd, if it is not zero, is what the rate rises or falls to, evenly, within RampTime.
+	RateAtEnd float64
+	RampTime  time.Duration
+	// Elephant is the share of the packets, 0 to 1, that the first exporter sends; zero means as many
+	// as each of the others.
+	Elephant float64
+	// Flap is for how long an exporter sends before it is silent for as long, and so on. Neighbours
+	// take turns. The others send what it would have sent. Zero means that all send all the time.
+	Flap time.Duration
 	// Flows is how many flows they number before Run returns. Zero means that
 	// only Run's context ends it.
 	Flows uint64
@@ -151,7 +160,11 @@ func (c Config) validate() error {
 		inRange("Exporters", c.Exporters, 1, MaxExporters),
 		inRange("SamplingMode", c.SamplingMode, 0, MaxSamplingMode),
 		inRange("SamplingInterval", c.SamplingInterval, 0, MaxSamplingInterval),
-		validRate(c.Rate),
+		validRate("Rate", c.Rate),
+		validRate("RateAtEnd", c.RateAtEnd),
+		c.rampMistake(),
+		validShare("Elephant", c.Elephant, c.Elephant <= 1, "give a share from 0 to 1, such as 0.9"),
+		c.flapMistake(),
 		validShare("SequenceGaps", c.SequenceGaps, c.SequenceGaps < 1, "give a share from 0 to below 1, such as 0.01"),
 		validShare("MalformedShare", c.MalformedShare, c.MalformedShare <= 1, "give a share from 0 to 1, such as 0.01"),
 		inRange("TemplatePackets", c.TemplatePackets, 1, math.MaxInt),
@@ -162,6 +175,28 @@ func (c Config) validate() error {
 		validShare("IPv6Share", c.IPv6Share, c.IPv6Share <= 1, "give a share from 0 to 1, such as 0.5"),
 	}
 	return errors.Join(append(mistakes, c.formatMistakes()...)...)
+}
+
+// rampMistake refuses a rate that changes without a rate to begin with, or a time.
+func (c Config) rampMistake() error {
+	if c.RateAtEnd == 0 || c.Rate > 0 && c.RampTime > 0 {
+		return nil
+	}
+	return &FieldError{"RateAtEnd", c.RateAtEnd, "give a rate above 0 to begin with, and how long it takes"}
+}
+
+// minFlap keeps phases apart from the pauses between packets.
+const minFlap = 100 * time.Millisecond
+
+func (c Config) flapMistake() error {
+	switch {
+	case c.Flap != 0 && c.Flap < minFlap:
+		return &FieldError{"Flap", c.Flap, "give a time of 100ms or more, or 0 for never"}
+	case c.Flap != 0 && c.Exporters < 2:
+		return &FieldError{"Flap", c.Flap, "give two exporters or more, which take turns"}
+	default:
+		return nil
+	}
 }
 
 // formatMistakes are formats that are none, and what no format of c can show.
@@ -209,11 +244,11 @@ func inRange(field string, value, low, high int) error {
 }
 
 // validRate refuses what cannot be paced; the comparisons refuse NaN too.
-func validRate(rate float64) error {
+func validRate(field string, rate float64) error {
 	if rate >= 0 && rate <= maxRate {
 		return nil
 	}
-	return &FieldError{"Rate", rate, fmt.Sprintf("give a number a second from 0 (as fast as possible) to %g", float64(maxRate))}
+	return &FieldError{field, rate, fmt.Sprintf("give a number a second from 0 (as fast as possible) to %g", float64(maxRate))}
 }
 
 func validShare(field string, share float64, below bool, cure string) error {

@@ -3,8 +3,11 @@ package exporter
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+
+	"github.com/flowpub/flowpub/internal/pcap"
 )
 
 // captureFiles are the files of a replay. Each is opened before anything is
@@ -45,6 +48,48 @@ func openCapture(name string) (*os.File, error) {
 		return nil, errors.Join(errors.New("it is a directory: name the captures in it"), f.Close())
 	}
 	return f, nil
+}
+
+// errNoExport: a capture without anything that an exporter sends.
+var errNoExport = errors.New("it is a capture, but holds no datagram of NetFlow, IPFIX or sFlow: name another")
+
+// check refuses files that are no recordings of exporters, unless any payloads are wanted. What can
+// be read only once is not looked at.
+func (c *captureFiles) check(payloads bool) error {
+	if payloads {
+		return nil
+	}
+	var errs []error
+	for i, f := range c.waiting {
+		info, err := f.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if err := checkCapture(f); err != nil {
+			errs = append(errs, replaying(c.names[i], err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkCapture looks for the first datagram of an exporter, and goes back to the beginning.
+func checkCapture(f *os.File) error {
+	errFound := errors.New("found")
+	err := pcap.Read(f, pcap.IsFlowExport, func(p pcap.Packet) error {
+		if pcap.IsFlowExport(p.Payload) {
+			return errFound
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+		return errNoExport
+	case errors.Is(err, pcap.ErrNoCapture):
+		return err
+	default: // found, or damaged further on, which sending tells
+		_, err := f.Seek(0, io.SeekStart)
+		return err
+	}
 }
 
 // take returns the i-th file at its beginning; the caller closes it.

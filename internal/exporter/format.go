@@ -51,7 +51,7 @@ func ParseFormats(list string) ([]Format, error) {
 			}
 			continue
 		}
-		i := slices.Index(formatNames[:], name)
+		i := slices.Index(formatNames[:], strings.TrimPrefix(name, "netflow_"))
 		if i < 0 {
 			return nil, fmt.Errorf("give %s, several of them separated by commas, or %s", formatList, allFormats)
 		}

@@ -35,6 +35,9 @@ type Generator struct {
 	made     [maxBatch]datagram
 	memory   [maxBatch][]byte
 	payloads [][]byte
+	// began is when Run began, heard when something was last sent that was not refused.
+	began, heard time.Time
+	elephant     share
 }
 
 // New makes the exporters and opens their sockets, so that their addresses are
@@ -57,7 +60,7 @@ func New(c Config) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{config: c, target: target, left: c.Flows}
+	g := &Generator{config: c, target: target, left: c.Flows, elephant: share{of: c.Elephant}}
 	g.formats = newFormats(&g.config, t)
 	if err := g.formats.fit(); err != nil {
 		return nil, err
@@ -117,7 +120,8 @@ func (g *Generator) Run(ctx context.Context) (err error) {
 	for _, s := range g.sources {
 		s.start(now)
 	}
-	pace := newPacer(g.config.Rate/float64(g.config.RecordsPerPacket), g.burst, g.config.Now)
+	g.began, g.heard = now, now
+	pace := g.newPacer()
 	defer pace.stop()
 	for !g.done() {
 		datagrams := pace.take(ctx)
@@ -129,6 +133,16 @@ func (g *Generator) Run(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// newPacer starts a clock for the datagrams of all exporters.
+func (g *Generator) newPacer() *pacer {
+	records := float64(g.config.RecordsPerPacket)
+	pace := newPacer(max(g.config.Rate, g.config.RateAtEnd)/records, g.burst, g.config.Now)
+	if g.config.RateAtEnd > 0 {
+		pace.ramp = ramp{g.config.Rate / records, g.config.RateAtEnd / records, g.config.RampTime}
+	}
+	return pace
 }
 
 func (g *Generator) interrupt() {
@@ -155,13 +169,60 @@ func (g *Generator) send(ctx context.Context, datagrams int) error {
 	datagrams = min(datagrams, g.packetsLeft())
 	each := max(1, min(datagrams/len(g.sources), g.burst))
 	for datagrams > 0 {
-		s := g.sources[g.next]
-		g.next = (g.next + 1) % len(g.sources)
+		s := g.turn()
 		n := min(datagrams, each)
 		datagrams -= n
 		if err := g.export(ctx, s, n); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// turn returns the exporter that sends next.
+func (g *Generator) turn() *source {
+	if g.config.Elephant > 0 && len(g.sources) > 1 {
+		if g.elephant.next() {
+			return g.sources[0]
+		}
+		g.next = max(1, g.next)
+	}
+	for range g.sources {
+		i := g.next
+		g.next = (g.next + 1) % len(g.sources)
+		if !g.silent(i) && (i > 0 || g.config.Elephant == 0) {
+			return g.sources[i]
+		}
+	}
+	return g.sources[g.next]
+}
+
+// silent reports whether exporter i is silent now.
+func (g *Generator) silent(i int) bool {
+	if g.config.Flap == 0 {
+		return false
+	}
+	phase := int(g.config.Now().Sub(g.began) / g.config.Flap)
+	return (phase+i)%2 != 0
+}
+
+// unheardLimit is how long a target may refuse everything before it is given up.
+const unheardLimit = 10 * time.Second
+
+// ErrUnheard is the error of a target at which nobody listens. Only Linux tells.
+var ErrUnheard = errors.New("exporter: nobody listens at the target")
+
+// listens notes whether something was refused while an exporter sent, and returns ErrUnheard if all
+// has been for long. What is refused is known when the next is sent.
+func (g *Generator) listens(s *source, refused uint64, now time.Time) error {
+	first := !s.begun
+	s.begun = true
+	switch {
+	case first:
+	case s.socket.refused.Load() == refused:
+		g.heard = now
+	case now.Sub(g.heard) > unheardLimit:
+		return ErrUnheard
 	}
 	return nil
 }
@@ -210,8 +271,12 @@ func (g *Generator) exportFlows(ctx context.Context, s *source, n int, now time.
 			g.payloads = append(g.payloads, made[i].payload)
 		}
 	}
+	refused := s.socket.refused.Load()
 	sent, err := g.out.transmit(ctx, s.socket, g.payloads)
 	s.count(made, sent)
+	if err == nil && len(g.payloads) > 0 {
+		err = g.listens(s, refused, now)
+	}
 	return err
 }
 

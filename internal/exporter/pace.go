@@ -22,7 +22,8 @@ const (
 // It belongs to one goroutine.
 type pacer struct {
 	rate   float64 // datagrams a second; 0: no limit
-	burst  int     // most datagrams at once
+	ramp   ramp
+	burst  int // most datagrams at once
 	now    func() time.Time
 	begun  time.Time // when the debt was 0
 	spent  float64   // datagrams granted since
@@ -71,10 +72,41 @@ func (p *pacer) take(ctx context.Context) int {
 // due is how many datagrams should have been sent by now and were not.
 func (p *pacer) due() int {
 	now := p.now()
+	if p.ramp.over > 0 {
+		return p.dueOnRamp(now)
+	}
 	debt := now.Sub(p.begun).Seconds()*p.rate - p.spent
 	if debt > p.rate*maxDebt.Seconds()+1 {
 		p.begun, p.spent = now.Add(-maxDebt), 0
 		debt = p.rate * maxDebt.Seconds()
+	}
+	return int(debt)
+}
+
+// ramp is a rate that changes evenly from one to another.
+type ramp struct {
+	from, to float64 // datagrams a second
+	over     time.Duration
+}
+
+// sum is how many datagrams are due so long after the start.
+func (r ramp) sum(since time.Duration) float64 {
+	t, over := since.Seconds(), r.over.Seconds()
+	if t <= over {
+		return r.from*t + (r.to-r.from)*t*t/(2*over)
+	}
+	return (r.from+r.to)/2*over + r.to*(t-over)
+}
+
+// dueOnRamp is due while the rate changes. What a stall has kept back for more than maxDebt is
+// not made up for.
+func (p *pacer) dueOnRamp(now time.Time) int {
+	since := now.Sub(p.begun)
+	debt := p.ramp.sum(since) - p.spent
+	most := p.ramp.sum(since) - p.ramp.sum(max(0, since-maxDebt)) + 1
+	if debt > most {
+		p.spent += debt - most
+		debt = most
 	}
 	return int(debt)
 }

@@ -69,6 +69,9 @@ func (r *Replay) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer files.close()
+	if err := files.check(r.config.Payloads); err != nil {
+		return err
+	}
 	stop := context.AfterFunc(ctx, r.interrupt)
 	defer stop()
 	defer awaitRefusals(ctx, r.plan.target)

@@ -79,7 +79,7 @@ func TestReplayGivesExportersOwnAddresses(t *testing.T) {
 func TestReplayChoosesFirstSource(t *testing.T) {
 	t.Parallel()
 	file := captureFile(t, pcaptest.Pcap(101, pcaptest.IPv6(17, pcaptest.UDP("a")), pcaptest.IPv4(0, 0, pcaptest.UDP("b")), pcaptest.IPv6(17, pcaptest.UDP("c"))))
-	r := replayed(t, ReplayConfig{Files: []string{file}, OwnSources: true, FirstSource: netip.MustParseAddr("127.77.0.255"), Pace: PaceUnlimited}, new(recorder))
+	r := replayed(t, ReplayConfig{Payloads: true, Files: []string{file}, OwnSources: true, FirstSource: netip.MustParseAddr("127.77.0.255"), Pace: PaceUnlimited}, new(recorder))
 	for original, want := range map[string]string{pcaptest.Source6: "127.77.0.255", pcaptest.Source4: "127.77.1.0"} {
 		if got := r.Sources()[netip.MustParseAddrPort(original)].Addr().String(); got != want {
 			t.Errorf("%s was given %s, want %s", original, got, want)
@@ -91,7 +91,7 @@ func TestReplayToIPv6(t *testing.T) {
 	t.Parallel()
 	c := listen(t, "::1")
 	file := captureFile(t, pcaptest.Pcap(101, pcaptest.IPv4(0, 0, pcaptest.UDP("a")), pcaptest.IPv6(17, pcaptest.UDP("b"))))
-	r := replayed(t, ReplayConfig{Files: []string{file}, Target: c.LocalAddr().String(), Pace: PaceUnlimited}, nil)
+	r := replayed(t, ReplayConfig{Payloads: true, Files: []string{file}, Target: c.LocalAddr().String(), Pace: PaceUnlimited}, nil)
 	for i, d := range receive(t, c, 2) {
 		original := netip.MustParseAddrPort([]string{pcaptest.Source4, pcaptest.Source6}[i])
 		if string(d.payload) != []string{"a", "b"}[i] || r.Sources()[original] != d.source {
@@ -111,7 +111,7 @@ func TestReplayKeepsPorts(t *testing.T) {
 		return pcaptest.IPv4(0, 0, pcaptest.Join(pcaptest.BE16(int(port)), pcaptest.BE16(2055), pcaptest.BE16(9), pcaptest.BE16(0), "x"))
 	}
 	file := captureFile(t, pcaptest.Pcap(101, from(ports[0]), from(ports[1])))
-	r := replayed(t, ReplayConfig{Files: []string{file}, KeepPorts: true, OwnSources: true, FirstSource: netip.MustParseAddr(address), Pace: PaceUnlimited}, new(recorder))
+	r := replayed(t, ReplayConfig{Payloads: true, Files: []string{file}, KeepPorts: true, OwnSources: true, FirstSource: netip.MustParseAddr(address), Pace: PaceUnlimited}, new(recorder))
 	for i, kept := range []bool{false, true} {
 		original := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), ports[i])
 		got := r.Sources()[original]
@@ -138,7 +138,7 @@ func TestReplayLeavesOut(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := replayed(t, ReplayConfig{Files: []string{file}, OnlyV5: tt.onlyV5, Pace: PaceUnlimited}, new(recorder))
+			r := replayed(t, ReplayConfig{Payloads: true, Files: []string{file}, OnlyV5: tt.onlyV5, Pace: PaceUnlimited}, new(recorder))
 			if got := r.Stats(); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
@@ -162,11 +162,11 @@ func TestReplayPace(t *testing.T) {
 		config  ReplayConfig
 		want    []int // milliseconds from the start
 	}{
-		{"recorded", seconds(100, 100, 103, 101, 110), ReplayConfig{Loops: 1}, []int{0, 0, 3000, 3000, 10_000}},
-		{"recorded, twice", seconds(100, 102), ReplayConfig{Loops: 2}, []int{0, 2000, 2000, 4000}},
-		{"recorded, no times", pcaptest.Join(pcaptest.BE16(5), make([]byte, 22)), ReplayConfig{Loops: 2}, []int{0, 0}},
-		{"fixed", seconds(100, 200, 300, 400), ReplayConfig{Pace: PaceFixed, Rate: 10}, []int{100, 200, 300, 400}},
-		{"unlimited", seconds(100, 200, 300, 400), ReplayConfig{Pace: PaceUnlimited}, []int{0, 0, 0, 0}},
+		{"recorded", seconds(100, 100, 103, 101, 110), ReplayConfig{Payloads: true, Loops: 1}, []int{0, 0, 3000, 3000, 10_000}},
+		{"recorded, twice", seconds(100, 102), ReplayConfig{Payloads: true, Loops: 2}, []int{0, 2000, 2000, 4000}},
+		{"recorded, no times", pcaptest.Join(pcaptest.BE16(5), make([]byte, 22)), ReplayConfig{Payloads: true, Loops: 2}, []int{0, 0}},
+		{"fixed", seconds(100, 200, 300, 400), ReplayConfig{Payloads: true, Pace: PaceFixed, Rate: 10}, []int{100, 200, 300, 400}},
+		{"unlimited", seconds(100, 200, 300, 400), ReplayConfig{Payloads: true, Pace: PaceUnlimited}, []int{0, 0, 0, 0}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestReplayEndsWithContext(t *testing.T) {
 	file := captureFile(t, pcaptest.Join(pcaptest.Pcap(101, ip), pcaptest.BE32(math.MaxInt32), pcaptest.BE32(0), pcaptest.BE32(len(ip)), pcaptest.BE32(len(ip)), ip))
 	for _, pace := range []Pace{PaceRecorded, PaceFixed, PaceUnlimited} {
 		ctx, cancel := context.WithCancel(t.Context())
-		r, err := NewReplay(ReplayConfig{Files: []string{file}, Pace: pace, Rate: 0.001, Loops: math.MaxInt})
+		r, err := NewReplay(ReplayConfig{Payloads: true, Files: []string{file}, Pace: pace, Rate: 0.001, Loops: math.MaxInt})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,12 +228,13 @@ func TestReplayReportsFiles(t *testing.T) {
 		{"missing", filepath.Join(t.TempDir(), "missing"), "no such file"},
 		{"cut off", captureFile(t, pcaptest.Pcap(101)[:20]), "after 0 packets: unexpected EOF"},
 		{"no capture", captureFile(t, []byte("root:x:0:0:root:/root:/bin/bash\n")), "neither pcap nor pcapng"},
+		{"no exporter", captureFile(t, pcaptest.Pcap(101, pcaptest.IPv4(1, 0, pcaptest.UDP("hello, this is a name server")))), "holds no datagram of NetFlow, IPFIX or sFlow"},
 		{"too many sources", captureFile(t, manySources), "more than 1024 sources: leave out"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r, err := NewReplay(ReplayConfig{Files: []string{tt.file}, Pace: PaceUnlimited})
+			r, err := NewReplay(ReplayConfig{Payloads: tt.name == "too many sources", Files: []string{tt.file}, Pace: PaceUnlimited})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -261,7 +262,7 @@ func TestReplayNotesRefusalOfItsLastDatagram(t *testing.T) {
 	c := listen(t, "127.3.0.3") // no other test listens there
 	target := c.LocalAddr().String()
 	c.Close()
-	r := replayed(t, ReplayConfig{Files: []string{captureFile(t, pcaptest.Join(pcaptest.BE16(5), make([]byte, 22)))}, Target: target}, nil)
+	r := replayed(t, ReplayConfig{Payloads: true, Files: []string{captureFile(t, pcaptest.Join(pcaptest.BE16(5), make([]byte, 22)))}, Target: target}, nil)
 	if got := r.Stats(); got.Datagrams != 1 || got.Refused != 1 || !got.Unheard {
 		t.Errorf("counted %+v, want a datagram that was refused", got)
 	}
@@ -295,14 +296,14 @@ func TestNewReplayRefusesMistakes(t *testing.T) {
 		want   string
 	}{
 		{"files", ReplayConfig{}, "exporter: Files is empty: name at least one capture"},
-		{"loops", ReplayConfig{Files: files, Loops: -1}, "Loops is -1: give"},
-		{"pace", ReplayConfig{Files: files, Pace: 3}, "Pace is 3: give"},
-		{"rate", ReplayConfig{Files: files, Pace: PaceFixed}, "Rate is 0: give"},
-		{"rate is no number", ReplayConfig{Files: files, Pace: PaceFixed, Rate: math.NaN()}, "Rate is NaN: give"},
-		{"target", ReplayConfig{Files: files, Target: "::1"}, `Target is "::1": give host:port`},
-		{"own sources", ReplayConfig{Files: files, Target: "[::1]:2055", OwnSources: true}, "OwnSources is true: leave it out"},
-		{"first source alone", ReplayConfig{Files: files, FirstSource: netip.MustParseAddr("127.0.0.1")}, "FirstSource is 127.0.0.1: ask for own sources"},
-		{"first source", ReplayConfig{Files: files, OwnSources: true, FirstSource: netip.MustParseAddr("10.0.0.1")}, "FirstSource is 10.0.0.1: give"},
+		{"loops", ReplayConfig{Payloads: true, Files: files, Loops: -1}, "Loops is -1: give"},
+		{"pace", ReplayConfig{Payloads: true, Files: files, Pace: 3}, "Pace is 3: give"},
+		{"rate", ReplayConfig{Payloads: true, Files: files, Pace: PaceFixed}, "Rate is 0: give"},
+		{"rate is no number", ReplayConfig{Payloads: true, Files: files, Pace: PaceFixed, Rate: math.NaN()}, "Rate is NaN: give"},
+		{"target", ReplayConfig{Payloads: true, Files: files, Target: "::1"}, `Target is "::1": give host:port`},
+		{"own sources", ReplayConfig{Payloads: true, Files: files, Target: "[::1]:2055", OwnSources: true}, "OwnSources is true: leave it out"},
+		{"first source alone", ReplayConfig{Payloads: true, Files: files, FirstSource: netip.MustParseAddr("127.0.0.1")}, "FirstSource is 127.0.0.1: ask for own sources"},
+		{"first source", ReplayConfig{Payloads: true, Files: files, OwnSources: true, FirstSource: netip.MustParseAddr("10.0.0.1")}, "FirstSource is 10.0.0.1: give"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

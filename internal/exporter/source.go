@@ -30,6 +30,7 @@ type source struct {
 	damaged      share
 	templateLoss share
 	damages      uint32 // datagrams damaged so far
+	begun        bool   // it has sent something
 	counters     counters
 }
 

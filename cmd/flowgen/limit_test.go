@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"sync/atomic"
+	"testing"
+
+	"github.com/flowpub/flowpub/internal/status"
+	"github.com/flowpub/flowpub/internal/testwait"
+)
+
+// fakeCollector counts version 5 datagrams, and loses some flows of each one above a number of datagrams
+// since it was last asked.
+func fakeCollector(t *testing.T, most uint64) (target, page string) {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetReadBuffer(4 << 20); err != nil {
+		t.Fatal(err)
+	}
+	var datagrams, flows, recent, dropped atomic.Uint64
+	go func() {
+		b := make([]byte, 1<<16)
+		for {
+			n, err := conn.Read(b)
+			if err != nil {
+				return
+			}
+			datagrams.Add(1)
+			flows.Add(uint64(n-24) / 48)
+			if recent.Add(1) > most {
+				dropped.Add(1)
+			}
+		}
+	}()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/status" {
+			http.NotFound(w, r)
+			return
+		}
+		recent.Store(0)
+		var report status.Report
+		report.Verdict.Text = "Nothing is being lost"
+		report.Path.Received.Total, report.Path.FlowsDecoded.Total = datagrams.Load(), flows.Load()
+		report.Path.FlowsDelivered.Total = flows.Load()
+		report.Path.FlowsDropped = map[string]status.Count{"buffer_full": {Total: dropped.Load()}}
+		_ = json.NewEncoder(w).Encode(&report) // the test notices
+	}))
+	t.Cleanup(server.Close)
+	return conn.LocalAddr().String(), server.URL
+}
+
+// The rate is doubled until something is lost, and the limit is between the last two. The collector here
+// takes 400 datagrams of 30 flows within a second: 12,000 flows/s.
+func TestFindLimit(t *testing.T) {
+	testwait.Long(t)
+	t.Parallel()
+	target, page := fakeCollector(t, 400)
+	code, stdout, stderr := runWith(t, fmt.Sprintf("-target %s -status %s -find-limit -rate 4k -duration 1s", target, page))
+	if code != 0 || stderr != "" {
+		t.Errorf("exit status %d, %s", code, stderr)
+	}
+	pattern := `(?s)^[\d,]+ flows/s: nothing lost\n.*16,000 flows/s: .* flows or sets dropped by the collector\n.*\n[\d,]+ flows/s without loss\n$`
+	if !regexp.MustCompile(pattern).MatchString(stdout) {
+		t.Errorf("it printed\n%s", stdout)
+	}
+}
+
+// The summary says what the collector counted.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	target, page := fakeCollector(t, 1<<60)
+	code, stdout, stderr := runWith(t, fmt.Sprintf("-target %s -status %s -flows 300 -rate 10k", target, page))
+	if code != 0 || stderr != "" || !regexp.MustCompile(`\nthe collector counted [\d,]+ flows in \d+ datagrams, [\d,]+ delivered, 0 waiting\n$`).MatchString(stdout) {
+		t.Errorf("exit status %d, %s\n%s", code, stdout, stderr)
+	}
+	for _, tt := range []struct{ page, want string }{
+		{"http://127.0.0.1:1", `flowgen: the collector does not tell how it does: .*give its HTTP address as -status\n`},
+		{page + "/other", `flowgen: http.* answers 404 Not Found: give the HTTP address of a flowpub as -status\n`},
+	} {
+		code, _, stderr := runWith(t, fmt.Sprintf("-target %s -status %s -flows 30", target, tt.page))
+		if code != 1 || !regexp.MustCompile(tt.want).MatchString(stderr) {
+			t.Errorf("exit status %d, %s, want %s", code, stderr, tt.want)
+		}
+	}
+}
