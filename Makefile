@@ -209,6 +209,10 @@ bench-e2e: ## Measure the whole process under load; TRAFFIC, RATE, CODEC, RUNS a
 	@.cache/bench/bench -flowpub .cache/bench/flowpub -traffic '$(TRAFFIC)' -rate '$(RATE)' -codec '$(CODEC)' -partitions '$(PARTITIONS)' \
 		-exporters '$(EXPORTERS)' -duration '$(DURATION)' -runs '$(RUNS)' -versus '$(VERSUS)' $(BENCHFLAGS)
 
+.PHONY: scale
+scale: ## Print the tables of docs/scaling.md, drawn 20 times as often, to see that they hold
+	@go run ./test/scale -more 20
+
 .PHONY: lint
 lint: $(BUF) $(GOLANGCI_LINT) vulnerabilities ## Check form, known mistakes, import rules, broken contracts
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
