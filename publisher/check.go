@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -57,8 +58,13 @@ func (c Config) checkSettings(topic string, s *cluster.Settings, tell checkup.Te
 	}
 }
 
+// registryTimeout bounds what is asked of a registry, however many topics there are.
+const registryTimeout = 30 * time.Second
+
 // checkRegistry tells whether the schema is registered, or could be asked for.
 func (c Config) checkRegistry(ctx context.Context, tell checkup.Tell) {
+	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+	defer cancel()
 	for _, name := range c.topics() {
 		subject := subjectOf(name)
 		what := "schema registry, subject " + subject

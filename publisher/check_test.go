@@ -297,7 +297,7 @@ var checkedSetUps = []checked{
 		name: "a partition has no leader", start: described(func(m *kmsg.MetadataResponse) {
 			m.Topics[0].Partitions[0].Leader, m.Topics[0].Partitions[0].ISR = -1, nil
 		}),
-		notOK: []foundLine{{"NOT OK topic flows", "1 of 1 partition have no leader: 0"}, oneReplica, {"unknown permission", "do not tell"}},
+		notOK: []foundLine{{"NOT OK topic flows", "1 of 1 partition without a leader: 0"}, oneReplica, {"unknown permission", "do not tell"}},
 	},
 	{
 		name: "replicas are not in sync", start: described(func(m *kmsg.MetadataResponse) { m.Topics[0].Partitions[0].ISR = nil }),

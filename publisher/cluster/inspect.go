@@ -24,6 +24,7 @@ import (
 
 // Bounds of an inspection.
 const (
+	inspectTimeout  = 2 * time.Minute // for all of it
 	lookupTimeout   = 5 * time.Second
 	brokersTimeout  = 20 * time.Second
 	inspectedBroker = 100 // brokers that are asked, beside those that are configured
@@ -48,7 +49,7 @@ type inspection struct {
 // no message, and ends within two minutes, or with ctx. It reports whether a broker could
 // be asked.
 func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(topic string, s *Settings)) (reached bool) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	i := &inspection{life: ctx, cfg: cfg, tell: tell, checker: cfg.checker(nil)}
 	tokens := cfg.Auth.Tokens(ctx)
@@ -72,15 +73,20 @@ func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(top
 // InspectTopics looks at the topics alone, which are to be read, too. A broker could be
 // asked before.
 func InspectTopics(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(topic string, s *Settings)) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
-	i := &inspection{life: ctx, cfg: cfg, tell: func(checkup.Line) {}, checker: cfg.checker(nil)}
-	if i.load(cfg.Auth.Tokens(ctx)) {
-		i.brokers(ctx)
+	i := &inspection{life: ctx, cfg: cfg, tell: tell, checker: cfg.checker(nil)}
+	if !i.load(cfg.Auth.Tokens(ctx)) {
+		return
 	}
-	i.tell = tell
-	if i.link == nil {
-		tell.Unknown("topic "+strings.Join(cfg.Topics, ", "), "no broker could be asked any more", "try again")
+	var links []*link
+	for _, address := range cfg.Brokers {
+		links = append(links, newLink(ctx, cfg, i.credentials, i.checker, address))
+	}
+	first := firstAnswer(ctx, cfg.allTopics(), links)
+	if i.link, i.top = first.link, first.top; i.top == nil {
+		tell.Unknown("topic "+strings.Join(cfg.Topics, ", "), failure.Sentence(first.err), failure.Of(first.err).Cure)
+		i.link.close()
 		return
 	}
 	defer i.link.close()
@@ -314,7 +320,7 @@ func (i *inspection) leaders(what string, leaders []int32) {
 	if len(without) > shown {
 		list += " and more"
 	}
-	i.tell.Broken(what, fmt.Sprintf("%d of %s have no leader: %s", len(without), count(len(leaders), "partition"), list), failure.NoLeader.Cure)
+	i.tell.Broken(what, fmt.Sprintf("%d of %s without a leader: %s", len(without), count(len(leaders), "partition"), list), failure.NoLeader.Cure)
 }
 
 // missing tells why a topic cannot be used, and whether it could be created if that is

@@ -250,7 +250,7 @@ func (c *cluster) partitionWithoutLeader(t *testing.T) {
 		awaitError(t, p, "no_leader", 30*time.Second)
 		wantFound(t, checkConfig(c.brokers, topic, nil),
 			"broker "+c.brokers[id-1]+": no connection to "+c.brokers[id-1]+": connection refused (nothing listens there",
-			"topic "+topic+": 1 of 6 partitions have no leader: 0 (the partition is without a broker")
+			"topic "+topic+": 1 of 6 partitions without a leader: 0 (the partition is without a broker")
 		awaitMore(t, p, 3*rate)
 		if waiting := p.Stats().Buffered; waiting < rate/4 {
 			t.Errorf("%d flows wait: those without a leader should", waiting)
