@@ -56,6 +56,12 @@ func lossKinds() []lossKind {
 			func(s *sample) uint64 { return s.flowsMissed }),
 		quietLoss("Export packets do not arrive", "exporters sent them, and nobody received them here, by the gaps in their sequences", cureMissed,
 			func(s *sample) uint64 { return s.packetsMissed }),
+		quietLoss("Samples of sFlow do not arrive", "agents sent them, and nobody received them here, by the gaps in their numbers", cureMissed,
+			func(s *sample) uint64 { return s.datagrams.samples.missed }),
+		{
+			level: status.LevelNote, what: "Agents of sFlow drop samples", why: "they take more than they can send, so their traffic is more than their flows tell",
+			cure: "let them sample less, by a higher rate", count: func(s *sample) uint64 { return s.datagrams.samples.agentDropped },
+		},
 		setLoss(setNoTemplate, "their template does not come, so nobody can say what is in them", "have the exporters repeat their templates every minute"),
 		setLoss(setMalformed, "a length in them is impossible", "the log names exporters: look for a defect, or for datagrams that arrive cut"),
 		setLoss(setLimit, "their packet has more records than are taken", "the log names exporters: look for a defect, or for forged datagrams"),

@@ -76,11 +76,16 @@ func pointOf(from, to *sample) status.Point {
 		FlowsDecoded:   rate(from.decoded, to.decoded),
 		FlowsDelivered: rate(from.delivered, to.delivered),
 		FlowsDropped:   rate(dropped(from), dropped(to)),
-		Missed:         rate(from.flowsMissed+from.packetsMissed, to.flowsMissed+to.packetsMissed),
+		Missed:         rate(missed(from), missed(to)),
 		FlowsBuffered:  to.buffered,
 		BufferBytes:    to.bytes,
 		Latency:        latency(&from.produce, &to.produce),
 	}
+}
+
+// missed is all that never arrived, in whatever unit its sequence counts.
+func missed(s *sample) uint64 {
+	return s.flowsMissed + s.packetsMissed + s.datagrams.samples.missed
 }
 
 // whole rounds to a tenth: more digits say nothing, and cost bytes.

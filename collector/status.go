@@ -44,7 +44,7 @@ func (c *Collector) Status(exporters bool) *status.Report {
 		seen = &standingProblems{}
 	}
 	r.Kafka = c.kafkaOf(&view, &from, &to, seen)
-	r.Verdict = c.verdict(r, &to, seen)
+	r.Verdict = c.verdict(r, &view, &to, seen)
 	return r
 }
 
@@ -143,7 +143,7 @@ func (c *Collector) kafkaOf(v *publisher.View, from, to *sample, seen *standingP
 	}
 	for _, b := range v.Brokers {
 		k.Brokers = append(k.Brokers, status.Broker{
-			ID: b.ID, Address: b.Address, Partitions: b.Leads, Requests: b.Requests, Latency: milli(b.Latency), LastError: errorOf(b.LastFault),
+			ID: b.ID, Address: b.Address, Partitions: b.Leads, Requests: b.Requests, Latency: micro(b.Latency), LastError: errorOf(b.LastFault),
 		})
 	}
 	return k
@@ -151,6 +151,9 @@ func (c *Collector) kafkaOf(v *publisher.View, from, to *sample, seen *standingP
 
 // milli returns seconds with three decimals.
 func milli(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+
+// micro returns seconds with six decimals.
+func micro(d time.Duration) float64 { return d.Round(time.Microsecond).Seconds() }
 
 func errorOf(f *publisher.Fault) *status.KafkaError {
 	if f == nil {
@@ -160,7 +163,7 @@ func errorOf(f *publisher.Fault) *status.KafkaError {
 }
 
 // verdict says whether anything is lost.
-func (c *Collector) verdict(r *status.Report, now *sample, seen *standingProblems) status.Verdict {
+func (c *Collector) verdict(r *status.Report, view *publisher.View, now *sample, seen *standingProblems) status.Verdict {
 	v := status.Verdict{Problems: append([]status.Problem{}, seen.problems...)}
 	for i := range v.Problems {
 		if p := &v.Problems[i]; p.Why == "" && r.Kafka.LastError != nil && time.Since(r.Kafka.LastError.At) < time.Minute {
@@ -174,7 +177,7 @@ func (c *Collector) verdict(r *status.Report, now *sample, seen *standingProblem
 		at := seen.lastLoss.UTC()
 		v.LastLoss = &at
 	}
-	v.Problems = append(v.Problems, c.notesOf(r, now)...)
+	v.Problems = append(v.Problems, c.notesOf(r, view)...)
 	slices.SortStableFunc(v.Problems, func(a, b status.Problem) int { return cmp.Compare(rank(b.Level), rank(a.Level)) })
 	v.Level, v.Text = status.LevelOK, "Nothing is being lost"
 	worst := status.LevelOK
@@ -200,7 +203,7 @@ func rank(l status.Level) int {
 }
 
 // notesOf tells what no loss is, and worth knowing.
-func (c *Collector) notesOf(r *status.Report, now *sample) (notes []status.Problem) {
+func (c *Collector) notesOf(r *status.Report, v *publisher.View) (notes []status.Problem) {
 	note := func(level status.Level, what, why, cure string) {
 		notes = append(notes, status.Problem{Level: level, What: what, Why: why, Cure: cure})
 	}
@@ -215,8 +218,10 @@ func (c *Collector) notesOf(r *status.Report, now *sample) (notes []status.Probl
 		note(status.LevelNote, plural(n, "exporter is", "exporters are")+" silent", "nothing for 5 minutes after having sent regularly",
 			"see whether the devices run, and whether they send elsewhere now")
 	}
-	for _, kind := range now.warnings {
-		note(status.LevelNote, "A topic's setting puts flows at risk or costs", kind, "the log names the setting to change; see flowpub_kafka_topic_warnings")
+	for i := range v.Topics {
+		for _, w := range v.Topics[i].Warnings {
+			note(status.LevelNote, "Topic "+v.Topics[i].Name+" is not set up as it should be", w.Risk, w.Cure)
+		}
 	}
 	return notes
 }

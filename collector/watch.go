@@ -2,7 +2,6 @@ package collector
 
 import (
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/flowpub/flowpub/publisher"
@@ -28,7 +27,6 @@ type sample struct {
 	produce                                  publisher.Histogram
 	throttled                                float64
 	idempotent                               bool
-	warnings                                 []string // that stand, in order
 
 	bytes, limit        int64 // of the budget
 	failing, partitions int
@@ -155,12 +153,6 @@ func (c *Collector) sample(at time.Time) sample {
 	for _, l := range c.listeners {
 		s.kernelDropped += l.Stats().KernelDropped
 	}
-	for kind, stands := range stats.TopicWarnings {
-		if stands {
-			s.warnings = append(s.warnings, kind)
-		}
-	}
-	slices.Sort(s.warnings)
 	return s
 }
 

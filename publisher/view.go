@@ -32,7 +32,13 @@ type TopicView struct {
 	Buffered uint64
 	// Problem is why the cluster tells nothing of the topic; empty when it does.
 	Problem string
+	// Warnings are the settings that put flows at risk, or cost.
+	Warnings []TopicWarning
 }
+
+// TopicWarning is a setting of a topic that puts flows at risk, or costs, and what to
+// do about it.
+type TopicWarning struct{ Risk, Cure string }
 
 // BrokerView is a broker that the cluster named, or that was sent something.
 type BrokerView struct {
@@ -169,7 +175,7 @@ func (p *Publisher) brokers(leads map[int32]int) ([]BrokerView, *Fault) {
 // view returns what is known of the topic, and since when its oldest flow waits.
 func (t *topic) view() (v TopicView, oldest time.Time) {
 	seen := t.seen.Load()
-	v.Name, v.Leaders = t.name, seen.leaders
+	v.Name, v.Leaders, v.Warnings = t.name, seen.leaders, t.warnings.views()
 	if seen.problem != nil {
 		v.Problem = failure.Sentence(seen.problem)
 	}

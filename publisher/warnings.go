@@ -23,6 +23,7 @@ const (
 type topicWarnings struct {
 	mu       sync.Mutex
 	standing map[string]bool
+	last     []topicWarning // that were looked at
 }
 
 func newTopicWarnings() *topicWarnings {
@@ -36,6 +37,25 @@ func (w *topicWarnings) snapshot() map[string]bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return maps.Clone(w.standing)
+}
+
+// views returns those that stand, for people.
+func (w *topicWarnings) views() (all []TopicWarning) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.last {
+		if w.last[i].stands {
+			all = append(all, TopicWarning{Risk: w.last[i].risk, Cure: w.last[i].cure})
+		}
+	}
+	return all
+}
+
+// keep notes all warnings that were looked at.
+func (w *topicWarnings) keep(all []topicWarning) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = all
 }
 
 // set notes whether a warning stands and reports whether it is new.
@@ -57,7 +77,9 @@ func (t *topic) judge(s *cluster.Settings) {
 		return
 	}
 	t.messageLimit.Store(int64(s.MaxMessageBytes))
-	for _, w := range warningsOf(s, cfg.Acks, cfg.BatchBytes) {
+	all := warningsOf(s, cfg.Acks, cfg.BatchBytes)
+	t.warnings.keep(all)
+	for _, w := range all {
 		if t.warnings.set(w.kind, w.stands) {
 			t.core.log.Warn("the topic's settings put flows at risk: "+w.risk, //nolint:sloglint // one of four constant texts
 				"topic", t.name, "cure", w.cure)

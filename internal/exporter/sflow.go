@@ -41,6 +41,10 @@ type sflowMaker struct {
 	lastSample int // where it begins in the last datagram
 }
 
+// dataSource is the only one of a sub-agent, whose samples it numbers: sFlow numbers those of each
+// data source apart.
+const dataSource = 1
+
 // subAgent counts datagrams, and the samples in them.
 type subAgent struct{ datagrams, samples uint32 }
 
@@ -94,7 +98,7 @@ func (m *sflowMaker) packet(b []byte, flow uint32, records int, now time.Time) [
 		a.samples++
 		b = encoder.AppendFlowSample(b, &encoder.Sample{
 			Sequence: a.samples,
-			Source:   f.InputInterface,
+			Source:   dataSource,
 			Rate:     m.rate,
 			Pool:     a.samples * m.rate,
 			Octets:   packetOctets(f, d),

@@ -113,6 +113,27 @@ func TestSFlowSaysWhatVersion5Does(t *testing.T) {
 	}
 }
 
+// Each data source numbers its samples, so that a gap means that one is missing.
+func TestSFlowNumbersSamplesOfASource(t *testing.T) {
+	t.Parallel()
+	sent, _ := record(t, Config{Formats: []Format{SFlow}, Flows: 300, Domains: 2, Seed: 5})
+	type source struct{ subAgent, index uint32 }
+	last := make(map[source]uint32)
+	for _, datagram := range sent {
+		d := decodeSFlow(t, datagram.payload)
+		for _, s := range d.FlowSamples {
+			of := source{d.SubAgentID, uint32(s.SourceIDIndex)}
+			if before, known := last[of]; known && s.SequenceNumber != before+1 {
+				t.Fatalf("a sample of %+v has the number %d after %d", of, s.SequenceNumber, before)
+			}
+			last[of] = s.SequenceNumber
+		}
+	}
+	if len(last) != 2 {
+		t.Errorf("samples are of %d data sources, want one of each sub-agent: %v", len(last), last)
+	}
+}
+
 // TestSFlowNumbersWhatIsWithheld: a datagram that is not sent is missing in both sequences.
 func TestSFlowNumbersWhatIsWithheld(t *testing.T) {
 	t.Parallel()

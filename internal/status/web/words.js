@@ -25,7 +25,7 @@ export function bytes(n) {
 export function span(seconds) {
   const s = Math.abs(seconds);
   if (s === 0) return "0 s";
-  if (s < 1) return `${whole.format(s * 1000)} ms`;
+  if (s < 1) return `${(s < 0.01 ? tenth : whole).format(s * 1000)} ms`;
   if (s < 10) return `${tenth.format(s)} s`;
   if (s < 120) return `${whole.format(s)} s`;
   if (s < 7200) return `${whole.format(s / 60)} min`;
