@@ -23,6 +23,7 @@ cd "$root"
 version=${VERSION:-$(deploy/release/version.sh)}
 platforms=${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64}
 parts=${PARTS:-archives packages proto chart sbom notes}
+host=$(go env GOHOSTOS)/$(go env GOHOSTARCH)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
@@ -45,11 +46,10 @@ compile() { # OS/ARCH
 }
 
 # document makes the manual pages and the shells' completions of the programs' own help,
-# which is why they are built for this machine, too.
+# by running those of this machine.
 document() {
   say 'manual pages and completions'
-  go build -trimpath -buildvcs=true -ldflags "-s -w -X main.version=$version" -o "$work/here/" ./cmd/...
-  go run ./deploy/release/manual "$work/here" "$work/manual" "$version" "$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)"
+  go run ./deploy/release/manual "$work/bin/${host/\//_}" "$work/manual" "$version" "$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)"
   mkdir "$work/manual/man1" "$work/manual/man8"
   cp "$work/manual/man"/*.1 "$work/manual/man1/"
   cp "$work/manual/man"/*.8 "$work/manual/man8/"
@@ -139,6 +139,7 @@ chart() {
 # inventory lists the modules in each program, in the form of CycloneDX.
 inventory() {
   local program
+  [[ -d $work/bin/linux_amd64 ]] || compile linux/amd64
   for program in flowpub flowgen flowtail flowdemo; do
     "$CYCLONEDX" bin -json -noserial -notimestamp -std -licenses -version "$version" \
       -output "$dist/${program}_${version#v}.cdx.json" "$work/bin/linux_amd64/$program" 2>"$work/log" || { cat "$work/log" >&2; return 1; }
@@ -149,13 +150,15 @@ main() {
   local platform
   say "$version, in $dist"
   rm -rf "${dist:?}"/*
+  # Help is printed by programs that run here, wanted or not.
+  compile "$host"
   if has archives || has packages; then
     licences
     document
     cp -p "$work/LICENSES.txt" "$work/manual/"
   fi
   for platform in $platforms; do
-    compile "$platform"
+    [[ $platform == "$host" ]] || compile "$platform"
     ! has archives || archive "$platform"
     if has packages && [[ $platform == linux/* ]]; then package "${platform#*/}"; fi
   done
