@@ -168,10 +168,34 @@ patches() { # REPLICAS BROKERS
 YAML
 }
 
-# install applies the base with so many replicas, and waits until they are ready.
+# install applies the base with so many replicas, and waits until they are ready; where
+# HELM is set, the chart.
 install() { # REPLICAS
+  if [[ -n ${HELM:-} ]]; then
+    install_chart "$1"
+    return
+  fi
   patches "$1" "$KAFKA_BROKERS" | render "$kubernetes/base" replace "$KAFKA_BROKERS" | kubectl apply -f - >/dev/null
   await_collectors "$1"
+}
+
+# install_chart does it with Helm, and has the chart's own test run.
+install_chart() { # REPLICAS
+  kubectl apply -f "$kubernetes/base/namespace.yaml" >/dev/null
+  cat >"$work/values.yaml" <<YAML
+image: {repository: "${image%:*}", tag: "${image##*:}"}
+autoscaling: {enabled: false}
+replicas: $1
+networkPolicy: {extraEgress: [{ports: [{protocol: TCP, port: ${KAFKA_BROKERS##*:}}]}]}
+config:
+$(settings "$KAFKA_BROKERS" | sed 's/^\([^=]*\)=\(.*\)/  \1: "\2"/')
+YAML
+  # shellcheck disable=SC2086 # it may be a command of several words
+  $HELM upgrade --install flowpub "$kubernetes/../helm/flowpub" --namespace "$namespace" --take-ownership \
+    --values "$work/values.yaml" >"$work/helm" 2>&1 || fail "helm does not install: $(cat "$work/helm")"
+  await_collectors "$1"
+  # shellcheck disable=SC2086
+  $HELM test flowpub --namespace "$namespace" --logs >"$work/helm" 2>&1 || fail "the chart's test fails: $(cat "$work/helm")"
 }
 
 # install_secured does it with the component for TLS and a password.
