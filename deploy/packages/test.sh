@@ -147,7 +147,7 @@ read_and_typed() {
     inside zsh -n "/usr/share/zsh/vendor-completions/_$program" || fail "zsh does not read the completion of $program"
     inside fish --no-execute "/usr/share/fish/vendor_completions.d/$program.fish" || fail "fish does not read the completion of $program"
   done
-  inside fish -c 'complete -C "flowtail -from "' | grep -qx 'start.*' || fail 'fish does not complete flowtail -from'
+  inside fish -c 'complete -C "flowtail -by "' | grep -qx 'packets.*' || fail 'fish does not complete flowtail -by'
   inside apt-get purge -y -q flowpub-tools >/dev/null
   say 'manual pages and completions are read'
 }

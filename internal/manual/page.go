@@ -78,9 +78,9 @@ func (p *Page) TakesFiles() bool { return strings.Contains(strings.Join(p.Synops
 var (
 	plainWord = regexp.MustCompile(`^[a-z]+$`)
 	// A title ends with a colon and stands alone; what is behind a comma explains it.
-	title = regexp.MustCompile(`^([A-Z][a-z]+(?: [a-z]+)?)(,[^:]*)?:$`)
-	// A flag, its value and two spaces or more before its text.
-	flagLine = regexp.MustCompile(`^  (-[a-z0-9-]+)(?: (\S+))?(?:  +(\S.*))?$`)
+	title = regexp.MustCompile(`^([A-Z][a-z]+(?: [a-z]+){0,3})(,[^:]*)?:$`)
+	// A flag, one space before its value, more before its text if it has none.
+	flagLine = regexp.MustCompile(`^  (-[a-z0-9-]+)(?: (\S+))?(?: +(\S.*))?$`)
 	// A variable stands alone; its text is below.
 	variableLine = regexp.MustCompile(`^  ([A-Z][A-Z0-9_]+)$`)
 	// A flag in a form of the command line, not a hyphen in a word.
@@ -189,20 +189,26 @@ func (p *Page) addForm(form string) {
 // known are flags that every program has.
 var known = map[string]string{"-h": "print a summary of this page", "-version": "print the version"}
 
-// addParagraph adds sentences. Those after a paragraph that began without an indent may
-// follow lines that have one.
+// addParagraph adds sentences. Lines that they announce by a colon are kept as they are.
 func (p *Page) addParagraph(section *Section, lines []string) error {
-	for _, line := range lines {
-		if strings.HasPrefix(line, " ") {
-			return fmt.Errorf("%q is indented in a paragraph", line)
+	sentences := len(lines)
+	for i, line := range lines {
+		switch indented := strings.HasPrefix(line, " "); {
+		case indented && sentences > i && strings.HasSuffix(lines[i-1], ":"):
+			sentences = i
+		case indented != (i >= sentences):
+			return fmt.Errorf("%q is indented in a paragraph, or follows lines that are", line)
 		}
 	}
-	text := strings.Join(lines, " ")
-	if p.Summary != "" {
-		section.Blocks = append(section.Blocks, Block{Text: text})
-		return nil
+	text := strings.Join(lines[:sentences], " ")
+	if p.Summary == "" {
+		return p.addSummary(section, text)
 	}
-	return p.addSummary(section, text)
+	section.Blocks = append(section.Blocks, Block{Text: text})
+	if sentences < len(lines) {
+		section.Blocks = append(section.Blocks, Block{Lines: lines[sentences:]})
+	}
+	return nil
 }
 
 // addSummary takes the first paragraph, which begins with the program's name.

@@ -13,12 +13,15 @@ const help = `Tool does one thing, well. It needs no other.
                             see tool again -h
 
 More about it's
-dashes - and 'quotes'.
+dashes - and 'quotes'. There is:
+  this  and
+  that
 
-Flags:
+How to do it:
   -form table|json   how to print
                      it (table)
   -to host:port      where; and more
+  -by octets|packets what counts
   -h                 print this
 
 Environment variables, each with what a value looks like:
@@ -48,9 +51,9 @@ func TestParse(t *testing.T) {
 		Command: "tool", Summary: "does one thing, well",
 		Synopsis: []string{"tool [flags]", "tool again [flags] FILE"},
 		Sections: []Section{
-			{Blocks: []Block{{Text: "Tool does one thing, well. It needs no other."}, {Text: "More about it's dashes - and 'quotes'."}}},
-			{Title: "Flags", Blocks: []Block{{Items: []Item{
-				{"-form", "table|json", []string{"how to print", "it (table)"}}, {"-to", "host:port", []string{"where; and more"}}, {"-h", "", []string{"print this"}},
+			{Blocks: []Block{{Text: "Tool does one thing, well. It needs no other."}, {Text: "More about it's dashes - and 'quotes'. There is:"}, {Lines: []string{"  this  and", "  that"}}}},
+			{Title: "How to do it", Blocks: []Block{{Items: []Item{
+				{"-form", "table|json", []string{"how to print", "it (table)"}}, {"-to", "host:port", []string{"where; and more"}}, {"-by", "octets|packets", []string{"what counts"}}, {"-h", "", []string{"print this"}},
 			}}}},
 			{Title: "Environment variables", Blocks: []Block{{Items: []Item{{"TOOL_NAME", "", []string{"its name", "value: text"}}}}}},
 			{Title: "Examples", Blocks: []Block{{Lines: []string{"  tool -form json     first", `  tool again a\b`}}}},
@@ -78,6 +81,7 @@ func TestParseRefuses(t *testing.T) {
 		"flag of the form only": "Tool does.\n\n    tool [-h | -secret]\n",
 		"something among flags": "Tool does." + form + flag + "   and so on\n",
 		"indent in a paragraph": "Tool does." + form + flag + "\nThis is\n   odd.\n",
+		"back in a paragraph":   "Tool does." + form + flag + "\nThere are 2 of it:\n   odd\nand on.\n",
 	} {
 		if page, err := Parse("tool", text); err == nil {
 			t.Errorf("%s: taken as %+v", name, *page)

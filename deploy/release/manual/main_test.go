@@ -72,8 +72,8 @@ func completed(t *testing.T, dir string) {
 	}{
 		{"flowtail -form", []string{"-format"}},
 		{"flowtail --form", []string{"-format"}},
-		{"flowtail -from ", []string{"start", "end"}},
-		{"flowtail -from e", []string{"end"}},
+		{"flowtail -by ", []string{"octets", "packets", "flows"}},
+		{"flowtail -by p", []string{"packets"}},
 		{"flowtail -topic ", nil},
 		{"flowgen re", []string{"replay"}},
 		{"flowgen replay -own", []string{"-own-sources"}},
