@@ -285,13 +285,9 @@ most_memory() {
   done | sort -n | tail -n 1
 }
 
-# host_overlay needs nothing that has to be installed before.
+# host_overlay needs no Secrets.
 host_overlay() {
   render "$kubernetes/overlays/hostnetwork" replace "$KAFKA_BROKERS" <<'YAML'
-  - patch: |-
-      {$patch: delete, apiVersion: monitoring.coreos.com/v1, kind: PodMonitor, metadata: {name: flowpub, namespace: flowpub}}
-  - patch: |-
-      {$patch: delete, apiVersion: monitoring.coreos.com/v1, kind: PrometheusRule, metadata: {name: flowpub, namespace: flowpub}}
   - target: {kind: DaemonSet, name: flowpub}
     patch: |-
       - {op: remove, path: /spec/template/spec/volumes}

@@ -49,6 +49,9 @@ func (r *report) numbers() uint64 {
 // number is that of a flow, by the sequence of its packet and its place in it. It is
 // r.numbers or more when r cannot have sent it.
 func (r *report) number(sequence, index uint32) uint64 {
+	if index >= firstWaited {
+		index -= firstWaited + headers[r.Format]
+	}
 	if !r.sequenceCountsPackets() {
 		return uint64(sequence + index - r.First)
 	}
@@ -57,6 +60,13 @@ func (r *report) number(sequence, index uint32) uint64 {
 	}
 	return uint64(sequence-r.First)*uint64(r.Records) + uint64(index)
 }
+
+// firstWaited is where indices of records begin that waited for their template: plus
+// where the records of their set begin in the datagram. A datagram has one set here,
+// behind these headers of its own and the set's.
+const firstWaited = 4096
+
+var headers = map[string]uint32{exporter.NetFlow9.String(): 20 + 4, exporter.IPFIX.String(): 16 + 4}
 
 // exporterID tells exporters apart. Only version 5 has engines.
 type exporterID struct {

@@ -481,6 +481,8 @@ type FlowRecord struct {
 	// directly connected, or unknown. Empty: not carried by the format.
 	NextHop []byte `protobuf:"bytes,14,opt,name=next_hop,json=nextHop,proto3" json:"next_hop,omitempty"`
 	// Place of this record in its packet, counted from 0 to record_count - 1.
+	// Records that waited for their template (ANOMALY_WAITED) are counted in their
+	// set, from 4096 plus where its records begin in the packet.
 	// It belongs to flow_sequence as a pair; do not add the two.
 	// Zero: the first record.
 	RecordIndex uint32 `protobuf:"varint,15,opt,name=record_index,json=recordIndex,proto3" json:"record_index,omitempty"`
