@@ -218,7 +218,7 @@ func kustomize(t *testing.T, resource string, components []string) []object {
 		if err != nil {
 			t.Fatal(err)
 		}
-		target, err = os.MkdirTemp(root, ".work.")
+		target, err = os.MkdirTemp(root, ".work.") //nolint:usetesting // kustomize takes relative paths only, so it is below
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func withoutHelm(t *testing.T, objects []object) []object {
 			delete(labels, label)
 		}
 		// The chart says of every object what it is part of, kustomize of the base's only.
-		if name := within(o, "metadata")["name"]; ofComponents[o["kind"].(string)] || name == "flowpub-dashboard" {
+		if ofComponents[text(o, "kind")] || text(within(o, "metadata"), "name") == "flowpub-dashboard" {
 			delete(labels, "app.kubernetes.io/part-of")
 		}
 		if len(labels) == 0 {
@@ -322,12 +322,18 @@ func within(o object, path ...string) object {
 	return o
 }
 
+// text returns a field that is a text; it is empty where it is none.
+func text(o object, field string) string {
+	value, _ := o[field].(string)
+	return value
+}
+
 func byName(t *testing.T, objects []object) map[string]object {
 	t.Helper()
 	named := make(map[string]object)
 	for _, o := range objects {
 		metadata := within(o, "metadata")
-		name := strings.Join([]string{o["kind"].(string), metadata["namespace"].(string) + "/" + metadata["name"].(string)}, " ")
+		name := text(o, "kind") + " " + text(metadata, "namespace") + "/" + text(metadata, "name")
 		if named[name] != nil {
 			t.Errorf("there are two of %s", name)
 		}

@@ -3,6 +3,7 @@ package chart
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -72,9 +73,7 @@ func flatten(prefix string, values map[string]any) map[string]string {
 		name = prefix + name
 		switch value := value.(type) {
 		case map[string]any:
-			for inner, text := range flatten(name+".", value) {
-				all[inner] = text
-			}
+			maps.Copy(all, flatten(name+".", value))
 			if len(value) == 0 {
 				all[name] = ""
 			}
