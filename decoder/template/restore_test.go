@@ -365,3 +365,110 @@ func TestRestoreOptions(t *testing.T) {
 		t.Errorf("interval %d after a restart, want none", interval())
 	}
 }
+
+// What a store has told of samplings does not mix with what an exporter tells that has restarted since, and is told again
+// as templates are.
+func TestOptionsOfARestartedExporter(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{Track: true})
+	from := exporterPort(1, 1)
+	d.decode(t, teaches(field{id: 48, length: 4}, field{id: 1, length: 4}), from, 0)
+	s := stored(0, short...)
+	s.ID, s.Port = 0, 0
+	d.table.RestoreOptions(template.DomainOptions{Key: s.Key, Booted: s.Booted, Samplings: []template.ScopedSampling{
+		{Scope: 2, ID: 1, Sampling: template.Sampling{Interval: 10}},
+	}}, 0)
+	ofSampler := func(id byte, seconds int, sets ...[]byte) uint64 {
+		t.Helper()
+		sets = append(sets, set(256, []byte{0, 0, 0, id, 0, 0, 0, 9}))
+		if d.decode(t, v9At(1, uptime, exportSeconds+seconds, sets...), from, 0) != 1 {
+			t.Fatal("no record")
+		}
+		interval, _ := sampling(&d.p.Extensions[0])
+		return interval
+	}
+	if got := ofSampler(1, 0); got != 10 {
+		t.Fatalf("interval %d, want what the store has", got)
+	}
+	options := append(be16(be16(be16(nil, 512), 4), 8), 0, 1, 0, 4, 0, 48, 0, 1, 0, 34, 0, 4)
+	told := set(512, []byte{0, 0, 0, 0, 2, 0, 0, 0, 20})
+	if got := ofSampler(2, 60, set(0, definition(256, field{id: 48, length: 4}, field{id: 1, length: 4})), set(1, options), told); got != 20 {
+		t.Errorf("interval %d, want what the exporter tells", got)
+	}
+	if got := ofSampler(1, 60); got != 0 {
+		t.Errorf("interval %d of a sampler before the restart, want none", got)
+	}
+	for range 10 {
+		ofSampler(2, 60)
+	}
+	if got := len(d.changes(time.Minute).options); got != 1 {
+		t.Errorf("told %d times", got)
+	}
+	now := 21 * time.Hour
+	d.decode(t, v9At(1, uptime, exportSeconds+60, set(0, definition(256, field{id: 48, length: 4}, field{id: 1, length: 4}))), from, now)
+	d.table.Expire(now)
+	if got := len(d.changes(now).options); got != 1 {
+		t.Errorf("told %d times after 21 hours, want once more", got)
+	}
+}
+
+// An exporter that has restarted has other ports: what its old ones had taught does not contradict what it teaches now,
+// whichever is known first.
+func TestStoredPortsDoNotContradict(t *testing.T) {
+	t.Parallel()
+	data := v9(1, set(256, records(1, 8)))
+	for _, first := range []bool{true, false} {
+		d := newDecoder(template.Config{Track: true})
+		if first {
+			d.decode(t, teaches(short...), exporterPort(1, 5), 0)
+		}
+		for port := range uint16(3) {
+			old := stored(0, other...)
+			old.Port = 100 + port
+			d.table.Restore(old, 0)
+		}
+		if !first {
+			if d.decode(t, data, exporterPort(1, 7), 0) != 1 || !d.provisional() {
+				t.Error("the stored ports agree, and another port has no use for that")
+			}
+			d.decode(t, teaches(short...), exporterPort(1, 5), 0)
+		}
+		if d.decode(t, data, exporterPort(1, 7), 0) != 1 || d.provisional() || d.p.Records[0].Octets == 0 {
+			t.Errorf("first %v: decoded %+v, want by what the exporter has taught", first, d.p.Records)
+		}
+	}
+}
+
+// Forged newcomers displace nothing that was stored.
+func TestRestoredAreRegulars(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{Track: true})
+	d.table.Restore(stored(0, short...), 0)
+	for i := range 70_000 {
+		d.decode(t, teaches(other...), exporterPort(1<<20+i, 1), time.Second)
+	}
+	if d.use(t, 1, time.Minute); !d.provisional() {
+		t.Error("it is not the stored one")
+	}
+}
+
+// Sets that wait are ready once what was stored fits them.
+func TestRoomReady(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{Track: true})
+	rm := template.NewRoom(d.table)
+	d.wait(t, rm, v9(1, set(256, records(1, 8))), 1, 0)
+	d.wait(t, rm, v9(1, set(256, records(1, 7))), 1, 0)
+	d.wait(t, rm, v9(1, set(257, records(1, 8))), 1, 0)
+	d.wait(t, rm, v9(1, set(256, records(1, 8))), 2, 0)
+	if got := rm.Ready(0); len(got) != 0 {
+		t.Fatalf("%d sets are ready without a template", len(got))
+	}
+	d.table.Restore(stored(0, short...), 0)
+	if got := rm.Ready(0); len(got) != 1 || len(got[0].Records()) != 8 || got[0].Template != 256 {
+		t.Errorf("%d sets are ready, want the first", len(got))
+	}
+	if sets, _ := rm.Len(); sets != 3 {
+		t.Errorf("%d sets wait, want three", sets)
+	}
+}

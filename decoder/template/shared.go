@@ -1,7 +1,6 @@
 package template
 
-// learnOptions takes what options records have told. What a store has told of an exporter that has
-// restarted since is forgotten.
+// learnOptions takes what options records have told.
 func (t *Table) learnOptions(src source, updates []update, when lesson) {
 	s := t.shardOf(&src.address)
 	s.mu.Lock()
@@ -10,11 +9,7 @@ func (t *Table) learnOptions(src source, updates []update, when lesson) {
 	if d == nil {
 		return
 	}
-	before := d.state
-	if d.borrowed && apart(d.heard.boot, when.boot) {
-		before = nil
-	}
-	next, left := before.with(updates)
+	next, left := d.state.with(updates)
 	t.counters.samplersBeyond.Add(uint64(left))
 	d.heard = when
 	if next == d.state {

@@ -155,9 +155,19 @@ func pass(d time.Duration) {
 func TestWritesAreLimited(t *testing.T) {
 	t.Parallel()
 	k := new(fakeKafka)
+	const fields = 150 // so that a thousand do not fit into a request
+	long := []byte{0, 0, 0, 0, 1, 0, 0, fields}
+	binary.BigEndian.PutUint16(long[2:], 8+4*fields)
+	for n := range fields {
+		long = append(long, 0x4e, byte(n), 0, 1)
+	}
+	record := append([]byte{1, 0, 0, 4 + fields}, make([]byte, fields)...)
 	with(t, k, func(p *side) {
 		for n := range 3000 {
-			p.teach(t, exporter(n), teach)
+			p.decode(t, exporter(n), long)
+			for range 10 {
+				p.decode(t, exporter(n), record)
+			}
 		}
 		for _, c := range []struct {
 			after time.Duration
