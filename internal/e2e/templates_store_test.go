@@ -66,14 +66,14 @@ func (e *v9Exporter) send(t *testing.T, p *process, sets ...[]byte) metrics {
 	return p.awaitDatagrams(t, e.sent[p])
 }
 
-// teach has the exporter's templates learned, proven and stored, as record number n of the topic.
-func (e *v9Exporter) teach(t *testing.T, p *process, n uint64, template, record []byte) {
+// teach has the exporter's template learned, proven and stored, the first of the process behind its mark.
+func (e *v9Exporter) teach(t *testing.T, p *process, template, record []byte) {
 	t.Helper()
 	e.send(t, p, template)
 	for range 10 {
 		e.send(t, p, record)
 	}
-	testwait.Until(t, 20*time.Second, "it is stored", func() bool { return p.stored(t) >= n })
+	testwait.Until(t, 20*time.Second, "it is stored", func() bool { return p.stored(t) >= 2 })
 }
 
 // stored is how many records a process has written to the topic for templates.
@@ -130,7 +130,7 @@ func TestTemplatesSurviveARestart(t *testing.T) {
 	k := startKafkaWithTemplates(t)
 	e := newV9Exporter(t)
 	first := startStored(t, k)
-	e.teach(t, first, 2, octetsTemplate, aRecord)
+	e.teach(t, first, octetsTemplate, aRecord)
 	first.terminate(t)
 
 	second := startStored(t, k)
@@ -162,7 +162,7 @@ func TestDataComeBeforeTheTopicIsRead(t *testing.T) {
 	k := startKafkaWithTemplates(t)
 	e := newV9Exporter(t)
 	first := startStored(t, k)
-	e.teach(t, first, 2, octetsTemplate, aRecord)
+	e.teach(t, first, octetsTemplate, aRecord)
 	first.terminate(t)
 
 	k.gate.shut()
@@ -218,7 +218,7 @@ func TestTemplatesChangedWhileNobodyListened(t *testing.T) {
 			k := startKafkaWithTemplates(t)
 			e := newV9Exporter(t)
 			first := startStored(t, k)
-			e.teach(t, first, 2, octetsTemplate, aRecord)
+			e.teach(t, first, octetsTemplate, aRecord)
 			first.terminate(t)
 
 			second := startStored(t, k)
@@ -246,7 +246,7 @@ func TestForgedTemplateIsNotStored(t *testing.T) {
 	k := startKafkaWithTemplates(t)
 	e := newV9Exporter(t)
 	first := startStored(t, k)
-	e.teach(t, first, 2, octetsTemplate, aRecord)
+	e.teach(t, first, octetsTemplate, aRecord)
 	e.send(t, first, packetsTemplate) // from the exporter's own address and port
 	for range 9 {
 		e.send(t, first, aRecord)

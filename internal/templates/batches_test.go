@@ -73,7 +73,7 @@ func TestBombs(t *testing.T) {
 		{"an unknown codec", packed(7, long)},
 	} {
 		before := allocated()
-		next, _ := readBatches(c.batch, 0, func(key, value []byte) {})
+		next, _ := readBatches(c.batch, 0, func(_, _ []byte) {})
 		if used := allocated() - before; used > 64<<20 || next != 1 {
 			t.Errorf("%s: %d MiB were allocated, and the next is %d", c.name, used>>20, next)
 		}

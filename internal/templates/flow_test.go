@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -113,10 +115,9 @@ func batchOf(offset int64, r record) []byte {
 	}
 	body := append(field(field([]byte{0, 0, 0}, r.key), r.value), 0) // attributes, time, offset; no headers
 	body = append(binary.AppendVarint(nil, int64(len(body))), body...)
-	b := make([]byte, batchRecords)
+	b := slices.Concat(make([]byte, batchRecords), body)
 	binary.BigEndian.PutUint64(b, uint64(offset))
 	binary.BigEndian.PutUint32(b[57:], 1)
-	b = append(b, body...)
 	b[batchMagic] = 2
 	return sealed(b)
 }
@@ -131,7 +132,7 @@ func sealed(b []byte) []byte {
 // with runs a store on a fake in a bubble.
 func with(t *testing.T, k *fakeKafka, use func(p *side)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		p := &side{table: template.NewTable(template.Config{Track: true}), began: time.Now(), log: new(logBook)}
 		p.Store = newStore(&Config{
 			Topic: testTopic, Brokers: []string{"kafka:9092"}, Deployment: "flows", Table: p.table, Now: p.now,
@@ -214,7 +215,7 @@ func TestWritesWait(t *testing.T) {
 		}
 	})
 	last := k.log[len(k.log)-1]
-	if it, err := readItem(last.key, last.value, time.Now()); err != nil || string(it.template.Raw) != string(other[6:]) {
+	if it, err := readItem(last.key, last.value, time.Now()); err != nil || !bytes.Equal(it.template.Raw, other[6:]) {
 		t.Errorf("the last record is %+v, error %v", it.template, err)
 	}
 }
@@ -225,7 +226,7 @@ func TestRefusedIsGivenUp(t *testing.T) {
 	poisonous := exporter(3).Addr().As16()
 	k := &fakeKafka{refuse: func(records []record) error {
 		for _, r := range records {
-			if len(r.key) == keyLength && string(r.key[1:17]) == string(poisonous[:]) {
+			if len(r.key) == keyLength && bytes.Equal(r.key[1:17], poisonous[:]) {
 				return kafka.InvalidRecord
 			}
 		}
