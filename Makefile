@@ -138,6 +138,12 @@ test-kafka: ## Test with a real Apache Kafka (Java, Maven, kcat, lz4; or KAFKA_B
 test-examples: examples-tools ## Run the examples against a real Apache Kafka (Java, Maven, Python 3, kcat, protoc)
 	APICURIO=$(CURDIR)/$(APICURIO) PATH=$(CURDIR)/$(PYTHON)/bin:$(CURDIR)/$(dir $(BUF)):$$PATH go test -tags examples -count 1 -timeout 10m $(TESTFLAGS) ./test/examples/
 
+.PHONY: test-flink
+test-flink: ## Run the example for Flink, which is heavy, against a real Apache Kafka (Java, Maven)
+	@test/kafka/kafka.sh fetch >&2
+	mvn --quiet --batch-mode -Dmaven.repo.local=.cache/maven --file examples/flink package >&2
+	go test -tags flink -count 1 -timeout 10m $(TESTFLAGS) ./test/examples/
+
 # What the examples need, as their READMEs say; Python's is in one place for all.
 .PHONY: examples-tools
 examples-tools: $(BUF) $(PYTHON) $(APICURIO)

@@ -161,7 +161,7 @@ public final class TopTalkers {
     p.put(StreamsConfig.APPLICATION_ID_CONFIG, setting("APPLICATION_ID", "top-talkers"));
     p.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, setting("KAFKA_BROKERS", "127.0.0.1:9092"));
     p.put(StreamsConfig.STATE_DIR_CONFIG, setting("STATE_DIR", "target/state"));
-    p.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 2);
+    p.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, Integer.parseInt(setting("THREADS", "2")));
     p.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
     // Sums and offsets are committed together: a kill counts nothing twice.
     p.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
