@@ -38,6 +38,7 @@ type state struct {
 	kernelDropped, rejected, dropped       uint64
 	missed                                 uint64
 	verdict                                string
+	at                                     time.Time // by the collector's clock
 }
 
 // ask returns what the collector has counted so far.
@@ -70,6 +71,7 @@ func stateOf(r *status.Report) state {
 		kernelDropped: p.KernelDropped.Total, rejected: sum(p.Rejected), dropped: sum(p.FlowsDropped) + sum(p.SetsDropped),
 		missed:  p.FlowsMissed.Total + p.PacketsMissed.Total + p.SamplesMissed.Total,
 		verdict: r.Verdict.Text,
+		at:      r.Now,
 	}
 }
 

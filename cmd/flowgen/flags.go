@@ -74,8 +74,15 @@ func (v *number) String() string {
 	return strconv.Itoa(*v.n)
 }
 
+// options are what synthetic exporters are asked for beside their configuration.
+type options struct {
+	duration  time.Duration
+	status    string
+	findLimit bool
+}
+
 // syntheticFlags defines the flags of synthetic exporters.
-func syntheticFlags(c *exporter.Config, duration *time.Duration) *flag.FlagSet {
+func syntheticFlags(c *exporter.Config, o *options) *flag.FlagSet {
 	flags := command.NewFlags()
 	flags.StringVar(&c.Target, "target", exporter.DefaultTarget, "")
 	numberFlag(flags, "exporters", &c.Exporters, 4, exporter.MaxExporters)
@@ -92,7 +99,7 @@ func syntheticFlags(c *exporter.Config, duration *time.Duration) *flag.FlagSet {
 		c.Flows, err = command.ParseWhole(value)
 		return err
 	})
-	flags.DurationVar(duration, "duration", 0, "")
+	flags.DurationVar(&o.duration, "duration", 0, "")
 	flags.IntVar(&c.RecordsPerPacket, "records", 0, "")
 	flags.Uint64Var(&c.Seed, "seed", 1, "")
 	flags.IntVar(&c.SamplingMode, "sampling-mode", 0, "")
@@ -101,6 +108,8 @@ func syntheticFlags(c *exporter.Config, duration *time.Duration) *flag.FlagSet {
 	flags.Float64Var(&c.SequenceGaps, "gaps", 0, "")
 	flags.Float64Var(&c.MalformedShare, "malformed", 0, "")
 	flags.BoolVar(&c.UptimeWrap, "uptime-wrap", false, "")
+	flags.StringVar(&o.status, "status", "", "")
+	flags.BoolVar(&o.findLimit, "find-limit", false, "")
 	return flags
 }
 
@@ -118,38 +127,34 @@ func templateFlags(flags *flag.FlagSet, c *exporter.Config) {
 // parseSynthetic makes a job of the flags of synthetic exporters.
 func parseSynthetic(args []string) (*job, error) {
 	var c exporter.Config
-	var duration time.Duration
-	var status string
-	var findLimit bool
-	flags := syntheticFlags(&c, &duration)
-	flags.StringVar(&status, "status", "", "")
-	flags.BoolVar(&findLimit, "find-limit", false, "")
+	var o options
+	flags := syntheticFlags(&c, &o)
 	if err := command.Parse(flags, args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
 		return nil, command.Mistakef("argument %q: there are only flags; a capture is sent with: flowgen replay %[1]s", flags.Arg(0))
 	}
-	if duration < 0 {
-		return nil, command.Mistakef("-duration %v: give a time such as 30s, or 0 for no limit", duration)
+	if o.duration < 0 {
+		return nil, command.Mistakef("-duration %v: give a time such as 30s, or 0 for no limit", o.duration)
 	}
 	if c.RateAtEnd > 0 {
-		if duration == 0 {
+		if o.duration == 0 {
 			return nil, command.Mistakef("-rate: one that changes needs -duration, within which it does")
 		}
-		c.RampTime = duration
+		c.RampTime = o.duration
 	}
-	if err := checkStatus(status); err != nil {
+	if err := checkStatus(o.status); err != nil {
 		return nil, err
 	}
-	if findLimit {
-		return parseLimit(c, duration, status)
+	if o.findLimit {
+		return parseLimit(c, o.duration, o.status)
 	}
 	g, err := exporter.New(c)
 	if err != nil {
 		return nil, inFlags(err)
 	}
-	return &job{sender: synthetic{g}, target: c.Target, duration: duration, status: status}, nil
+	return &job{sender: synthetic{g}, target: c.Target, duration: o.duration, status: o.status}, nil
 }
 
 // setRate reads a rate, or two between which it changes.

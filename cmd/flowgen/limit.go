@@ -22,6 +22,8 @@ const (
 	limitShort = 0.9
 	// settleTime is how long a collector may take to read what was sent.
 	settleTime = 10 * time.Second
+	// settledReports is how many reports in a row are to be equal, for nothing more to come.
+	settledReports = 2
 	// settlePause is between two questions whether it has.
 	settlePause = 200 * time.Millisecond
 )
@@ -102,7 +104,7 @@ func (l *limit) find(ctx context.Context, w io.Writer) error {
 
 // try sends at a rate, and waits until the collector has read what was sent.
 func (l *limit) try(ctx context.Context, rate float64) (t trial, err error) {
-	first, err := l.collector.ask(ctx)
+	first, err := l.fresh(ctx)
 	if err != nil {
 		return t, err
 	}
@@ -134,25 +136,48 @@ func (l *limit) try(ctx context.Context, rate float64) (t trial, err error) {
 	return t, err
 }
 
-// settled returns what was counted since first, once all has been read, or no more comes.
+// settled returns what was counted since first, once all has been read, or no more has come from
+// one report to the next. A collector may answer twice with the same report.
 func (l *limit) settled(ctx context.Context, first state, flows uint64) (state, error) {
 	deadline := time.Now().Add(settleTime)
 	var last state
-	for {
+	for still := 0; ; {
 		now, err := l.collector.ask(ctx)
 		if err != nil {
 			return state{}, err
 		}
 		counted := now.since(first)
-		if counted.decoded >= flows && float64(counted.buffered) == 0 || time.Now().After(deadline) ||
-			counted.received == last.received && counted.delivered == last.delivered && counted.received > 0 {
+		if now.at.After(last.at) {
+			if counted.received != last.received || counted.delivered != last.delivered {
+				still = 0
+			}
+			still++
+			last = counted
+		}
+		if counted.decoded >= flows && counted.buffered == 0 || still > settledReports || time.Now().After(deadline) {
 			return counted, nil
 		}
-		last = counted
 		select {
 		case <-ctx.Done():
 			return state{}, ctx.Err()
 		case <-time.After(settlePause):
 		}
 	}
+}
+
+// fresh returns a report that was made from now on.
+func (l *limit) fresh(ctx context.Context) (state, error) {
+	old, err := l.collector.ask(ctx)
+	for err == nil {
+		select {
+		case <-ctx.Done():
+			return old, ctx.Err()
+		case <-time.After(settlePause):
+		}
+		var now state
+		if now, err = l.collector.ask(ctx); err == nil && now.at.After(old.at) {
+			return now, nil
+		}
+	}
+	return old, err
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/flowpub/flowpub/internal/status"
 	"github.com/flowpub/flowpub/internal/testwait"
@@ -48,6 +49,7 @@ func fakeCollector(t *testing.T, most uint64) (target, page string) {
 		}
 		recent.Store(0)
 		var report status.Report
+		report.Now = time.Now()
 		report.Verdict.Text = "Nothing is being lost"
 		report.Path.Received.Total, report.Path.FlowsDecoded.Total = datagrams.Load(), flows.Load()
 		report.Path.FlowsDelivered.Total = flows.Load()

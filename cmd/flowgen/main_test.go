@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -157,8 +158,7 @@ func fields(configuration any) (names []string) {
 
 func TestUsageNamesAllFlags(t *testing.T) {
 	t.Parallel()
-	var duration time.Duration
-	synthetic := syntheticFlags(new(exporter.Config), &duration)
+	synthetic := syntheticFlags(new(exporter.Config), new(options))
 	replayed := replayFlags(new(exporter.ReplayConfig))
 	tests := []struct {
 		name   string
@@ -189,6 +189,32 @@ func TestUsageNamesAllFlags(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// docs/flowgen.md has every flag, and no other.
+func TestDocumentedFlags(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/flowgen.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tables, _ := strings.Cut(string(text), "\n## Flags\n")
+	synthetic, replayed, _ := strings.Cut(tables, "\nOf a replay:\n")
+	for table, flags := range map[string]*flag.FlagSet{
+		synthetic: syntheticFlags(new(exporter.Config), new(options)), replayed: replayFlags(new(exporter.ReplayConfig)),
+	} {
+		var documented, want []string
+		for _, row := range regexp.MustCompile("(?m)^\\| (`-[^|]*) \\|").FindAllStringSubmatch(table, -1) {
+			for _, name := range regexp.MustCompile("`-([a-z0-9-]+)`").FindAllStringSubmatch(row[1], -1) {
+				documented = append(documented, name[1])
+			}
+		}
+		flags.VisitAll(func(f *flag.Flag) { want = append(want, f.Name) })
+		slices.Sort(documented)
+		if !slices.Equal(documented, want) {
+			t.Errorf("docs/flowgen.md has the flags\n%v, want\n%v", documented, want)
+		}
 	}
 }
 

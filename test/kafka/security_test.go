@@ -64,6 +64,7 @@ func (s *secured) delivers(t *testing.T, network byte, listener string, secure f
 	tr.publish(t, p, 100, 30)
 	s.account(t, p, name, tr, terms{})
 	wantFound(t, checkConfig([]string{s.addresses[listener]}, name, secure))
+	s.tails(t, listener, name, secure, len(tr)*100*30)
 }
 
 func (s *secured) withPassword(mechanism string) func(*publisher.Config) {
