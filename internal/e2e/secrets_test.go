@@ -385,7 +385,7 @@ func (p *process) checkPages(t *testing.T, secrets []string) {
 			}
 		}
 	}
-	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/goroutine?debug=2"} {
+	for _, path := range []string{"/status", "/metrics", "/readyz", "/debug/pprof/goroutine?debug=2"} {
 		if !seen[path] {
 			t.Errorf("%s was not looked at, only %q", path, slices.Sorted(maps.Keys(seen)))
 		}

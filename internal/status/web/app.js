@@ -52,6 +52,7 @@ function show(r) {
   countExporters(r.exporters);
   showKafka(r.kafka, r.now);
   showSettings(r.settings);
+  byId("profiles").hidden = !r.settings.some((s) => s.name === "FLOWPUB_HTTP_PPROF" && s.value === "true");
 }
 
 // unknown says that there is no answer: what is on the page may be wrong by now.
