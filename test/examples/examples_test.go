@@ -27,6 +27,7 @@ func TestExamples(t *testing.T) {
 	t.Run("Go", h.goServices)
 	t.Run("CommandLine", h.commandLine)
 	t.Run("Values", h.valuesInClickHouse)
+	t.Run("WrongForms", h.wrongForms)
 	t.Run("ClickHouse", h.clickHouse)
 	t.Run("Java", h.javaTopTalkers)
 	t.Run("Parquet", h.parquet)

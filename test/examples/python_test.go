@@ -42,6 +42,13 @@ func (h *house) pythonTopNetworks(t *testing.T) {
 			t.Errorf("of JSON it says\n%s", out)
 		}
 	})
+	t.Run("ScaleOut", func(t *testing.T) {
+		t.Parallel()
+		out := run(t, environ, "python", "examples/scaleout.py", "--brokers", h.brokers, "--consumers", "2", "--", "python")
+		if !regexp.MustCompile(`^52000 flows in \d+ partitions, the fullest has \d+%\npython +2 +[\d,]+ flows/s +[\d.]+ µs of CPU a flow\n$`).MatchString(out) {
+			t.Errorf("it prints\n%s", out)
+		}
+	})
 	t.Run("Group", func(t *testing.T) {
 		t.Parallel()
 		h.pythonGroup(t, environ)

@@ -3,12 +3,17 @@
 package examples_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
 // Each format that docs/values.md names for ClickHouse reads its form, and the table
@@ -59,4 +64,39 @@ func (h *house) shownForJSON(t *testing.T) (file string) {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// A reader of another form fails on every value, and on nearly every delimited one, as
+// docs/consumers.md says.
+func (h *house) wrongForms(t *testing.T) {
+	t.Parallel()
+	values := map[string][][]byte{"json": nil, "delimited": nil, "confluent": nil, "protobuf": nil}
+	for _, form := range []string{"json", "delimited"} {
+		for _, m := range h.read(t, form, fewFlows) {
+			values[form] = append(values[form], m.value)
+		}
+	}
+	for _, m := range h.flows {
+		values["confluent"] = append(values["confluent"], append([]byte{0, 0, 0, 0, 1, 0}, m.value...))
+		values["protobuf"] = append(values["protobuf"], m.value)
+	}
+	for form, least := range map[string]float64{"json": 1, "delimited": 0.9, "confluent": 1, "protobuf": 0} {
+		failed := 0
+		for _, v := range values[form] {
+			if proto.Unmarshal(v, new(flowv1.FlowRecord)) != nil {
+				failed++
+			}
+		}
+		if share := float64(failed) / float64(len(values[form])); share < least || least == 0 && share > 0 {
+			t.Errorf("of %s a reader of protobuf refuses %d of %d values", form, failed, len(values[form]))
+		}
+		t.Logf("of %s a reader of protobuf refuses %d of %d values", form, failed, len(values[form]))
+	}
+	for _, form := range []string{"protobuf", "delimited", "confluent"} {
+		for _, v := range values[form] {
+			if json.Valid(v) {
+				t.Fatalf("a value of %s is JSON: %q", form, v)
+			}
+		}
+	}
 }
