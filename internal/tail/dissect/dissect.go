@@ -4,6 +4,7 @@
 //	dissect.go    a datagram, of whatever format
 //	netflow5.go   NetFlow v5
 //	templated.go  NetFlow v9 and IPFIX
+//	names.go      elements by name
 //	value.go      what a field of these holds
 //	sflow.go      sFlow v5
 package dissect

@@ -16,8 +16,9 @@ const (
 	firstDataID = 256
 	// maxFields bounds what is kept, the fields of all templates; beyond, all is forgotten.
 	maxFields = 1_000_000
-	// maxRecords bounds the records of a set that are shown: fields may take no byte.
-	maxRecords = 65_536
+	// maxText bounds what is shown of a datagram's records: fields may take no byte, and have long
+	// names.
+	maxText = 4 << 20
 )
 
 // templateKey is whose template it is.
@@ -43,7 +44,7 @@ func (f *fieldSpec) name(version uint16) string {
 			return scopes[f.id]
 		}
 	}
-	name, _ := template.Describe(f.enterprise, f.id)
+	name, _ := describe(f.enterprise, f.id)
 	switch {
 	case name != "":
 		return name
@@ -208,7 +209,11 @@ func (k *packet) data(id uint16, set []byte) {
 		return
 	}
 	k.line(1, "set %d: data, %d bytes", id, len(set)+setHeader)
-	for index := 1; len(set) > 0 && index <= maxRecords; index++ {
+	for index := 1; len(set) > 0; index++ {
+		if len(k.b) > maxText {
+			k.line(2, "! %d bytes more are not shown", len(set))
+			return
+		}
 		text, rest, ok := k.record(fields, set)
 		if !ok || len(rest) == len(set) {
 			k.bytes(2, "padding", set)

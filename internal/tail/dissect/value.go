@@ -8,13 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/flowpub/flowpub/decoder/template"
 )
 
 // value shows what a field holds, by the type of its element and the length it has.
 func (f *fieldSpec) value(b []byte, version uint16) string {
-	_, kind := template.Describe(f.enterprise, f.id)
+	_, kind := describe(f.enterprise, f.id)
 	if f.scope && version == 9 {
 		kind = "unsigned32"
 	}
