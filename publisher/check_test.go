@@ -468,6 +468,15 @@ func TestCheckLogsInOnce(t *testing.T) {
 	if n := len(lines); n != 5 { // security, a login, two brokers, topics
 		t.Errorf("%d lines, want 5", n)
 	}
+	broken := 0
+	for _, l := range lines {
+		if l.Verdict == checkup.Broken {
+			broken++
+		}
+	}
+	if broken != 1 {
+		t.Errorf("%d lines are broken, want that of the refused login alone", broken)
+	}
 }
 
 // Brokers that do not answer keep a check for a bounded time, all together.
