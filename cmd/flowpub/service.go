@@ -26,9 +26,7 @@ func serve(ctx context.Context, manager systemd.Manager, cfg collector.Config, c
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	complain(manager.Ready(fmt.Sprintf("listening on UDP %v", c.Addrs())))
-	go func() {
-		complain(manager.ShowLife(running, func() bool { return len(c.Stalled()) == 0 }))
-	}()
+	go manager.ShowLife(running, func() bool { return len(c.Stalled()) == 0 }, complain)
 	stop := context.AfterFunc(ctx, func() {
 		complain(manager.Stopping(cfg.DrainLinger + cfg.ShutdownTimeout + spareTime))
 	})

@@ -50,25 +50,29 @@ func (m Manager) Stopping(within time.Duration) error {
 }
 
 // ShowLife tells twice within the manager's patience that the process is alive, as long
-// as alive reports so, until ctx ends. It returns at once when nobody waits for it, and
-// with an error when the manager cannot be reached.
-func (m Manager) ShowLife(ctx context.Context, alive func() bool) error {
+// as alive reports so, until ctx ends. It returns at once when nobody waits for it. A
+// manager that cannot be reached now may be again before it loses its patience, so each
+// failure is left behind; complain is called with the first of several in a row.
+func (m Manager) ShowLife(ctx context.Context, alive func() bool, complain func(error)) {
 	if m.socket == "" || m.patience == 0 {
-		return nil
+		return
 	}
 	tick := time.NewTicker(m.patience / 2)
 	defer tick.Stop()
-	for {
+	for failing := false; ; {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
-		if alive() {
-			if err := m.tell("WATCHDOG=1"); err != nil {
-				return err
-			}
+		if !alive() {
+			continue
 		}
+		err := m.tell("WATCHDOG=1")
+		if err != nil && !failing {
+			complain(err)
+		}
+		failing = err != nil
 	}
 }
 

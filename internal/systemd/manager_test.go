@@ -68,8 +68,11 @@ func TestWatchdog(t *testing.T) {
 	conn := listen(t, name)
 	m := FromEnvironment([]string{"NOTIFY_SOCKET=" + name, "WATCHDOG_USEC=2000", "WATCHDOG_PID=" + strconv.Itoa(os.Getpid())})
 	ctx, end := context.WithCancel(t.Context())
-	asked, ended := make(chan bool), make(chan error)
-	go func() { ended <- m.ShowLife(ctx, func() bool { return <-asked }) }()
+	asked, ended := make(chan bool), make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.ShowLife(ctx, func() bool { return <-asked }, func(err error) { t.Error(err) })
+	}()
 	asked <- false // told nothing
 	asked <- true
 	asked <- false // the ones before are dealt with
@@ -83,8 +86,42 @@ func TestWatchdog(t *testing.T) {
 	}
 	end()
 	close(asked)
-	if err := <-ended; err != nil {
-		t.Error(err)
+	<-ended
+}
+
+// A manager that is away for a while, as when it starts itself anew, hears of life again; its
+// absence is told once.
+func TestWatchdogReturns(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "notify")
+	m := FromEnvironment([]string{"NOTIFY_SOCKET=" + name, "WATCHDOG_USEC=2000"})
+	ctx, end := context.WithCancel(t.Context())
+	asked, ended := make(chan bool), make(chan struct{})
+	complaints := 0
+	go func() {
+		defer close(ended)
+		m.ShowLife(ctx, func() bool { return <-asked }, func(error) { complaints++ })
+	}()
+	show := func() {
+		t.Helper()
+		select {
+		case asked <- true:
+		case <-ended:
+			t.Fatal("it has given up")
+		}
+	}
+	show() // nobody listens
+	show()
+	conn := listen(t, name)
+	show()
+	if got := hear(t, conn); got != "WATCHDOG=1" {
+		t.Errorf("heard %q", got)
+	}
+	end()
+	close(asked)
+	<-ended
+	if complaints != 1 {
+		t.Errorf("%d complaints, want 1", complaints)
 	}
 }
 
@@ -98,9 +135,7 @@ func TestWithoutWatchdog(t *testing.T) {
 		"another process": {"NOTIFY_SOCKET=/nowhere", "WATCHDOG_USEC=2000", "WATCHDOG_PID=1"},
 	} {
 		alive := func() bool { t.Errorf("%s: asked whether it is alive", name); return true }
-		if err := FromEnvironment(environ).ShowLife(t.Context(), alive); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		FromEnvironment(environ).ShowLife(t.Context(), alive, func(err error) { t.Errorf("%s: %v", name, err) })
 	}
 }
 
