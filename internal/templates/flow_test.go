@@ -351,3 +351,25 @@ func TestOptionsWaitForTemplates(t *testing.T) {
 		}
 	})
 }
+
+// Options that wait take bounded memory however much each of them tells, and give it back.
+func TestWaitingOptionsAreSmall(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	const each = maxOrphanSamplings / 30
+	key := template.Key{Format: decoder.FormatNetFlowV9, Address: exporter(1).Addr()}
+	k := &fakeKafka{}
+	for n := range 40 {
+		key.Domain = uint32(n % 35) // the first five come again
+		k.log = append(k.log, record{keyOf(&key), optionsValue(&template.DomainOptions{Key: key, Samplings: make([]template.ScopedSampling, each)}, now)})
+	}
+	key.Domain, key.ID, key.Port = 3, 256, exporter(1).Port()
+	stored := &template.Template{Key: key, Definition: template.Definition{Format: key.Format, Raw: teach[6:]}}
+	k.log = append(k.log, record{keyOf(&key), templateValue(stored, now)})
+	with(t, k, func(p *side) {
+		pass(time.Second)
+		if s := p.Stats(); s.Skipped[skipOrphan] != 5 || len(p.reader.orphans) != 29 || p.reader.held != 29*each {
+			t.Errorf("%+v, %d wait with %d samplings", s, len(p.reader.orphans), p.reader.held)
+		}
+	})
+}

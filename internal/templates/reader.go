@@ -16,8 +16,10 @@ const (
 	loadWait = 100 * time.Millisecond
 	// stuckAfter is how many answers at one place may be of no use before what is there is passed over.
 	stuckAfter = 3
-	// maxOrphans bounds what options of domains without templates are kept for later.
-	maxOrphans = 4096
+	// maxOrphans bounds what options of domains without templates are kept for later, and
+	// maxOrphanSamplings the samplings in all of them.
+	maxOrphans         = 4096
+	maxOrphanSamplings = 1 << 16
 	// markAge is for how long a mark of another deployment means something.
 	markAge = 24 * time.Hour
 )
@@ -34,6 +36,7 @@ type reader struct {
 	load    bool  // what there was at the start has been read
 	lost    bool  // what was to be read next is not there any more
 	orphans map[template.Key]*orphan
+	held    int // samplings in them
 }
 
 // orphan is what the options of a domain have told that has no template yet.
@@ -224,10 +227,15 @@ func printable(name string) string {
 
 // keep keeps what options have told until their domain has a template, and reports whether it did.
 func (r *reader) keep(o *template.DomainOptions, now time.Duration) bool {
-	if _, known := r.orphans[o.Key]; !known && len(r.orphans) >= maxOrphans {
+	held := r.held + len(o.Samplings)
+	known := r.orphans[o.Key]
+	if known != nil {
+		held -= len(known.Samplings)
+	}
+	if known == nil && len(r.orphans) >= maxOrphans || held > maxOrphanSamplings {
 		return false
 	}
-	r.orphans[o.Key] = &orphan{*o, now}
+	r.orphans[o.Key], r.held = &orphan{*o, now}, held
 	return true
 }
 
@@ -239,6 +247,7 @@ func (r *reader) adopt() {
 		again.Age += now - o.at
 		if result := r.s.cfg.Table.RestoreOptions(again, now); result != template.RestoredOrphan {
 			delete(r.orphans, key)
+			r.held -= len(o.Samplings)
 			if reason := reasonOf(result); reason != "" {
 				r.s.counts.skip(reason)
 			}
