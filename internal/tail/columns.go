@@ -85,7 +85,7 @@ func columns(style Style) []column {
 		{name: "duration", title: "SECONDS", width: 8, right: true, append: appendDuration},
 		addressColumn("exporter", flow.ExporterAddress),
 		{name: "name", title: "NAME", width: 12, append: func(b []byte, f *flow.Flow) []byte {
-			return append(b, f.Bytes(flow.ExporterName)...)
+			return appendPlain(b, f.Bytes(flow.ExporterName))
 		}},
 		{name: "via", title: "VIA", width: 5, append: func(b []byte, f *flow.Flow) []byte {
 			return append(b, names.FormatName(f.Number(flow.Format))...)

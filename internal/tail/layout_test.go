@@ -3,6 +3,7 @@ package tail
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/flowpub/flowpub/internal/tail/flow"
 	"github.com/flowpub/flowpub/internal/tail/tailtest"
+	"github.com/flowpub/flowpub/internal/tail/top"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
 
@@ -315,4 +317,23 @@ func mustMarshal(tb testing.TB, record *flowv1.FlowRecord) []byte {
 		tb.Fatal(err)
 	}
 	return b
+}
+
+// A table shows texts that others chose as text: nothing of them reaches the terminal as a command.
+func TestTablesAreText(t *testing.T) {
+	t.Parallel()
+	record := tailtest.Bare()
+	record.ExporterName = "a\x1b]0;b\a\nc\u009b2Jd\u202eé"
+	const want = "a?]0;b??c?2Jd?é"
+	if got := string(layoutOf(&Config{Format: FormatTable, Columns: []string{"name"}}).append(nil, decoded(t, record))); got != want+"\n" {
+		t.Errorf("a flow's line is %q, want %q", got, want)
+	}
+	var out strings.Builder
+	r := newRanking(&Config{Format: FormatTable, Top: top.Config{Keys: keysOf(t, "name")}, Out: &out})
+	if err := errors.Join(r.begin(), r.add(decoded(t, record)), r.end()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Split(out.String(), "\n"); len(got) != 4 || !strings.HasPrefix(got[1], want+" ") {
+		t.Errorf("the sums are %q, want one of %q", got, want)
+	}
 }

@@ -114,7 +114,7 @@ func (r *ranking) writeRow(t table, keys []string, sum *top.Sum, total uint64) {
 	var b []byte
 	cell := func(i int, value []byte) { b = t.appendCell(b, i, value) }
 	for i, key := range keys {
-		cell(i, []byte(key))
+		cell(i, appendPlain(nil, []byte(key)))
 	}
 	style := r.cfg.Style
 	for i, n := range []uint64{sum.Flows, sum.Packets, sum.Octets} {

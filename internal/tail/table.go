@@ -3,6 +3,8 @@ package tail
 import (
 	"bytes"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/flowpub/flowpub/internal/tail/flow"
 )
@@ -98,4 +100,17 @@ func appendCell(b []byte, behind bool, width int, right bool, value []byte) []by
 func endRow(b []byte, begin int) []byte {
 	row := bytes.TrimRight(b[begin:], " ")
 	return append(b[:begin+len(row)], '\n')
+}
+
+// appendPlain appends a text that somebody else chose, without what a terminal would obey.
+func appendPlain(b, text []byte) []byte {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if !unicode.IsPrint(r) {
+			r = '?'
+		}
+		b = utf8.AppendRune(b, r)
+		text = text[n:]
+	}
+	return b
 }
