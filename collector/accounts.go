@@ -135,12 +135,13 @@ type accounts struct {
 	surveys uint64
 	at      time.Duration         // of the last one
 	metered map[[16]byte]struct{} // have metrics of their own
+	late    map[[16]byte]uint64   // flows that waited for the store, since the last survey
 	others  tally                 // of exporters without an account, and of streams that gave way
 	closed  uint64                // accounts closed since the exporter's streams gave way
 }
 
 func newAccounts() *accounts {
-	return &accounts{by: make(map[[16]byte]*account), surveys: 1}
+	return &accounts{by: make(map[[16]byte]*account), late: make(map[[16]byte]uint64), surveys: 1}
 }
 
 // book takes over what a stream did since the last survey. The caller holds the lock.
@@ -153,10 +154,32 @@ func (b *accounts) book(st *stream) {
 	a.book(st, b.surveys)
 }
 
+// credit counts late flows of streams that whoever decodes them does not know.
+func (b *accounts) credit(late []lateFlows) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range late {
+		b.late[late[i].address] += uint64(late[i].records)
+	}
+}
+
+// bookLate takes over what was credited. The caller holds the lock.
+func (b *accounts) bookLate() {
+	for address, flows := range b.late {
+		if a := b.by[address]; a != nil {
+			a.flows += flows
+		} else {
+			b.others.flows += flows
+		}
+	}
+	clear(b.late)
+}
+
 // close ends a survey that found these exporters, and senders who were refused.
 func (b *accounts) close(all exporters, refused map[[16]byte]refusedSender, now time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.bookLate()
 	elapsed := (now - b.at).Seconds()
 	for address, a := range b.by {
 		e, known := all[address]

@@ -79,6 +79,10 @@ func TestWaitingDataAreDecodedByTheStore(t *testing.T) {
 	if got := c.Snapshot().PacketsAnomalous["template_provisional"]; got != 1 {
 		t.Errorf("%d packets count as provisional, want 1", got)
 	}
+	c.survey()
+	if got := exporterOf(t, c.Status(true), "192.0.2.1"); got.Flows != 2 || got.Packets != 1 {
+		t.Errorf("its exporter is %+v, want 2 flows of 1 packet", got)
+	}
 	s.stats.Written, s.stats.Pending, s.stats.Warnings["template_cleanup"] = 5, 6, true
 	snapshot := c.Snapshot()
 	if snapshot.StoreRecords["written"] != 5 || snapshot.StorePending != 6 || !snapshot.TopicWarnings["template_cleanup"] || snapshot.Templates["store"] != 1 {
