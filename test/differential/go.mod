@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/flowpub/flowpub v0.0.0
 	github.com/netsampler/goflow2/v2 v2.2.6
+	google.golang.org/protobuf v1.36.12
 )
 
 require (
@@ -13,7 +14,6 @@ require (
 	github.com/pierrec/lz4/v4 v4.1.33 // indirect
 	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace github.com/flowpub/flowpub => ../..
