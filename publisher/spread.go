@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -26,8 +27,8 @@ type Spread struct {
 	// fewer, these are all used.
 	Partitions int
 	// Datagrams divides datagram by datagram, and keeps order within each alone.
-	// Otherwise a stream goes to one of the partitions, and keeps its order: that
-	// is what comes from one port of the exporter with one observation domain.
+	// Otherwise a stream goes to one of the partitions, and keeps its order: that is what
+	// comes from one port of the exporter with one observation domain, of one agent.
 	Datagrams bool
 }
 
@@ -78,8 +79,8 @@ func NewPlacer(p Partitioner, spreads []Spread) *Placer {
 }
 
 // Partition returns the partition, of n, of a datagram with a header. The observation
-// domain and the engine tell the streams of one port apart; where datagrams are
-// divided, sequence number and times are looked at, too.
+// domain, the engine and the agent tell the streams of one port apart; where datagrams
+// are divided, sequence number and times are looked at, too.
 func (p *Placer) Partition(from netip.AddrPort, h *decoder.Header, n int) int {
 	var buf [64]byte
 	key := from.Addr().Unmap().WithZone("").AppendTo(buf[:0])
@@ -103,6 +104,11 @@ func (p *Placer) place(from netip.AddrPort, h *decoder.Header, key []byte) place
 func (s share) mix(hash uint32, port uint16, h *decoder.Header) uint32 {
 	x := scramble(uint64(hash)<<32 | uint64(h.ObservationDomain))
 	x = scramble(x ^ (uint64(port) | uint64(h.EngineType)<<16 | uint64(h.EngineID)<<24))
+	if h.AgentAddress.IsValid() {
+		agent := h.AgentAddress.As16()
+		x = scramble(x ^ binary.BigEndian.Uint64(agent[:8]))
+		x = scramble(x ^ binary.BigEndian.Uint64(agent[8:]))
+	}
 	if s.datagrams {
 		x = scramble(x ^ (uint64(h.FlowSequence) | uint64(h.SystemUptime)<<32))
 		x = scramble(x ^ (uint64(h.ExportSeconds) | uint64(h.ExportNanoseconds)<<32))

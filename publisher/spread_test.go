@@ -105,6 +105,19 @@ func TestSpreadPartition(t *testing.T) {
 	}
 }
 
+// Agents behind a relay are streams of their own. The partitions were found as those
+// above.
+func TestSpreadAgents(t *testing.T) {
+	t.Parallel()
+	p := NewPlacer(PartitionerMurmur2, mustSpread("192.0.2.1/32", 12, false))
+	for agent, want := range map[string]int{"10.0.0.1": 2, "10.0.0.2": 0, "10.0.0.3": 9, "2001:db8::a": 0, "2001:db8:1::a": 5} {
+		h := decoder.Header{ObservationDomain: 7, AgentAddress: netip.MustParseAddr(agent)}
+		if got := p.Partition(netip.MustParseAddrPort("192.0.2.1:6343"), &h, 12); got != want {
+			t.Errorf("agent %s is in partition %d, want %d", agent, got, want)
+		}
+	}
+}
+
 // Of many streams, and of the datagrams of one, each partition gets its share,
 // whatever the exporter counts.
 func TestSpreadDistribution(t *testing.T) {
