@@ -29,8 +29,8 @@ var values = map[publisher.Value]func([]byte) (*flowv1.FlowRecord, error){
 	publisher.ValueJSON:              readJSON,
 }
 
-// Every consumer reads every form of values, with a codec and as the encoder
-// writes LZ4: what had to wait for its topic, and what had not.
+// Every consumer reads every form of values, and the header that tells it, with a codec and
+// as the encoder writes LZ4: what had to wait for its topic, and what had not.
 func (c *cluster) values(t *testing.T) {
 	t.Parallel()
 	for form, read := range values {
@@ -41,7 +41,7 @@ func (c *cluster) values(t *testing.T) {
 			var publishers []*publisher.Publisher
 			for i, codec := range []publisher.Compression{publisher.CompressionZstd, publisher.CompressionLZ4Fast} {
 				p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
-					cfg.Value, cfg.Compression = form, codec
+					cfg.Value, cfg.ValueHeader, cfg.Compression = form, "flowpub", codec
 					if form == publisher.ValueConfluent {
 						cfg.Registry = &registry.Config{URL: startRegistry(t, name)}
 					}
@@ -60,12 +60,26 @@ func (c *cluster) values(t *testing.T) {
 			for _, consumer := range consumers() {
 				t.Run(consumer.name, func(t *testing.T) {
 					got := consumer.read(t, c, name, ends)
+					takeHeaders(t, got, []header{{"flowpub", form.String() + "; flow.v1.FlowRecord"}})
 					unframe(t, got, read)
 					both.checkFlows(t, got, 1)
 					checkTimes(t, got)
 				})
 			}
 		})
+	}
+}
+
+// takeHeaders takes the headers out of all messages. It fails the test unless they are these.
+func takeHeaders(t *testing.T, got topic, want []header) {
+	t.Helper()
+	for p, messages := range got {
+		for i, m := range messages {
+			if !slices.Equal(m.headers, want) {
+				t.Fatalf("partition %d, message %d: headers are %v, want %v", p, i, m.headers, want)
+			}
+			messages[i].headers = nil
+		}
 	}
 }
 
