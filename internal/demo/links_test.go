@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -81,5 +82,24 @@ func TestLinks(t *testing.T) {
 	}
 	if links < 200 {
 		t.Errorf("%d links are checked, want 200 at least", links)
+	}
+}
+
+// Decisions are numbered from 1, each number is there once, and the title has it.
+func TestDecisionsAreNumbered(t *testing.T) {
+	t.Parallel()
+	decisions, err := filepath.Glob("../../docs/decisions/*.md")
+	if err != nil || len(decisions) == 0 {
+		t.Fatal(len(decisions), err)
+	}
+	for i, path := range decisions {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		number := fmt.Sprintf("%04d", i+1)
+		if !strings.HasPrefix(filepath.Base(path), number+"-") || !strings.HasPrefix(string(content), "# "+number+": ") {
+			t.Errorf("%s is to be number %s, in its name and its title", path, number)
+		}
 	}
 }
