@@ -13,8 +13,12 @@ import (
 	"github.com/flowpub/flowpub/publisher/auth"
 )
 
-// storePatience is how long the end of the process waits for what the store has to write yet.
-const storePatience = 2 * time.Second
+// At the end of the process the store may write for storePatience, and for no more than one part in
+// storeShare of Config.ShutdownTimeout: the rest is for flows.
+const (
+	storePatience = 2 * time.Second
+	storeShare    = 4
+)
 
 // templateStore is what a collector needs of a templates.Store.
 type templateStore interface {
@@ -53,7 +57,7 @@ func (c *Collector) closeStore(ctx context.Context) {
 	if c.store == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	ctx, cancel := context.WithTimeout(ctx, min(storePatience, c.cfg.ShutdownTimeout/storeShare))
 	defer cancel()
 	c.store.Close(ctx)
 }

@@ -20,6 +20,7 @@ type fakeStore struct {
 	mu      sync.Mutex
 	missing []string
 	stats   templates.Stats
+	hangs   bool // until it is closed by force
 }
 
 func (s *fakeStore) Missing() []string {
@@ -30,7 +31,12 @@ func (s *fakeStore) Missing() []string {
 
 func (s *fakeStore) Stats() templates.Stats { return s.stats }
 
-func (s *fakeStore) Close(context.Context) { s.journal.note("store closed") }
+func (s *fakeStore) Close(ctx context.Context) {
+	if s.hangs {
+		<-ctx.Done()
+	}
+	s.journal.note("store closed")
+}
 
 // newStoreCollector returns a collector of fakes with a store.
 func newStoreCollector(t *testing.T) (*testCollector, *fakeStore) {
@@ -106,6 +112,23 @@ func TestStoreIsClosedInOrder(t *testing.T) {
 			t.Errorf("the order is %q", all)
 		}
 	})
+}
+
+// A store that hangs leaves flows most of the time that there is, however short that is.
+func TestStoreLeavesTimeForFlows(t *testing.T) {
+	t.Parallel()
+	for timeout, want := range map[time.Duration]time.Duration{time.Second: 250 * time.Millisecond, time.Minute: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			c, s := newStoreCollector(t)
+			c.cfg.ShutdownTimeout, s.hangs = timeout, true
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			defer cancel()
+			began := time.Now()
+			if c.closeStore(ctx); time.Since(began) != want {
+				t.Errorf("of %v the store took %v, want %v", timeout, time.Since(began), want)
+			}
+		})
+	}
 }
 
 // Whoever has templates, and no topic for them, is told once.
