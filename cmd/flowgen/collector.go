@@ -88,16 +88,25 @@ func (c *collector) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// since returns what was counted since another state.
+// since returns what was counted since another state, or since the collector has started
+// anew.
 func (s state) since(first state) state {
-	s.received -= first.received
-	s.decoded -= first.decoded
-	s.delivered -= first.delivered
-	s.kernelDropped -= first.kernelDropped
-	s.rejected -= first.rejected
-	s.dropped -= first.dropped
-	s.missed -= min(first.missed, s.missed)
+	s.received = grown(first.received, s.received)
+	s.decoded = grown(first.decoded, s.decoded)
+	s.delivered = grown(first.delivered, s.delivered)
+	s.kernelDropped = grown(first.kernelDropped, s.kernelDropped)
+	s.rejected = grown(first.rejected, s.rejected)
+	s.dropped = grown(first.dropped, s.dropped)
+	s.missed = grown(first.missed, s.missed)
 	return s
+}
+
+// grown is by how much a counter has grown. One that is smaller began anew.
+func grown(first, now uint64) uint64 {
+	if now < first {
+		return now
+	}
+	return now - first
 }
 
 // line is how the collector does, for the line that is rewritten.

@@ -94,3 +94,13 @@ func TestStatus(t *testing.T) {
 		}
 	}
 }
+
+// A collector that has started anew counts from 0: what is told is what it counted since.
+func TestCollectorStartsAnew(t *testing.T) {
+	t.Parallel()
+	first := state{received: 10, decoded: 300, delivered: 300, kernelDropped: 1, rejected: 2, dropped: 3, missed: 4}
+	got := state{received: 12, decoded: 30, delivered: 20, buffered: 10}.since(first)
+	if want := (state{received: 2, decoded: 30, delivered: 20, buffered: 10}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
