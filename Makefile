@@ -141,14 +141,14 @@ test-examples: examples-tools ## Run the examples against a real Apache Kafka (J
 .PHONY: test-flink
 test-flink: ## Run the example for Flink, which is heavy, against a real Apache Kafka (Java, Maven)
 	@test/kafka/kafka.sh fetch >&2
-	mvn --quiet --batch-mode -Dmaven.repo.local=.cache/maven --file examples/flink package >&2
+	mvn --quiet --batch-mode -Dstyle.color=never -Dmaven.repo.local=.cache/maven --file examples/flink package >&2
 	go test -tags flink -count 1 -timeout 10m $(TESTFLAGS) ./test/examples/
 
 # What the examples need, as their READMEs say; Python's is in one place for all.
 .PHONY: examples-tools
 examples-tools: $(BUF) $(PYTHON) $(APICURIO)
 	@test/kafka/kafka.sh fetch >&2
-	mvn --quiet --batch-mode -Dmaven.repo.local=.cache/maven --file examples/java package >&2
+	mvn --quiet --batch-mode -Dstyle.color=never -Dmaven.repo.local=.cache/maven --file examples/java package >&2
 
 .PHONY: test-kafka-older
 test-kafka-older: ## Test the essentials with KAFKA_OLDER releases of Apache Kafka
@@ -296,7 +296,7 @@ $(GOLANGCI_LINT):
 
 $(APICURIO):
 	@partial=$$(mktemp -d .cache/.apicurio.XXXXXX); trap 'rm -rf "$$partial"' EXIT; \
-		mvn --quiet --batch-mode -Dmaven.repo.local=.cache/maven dependency:copy "-DoutputDirectory=$$partial" \
+		mvn --quiet --batch-mode -Dstyle.color=never -Dmaven.repo.local=.cache/maven dependency:copy "-DoutputDirectory=$$partial" \
 			-Dartifact=io.apicurio:apicurio-registry-app:$(APICURIO_VERSION):tar.gz:all >&2; \
 		mkdir "$$partial/unpacked"; tar -xzf "$$partial"/*.tar.gz -C "$$partial/unpacked"; mv "$$partial/unpacked" $@
 
