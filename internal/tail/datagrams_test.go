@@ -24,8 +24,8 @@ func TestPackets(t *testing.T) {
 	var out bytes.Buffer
 	files := recordings(t)
 	summary, err := Run(t.Context(), Config{Files: files, Packets: true, Out: &out})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || !summary.Datagrams {
+		t.Fatal(summary, err)
 	}
 	text := out.String()
 	if n := strings.Count(text, " bytes: NetFlow v5\n") + strings.Count(text, " bytes: NetFlow v9\n") +

@@ -49,6 +49,7 @@ func newSink(cfg *Config) *sink {
 		decoder: flow.Decoder{Form: cfg.Value},
 		pace:    pace{perSecond: cfg.MaxPerSecond},
 		output:  outputOf(cfg),
+		summary: Summary{Datagrams: cfg.Packets},
 	}
 }
 

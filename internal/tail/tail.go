@@ -31,6 +31,8 @@ type Summary struct {
 	Waiting int
 	// Took is how long it ran.
 	Took time.Duration
+	// Datagrams: those were shown, not flows.
+	Datagrams bool
 }
 
 // flows is how many there were.
@@ -39,7 +41,11 @@ func (s Summary) flows() int { return s.Printed + s.PassedOver + s.Unwanted }
 // String returns a line for people.
 func (s Summary) String() string {
 	seconds := s.Took.Seconds()
-	text := fmt.Sprintf("%d flows printed in %.1f s", s.Printed, seconds)
+	shown := "flows"
+	if s.Datagrams {
+		shown = "datagrams"
+	}
+	text := fmt.Sprintf("%d %s printed in %.1f s", s.Printed, shown, seconds)
 	if s.PassedOver > 0 {
 		text += fmt.Sprintf(", %d more passed over", s.PassedOver)
 	}
@@ -47,7 +53,7 @@ func (s Summary) String() string {
 		text += fmt.Sprintf(", %d not wanted", s.Unwanted)
 	}
 	if seconds > 0 {
-		text += fmt.Sprintf(": %.1f flows/s", float64(s.Printed+s.PassedOver)/seconds)
+		text += fmt.Sprintf(": %.1f %s/s", float64(s.Printed+s.PassedOver)/seconds, shown)
 	}
 	return text
 }

@@ -389,6 +389,7 @@ func TestSummary(t *testing.T) {
 		want    string
 	}{
 		{Summary{}, "0 flows printed in 0.0 s"},
+		{Summary{Printed: 50, Took: 2500 * time.Millisecond, Datagrams: true}, "50 datagrams printed in 2.5 s: 20.0 datagrams/s"},
 		{Summary{Printed: 50, Took: 2500 * time.Millisecond}, "50 flows printed in 2.5 s: 20.0 flows/s"},
 		{Summary{Printed: 50, PassedOver: 150, Took: 4 * time.Second}, "50 flows printed in 4.0 s, 150 more passed over: 50.0 flows/s"},
 	}
