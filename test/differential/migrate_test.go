@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
-
 	flowpb "github.com/netsampler/goflow2/v2/pb"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // The fields of goflow2 that docs/migrate.md has beside ours are there.

@@ -4,6 +4,7 @@ package chart
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"os"
 	"os/exec"
@@ -359,4 +360,14 @@ func diff(t *testing.T, want, got string) string {
 		lines.WriteString(strings.TrimSuffix(line[:min(len(line), 300)], "\n") + "\n")
 	}
 	return lines.String()
+}
+
+// canonical is a value as text in which order does not count.
+func canonical(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.MarshalIndent(value, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

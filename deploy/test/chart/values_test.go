@@ -1,7 +1,6 @@
 package chart
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -99,14 +98,4 @@ func schemaNames(prefix string, schema map[string]any) []string {
 		}
 	}
 	return names
-}
-
-// canonical is a value as text in which order does not count.
-func canonical(t *testing.T, value any) string {
-	t.Helper()
-	text, err := json.MarshalIndent(value, "", " ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
