@@ -92,7 +92,7 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # about tenfold. Every line of code they run is raced by its own package's tests.
 LOADED := ./internal/e2e/...
 # What computes a lot: the race detector watches a few of its cases only, and all run without it.
-SIMULATED := TestSimulation
+SIMULATED := Test(Simulation|StageDrainsPastFailingPartitions|BufferFillsBeforeDrops|ManyPartitionsInSmallBudget|LargestPacket)
 
 .PHONY: help
 help: ## List the targets

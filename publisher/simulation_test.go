@@ -37,14 +37,11 @@ import (
 // are simulated. A seed decides everything but the order in which goroutines run.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	n := *simulations
-	if testwait.RaceDetector {
-		n = min(n, raced)
-	}
-	for seed := range n {
+	seeds := make([]struct{}, *simulations)
+	for seed := range testwait.Few(raced, seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { newSimulation(t, seed).run() })
+			synctest.Test(t, func(t *testing.T) { newSimulation(t, uint64(seed)).run() })
 		})
 	}
 }

@@ -118,17 +118,18 @@ func (s *starved) goOn(t *testing.T, packets, records int) {
 func TestStageDrainsPastFailingPartitions(t *testing.T) {
 	testwait.Long(t)
 	t.Parallel()
-	for _, tt := range []struct {
+	type kind struct {
 		buffer    int
 		dead, all int32
 		codec     Compression
-	}{
+	}
+	for _, tt := range testwait.Few(2, []kind{
 		{16 << 20, 8, 16, CompressionZstd},
 		{16 << 20, 15, 16, CompressionNone},
 		{16 << 20, 85, 256, CompressionLZ4Fast},
 		{20 << 20, 128, 256, CompressionLZ4Fast},
 		{8 << 20, 128, 256, CompressionZstd},
-	} {
+	}) {
 		t.Run(fmt.Sprintf("%d of %d in %v", tt.dead, tt.all, ByteSize(tt.buffer)), func(t *testing.T) {
 			t.Parallel()
 			address, port := reserveAddress(t)
@@ -203,14 +204,13 @@ func checkOrder(t *testing.T, got consumed, n uint64) {
 func TestManyPartitionsInSmallBudget(t *testing.T) {
 	testwait.Long(t)
 	t.Parallel()
-	for _, tt := range []struct {
+	type kind struct {
 		value  Value
 		all    int32
 		enough int64
-	}{
-		// The buffers of a packet are of 48 and of 16 KiB.
-		{ValueJSON, 256, 52 << 20}, {ValueProtobuf, 512, 35 << 20},
-	} {
+	}
+	// The buffers of a packet are of 48 and of 16 KiB.
+	for _, tt := range testwait.Few(1, []kind{{ValueJSON, 256, 52 << 20}, {ValueProtobuf, 512, 35 << 20}}) {
 		t.Run(fmt.Sprintf("%v %d", tt.value, tt.all), func(t *testing.T) {
 			t.Parallel()
 			broker := startBroker(t, tt.all)
@@ -231,7 +231,7 @@ func TestManyPartitionsInSmallBudget(t *testing.T) {
 func TestBufferFillsBeforeDrops(t *testing.T) {
 	testwait.Long(t)
 	t.Parallel()
-	for _, buffer := range []int{4 << 20, 8 << 20, 16 << 20, 32 << 20, 256 << 20} {
+	for _, buffer := range testwait.Few(2, []int{4 << 20, 8 << 20, 16 << 20, 32 << 20, 256 << 20}) {
 		for _, dead := range []int32{1, 16} {
 			t.Run(fmt.Sprintf("%d of 16 in %v", dead, ByteSize(buffer)), func(t *testing.T) {
 				t.Parallel()
