@@ -30,6 +30,7 @@ const (
 	user, password              = "flowpub", "open-sesame"
 	guest, guestPassword        = "guest", "let-me-in"
 	reader, readerPassword      = "reader", "let-me-look"
+	keeper, keeperPassword      = "keeper", "let-me-store"
 	rotated, oldPass, freshPass = "rotated", "old-password", "fresh-password"
 )
 
@@ -82,7 +83,7 @@ sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 		jaas("secured.scram-sha-512", "scram.ScramLoginModule", "", "")+
 		jaas("secured.oauthbearer", "oauthbearer.OAuthBearerLoginModule", "", "")+`
 listener.name.guest.sasl.enabled.mechanisms=PLAIN
-`+jaas("guest.plain", "plain.PlainLoginModule", guest, guestPassword, reader, readerPassword)+`
+`+jaas("guest.plain", "plain.PlainLoginModule", guest, guestPassword, reader, readerPassword, keeper, keeperPassword)+`
 listener.name.password.sasl.enabled.mechanisms=SCRAM-SHA-512
 `+jaas("password.scram-sha-512", "scram.ScramLoginModule", "", "")+`
 listener.name.token.sasl.enabled.mechanisms=OAUTHBEARER
