@@ -76,7 +76,7 @@ func (c *captureFiles) check(payloads bool) error {
 func checkCapture(f *os.File) error {
 	errFound := errors.New("found")
 	err := pcap.Read(f, pcap.IsFlowExport, func(p pcap.Packet) error {
-		if pcap.IsFlowExport(p.Payload) {
+		if pcap.BeginsLikeFlowExport(p.Payload) {
 			return errFound
 		}
 		return nil

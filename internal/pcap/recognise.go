@@ -19,6 +19,17 @@ func IsFlowExport(payload []byte) bool {
 	return isSFlow(payload)
 }
 
+// BeginsLikeFlowExport reports whether a datagram begins with a version of NetFlow, IPFIX or
+// sFlow, be the rest malformed or cut: recordings of what exporters get wrong hold such.
+func BeginsLikeFlowExport(payload []byte) bool {
+	if len(payload) < 4 {
+		return false
+	}
+	_, known := headerLengths[binary.BigEndian.Uint16(payload)]
+	version := binary.BigEndian.Uint32(payload)
+	return known || version == 2 || version == 4 || version == 5
+}
+
 // isSFlow reports whether a payload begins like sFlow: version 2, 4 or 5, then the
 // agent's address behind 1 or 2 for IPv4 or IPv6, each in four bytes.
 func isSFlow(payload []byte) bool {

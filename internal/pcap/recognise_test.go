@@ -43,3 +43,22 @@ func TestIsFlowExport(t *testing.T) {
 		})
 	}
 }
+
+func TestBeginsLikeFlowExport(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		payload []byte
+		want    bool
+	}{
+		"IPFIX of another length": {pcaptest.Join(pcaptest.BE16(10), pcaptest.BE16(17), make([]byte, 12)), true},
+		"version 5, cut":          {pcaptest.Join(pcaptest.BE16(5), make([]byte, 2)), true},
+		"sFlow, cut":              {pcaptest.BE32(5), true},
+		"cut in the version":      {pcaptest.Join(pcaptest.BE16(9), []byte{0}), false},
+		"version 6":               {pcaptest.Join(pcaptest.BE16(6), make([]byte, 40)), false},
+		"text":                    {[]byte("hello, this is a name server"), false},
+	} {
+		if got := BeginsLikeFlowExport(tt.payload); got != tt.want {
+			t.Errorf("%s: got %v, want %v", name, got, tt.want)
+		}
+	}
+}
