@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -470,5 +471,35 @@ func TestRoomReady(t *testing.T) {
 	}
 	if sets, _ := rm.Len(); sets != 3 {
 		t.Errorf("%d sets wait, want three", sets)
+	}
+}
+
+// What is stored takes a bounded amount of memory, however much there is: here 200,000 templates
+// of 20,000 exporters, 50 of them different. It is not parallel, since it looks at the heap.
+func TestRestoredTakesBoundedMemory(t *testing.T) {
+	const (
+		entries = 200_000
+		most    = 48 << 20
+	)
+	var raw []byte
+	raw = be16(raw, 23)
+	for n := range 23 {
+		raw = be16(be16(raw, 30_000+n), 4)
+	}
+	before := heap()
+	table := template.NewTable(template.Config{Track: true})
+	results := make(map[template.Restored]int)
+	for i := range entries {
+		one := stored(0)
+		one.Address, one.ID = netip.AddrFrom4([4]byte{10, byte(i / 10 >> 16), byte(i / 10 >> 8), byte(i / 10)}), uint16(256+i%10)
+		one.Raw = bytes.Clone(raw)
+		one.Raw[3] = byte(i % 50)
+		results[table.Restore(one, time.Hour)]++
+	}
+	if grown := heap() - before; grown > most {
+		t.Errorf("%d MiB are kept, want %d at most", grown>>20, most>>20)
+	}
+	if got := table.Stats().Stored; got != 49_152 || results[template.RestoredLimit] != entries-49_152 {
+		t.Errorf("%d are stored, %v; want 49,152, and the rest beyond the limit", got, results)
 	}
 }
