@@ -90,6 +90,7 @@ func TestRefusalOfABatchIsTold(t *testing.T) {
 		return ""
 	}, closes)
 	broker.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl() // another connection may be logged in already
 		revoked.Store(true)
 		return nil, errors.New("closing the connection"), true
 	})
@@ -106,9 +107,7 @@ func TestRefusalOfABatchIsTold(t *testing.T) {
 				return true
 			}
 		}
-		// The connection's end may have been told first, and a second line comes a minute later.
-		fault := p.View().LastFault
-		return fault != nil && strings.Contains(fault.Text, "and refuses the OAuth token: invalid_token")
+		return false
 	})
 }
 
