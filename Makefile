@@ -144,9 +144,17 @@ test-flink: ## Run the example for Flink, which is heavy, against a real Apache 
 	mvn --quiet --batch-mode -Dstyle.color=never -Dmaven.repo.local=.cache/maven --file examples/flink package >&2
 	go test -tags flink -count 1 -timeout 10m $(TESTFLAGS) ./test/examples/
 
+# On two processors that have nothing else to do it takes five minutes.
+.PHONY: scaleout
+scaleout: consumers-tools ## Measure what 1, 2, 3 consumers of the examples take (Java, Maven, Python 3)
+	@PATH=$(CURDIR)/$(PYTHON)/bin:$$PATH examples/scaleout.sh
+
 # What the examples need, as their READMEs say; Python's is in one place for all.
 .PHONY: examples-tools
-examples-tools: $(BUF) $(PYTHON) $(APICURIO)
+examples-tools: consumers-tools $(BUF) $(APICURIO)
+
+.PHONY: consumers-tools
+consumers-tools: $(PYTHON)
 	@test/kafka/kafka.sh fetch >&2
 	mvn --quiet --batch-mode -Dstyle.color=never -Dmaven.repo.local=.cache/maven --file examples/java package >&2
 

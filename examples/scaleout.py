@@ -1,9 +1,9 @@
 """Measures how many flows a second 1, 2 and 3 consumers of a group take from a topic: those of
 the folders python, java and clickhouse, which have to be made as their READMEs say.
 
-It looks at what the group has committed, from the first commit to the last flow: the time that
-processes need to start is left out. Give it a topic with a million flows or more, to which
-nobody writes.
+It looks at what the group has committed, from when all of it are members to the last flow: the
+time that processes need to start is left out. Give it a topic of some 400,000 flows or more, to
+which nobody writes. scaleout.sh makes such topics.
 """
 
 import argparse
@@ -15,19 +15,23 @@ import sys
 import tempfile
 import time
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 here = pathlib.Path(__file__).parent
 
 
-def command(kind: str, args, group: str, state: str) -> tuple[list[str], dict]:
+def command(kind: str, args, group: str, work: pathlib.Path) -> tuple[list[str], dict]:
     common = ["--brokers", args.brokers, "--topic", args.topic, "--group", group]
     if kind == "python":
-        return [sys.executable, str(here / "python/top_networks.py"), "--seconds", "1", *common], {}
+        return [sys.executable, str(here / "python/top_networks.py"), "--seconds", "0.2", *common], {}
     if kind == "clickhouse":
-        return [sys.executable, str(here / "clickhouse/try.py"), "--until", "0", "--seconds", "100000", *common], {}
-    settings = {"KAFKA_BROKERS": args.brokers, "TOPIC": args.topic, "APPLICATION_ID": group, "STATE_DIR": state, "THREADS": "1"}
+        # It commits a block when that is full, or after this time: 7.5 s would be most of the measurement.
+        sql = (here / "clickhouse/flows.sql").read_text()
+        (work / "flows.sql").write_text(sql.replace("kafka_num_consumers = 1,", "kafka_num_consumers = 1, kafka_flush_interval_ms = 1000,"))
+        forever = ["--until", "0", "--seconds", "100000", "--sql", str(work / "flows.sql")]
+        return [sys.executable, str(here / "clickhouse/try.py"), *forever, *common], {}
+    settings = {"KAFKA_BROKERS": args.brokers, "TOPIC": args.topic, "APPLICATION_ID": group, "STATE_DIR": str(work / "state"), "THREADS": "1"}
     return ["java", "-Xmx1g", "-jar", str(here / "java/target/top-talkers.jar")], settings
 
 
@@ -48,6 +52,12 @@ def committed(admin: AdminClient, args, group: str, partitions) -> int:
     return sum(max(0, p.offset) for p in answer.topic_partitions)
 
 
+def together(admin: AdminClient, group: str, members: int) -> bool:
+    """Whether so many are in the group, and each has its partitions."""
+    found = admin.describe_consumer_groups([group])[group].result()
+    return found.state == ConsumerGroupState.STABLE and len(found.members) == members
+
+
 def spent() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
@@ -56,22 +66,26 @@ def spent() -> float:
 def measure(kind: str, consumers: int, args, partitions: dict[int, int]) -> float:
     group = f"scaleout-{kind}-{consumers}-{time.time_ns()}"
     admin, total = AdminClient({"bootstrap.servers": args.brokers}), sum(partitions.values())
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as directory:
         running = []
         for n in range(consumers):
-            arguments, settings = command(kind, args, group, f"{work}/{n}")
-            with open(f"{work}/{n}.log", "w") as log:
+            work = pathlib.Path(directory, str(n))
+            work.mkdir()
+            arguments, settings = command(kind, args, group, work)
+            with open(work / "log", "w") as log:
                 running.append(subprocess.Popen(arguments, env=os.environ | settings, stdout=log, stderr=log))
         try:
             first = None
             while True:
                 done, now = committed(admin, args, group, partitions), time.monotonic()
-                if first is None and done > 0:
+                if first is None and done > 0 and together(admin, group, consumers):
                     first = done, now
+                if done >= total and first is None:
+                    sys.exit(f"{kind}: all was read before {consumers} were there: give more flows")
                 if done >= total:
                     return (done - first[0]) / max(now - first[1], 0.001)
                 if any(p.poll() is not None for p in running):
-                    sys.exit(f"{kind} has ended: {pathlib.Path(work, '0.log').read_text()[-2000:]}")
+                    sys.exit(f"{kind} has ended: {pathlib.Path(directory, '0', 'log').read_text()[-2000:]}")
                 time.sleep(0.1)
         finally:
             for p in running:
