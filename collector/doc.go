@@ -5,9 +5,11 @@
 //
 //	collector.go   the parts and how they are joined
 //	config.go      the configuration; memory.go how much memory it may take
+//	check.go       whether all is there that a collector would need, for flowpub -check
 //	intake.go      one socket: allow list, decode, publish
 //	formats.go     the formats, and which decoder is for which datagram
 //	templates.go   data sets, those that wait for their templates, their ledger
+//	store.go       the topic for templates, for as long as the collector runs
 //	samples.go     samples of sFlow, and their ledger
 //	sources.go     what the numbers of sFlow's data sources tell
 //	allow.go       who may send
@@ -23,6 +25,7 @@
 //	notices.go     what is logged about exporters, once and not too often
 //	snapshot.go    all numbers at one moment
 //	status.go      the same for people; monitor.go the last minutes of it
+//	log.go         what is logged at the start
 //	watch.go       what the numbers tell the operator, from second to second
 //	losses.go      what is lost, since when, and that it has ended
 //	outage.go      flows that wait for Kafka, and a buffer that fills
@@ -32,7 +35,7 @@
 //	shutdown.go    the end, in order
 //
 // Memory that a sender of UDP can make the collector use is bounded by constants:
-// [maxStreams] streams, [sourcesOfStream] times as many data sources, [maxNotices] remembered log lines of each standing, the limits of
-// package template, and one decoded packet a socket, which keeps the memory of
-// [keptRecords] records.
+// [maxStreams] streams, [sourcesOfStream] times as many data sources, [maxNotices]
+// remembered log lines of each standing, the limits of package template, and one
+// decoded packet a socket, which keeps the memory of [keptRecords] records.
 package collector

@@ -29,13 +29,16 @@
 //
 //	watch.go        what the cluster tells; warnings.go settings that put flows at risk
 //	schemas.go      the ids of schemas
+//	check.go        whether all is there that a publisher would need, for flowpub -check
 //	shares.go       who shares the memory
 //	view.go         what is known of brokers and of what waits, for people
 //	counters.go     counts of flows and failures; stats.go how they are told, and the
 //	                reasons for drops
 //
 // One lock order holds: a topic's changes, then moves from stages, then one partition
-// or stage, then the budget. Rooms: batch (bytes), memory (buffers), cluster (connections), auth (who we
-// are), answers (what brokers say is checked), failure (what errors mean), registry
-// (ids of schemas), deadletter (what could not be decoded).
+// or stage, then the budget.
+//
+// Rooms: batch and zstdframe (bytes), memory (buffers), cluster (connections), auth (TLS,
+// SASL), answers (what brokers say is checked), failure (what errors mean), registry (ids
+// of schemas), deadletter (datagrams that could not be decoded).
 package publisher

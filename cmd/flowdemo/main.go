@@ -1,5 +1,3 @@
-// Flowdemo runs broker, collector, exporters and a consumer in one process, to
-// see flows within a second. Run it with -h for its flags.
 package main
 
 import (

@@ -1,5 +1,3 @@
-// Flowgen sends NetFlow and IPFIX to a collector: that of synthetic exporters, or what
-// a capture holds. Run it with -h for its flags.
 package main
 
 import (

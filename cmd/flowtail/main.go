@@ -1,5 +1,3 @@
-// Flowtail shows flow records of a Kafka topic, of captures, or of datagrams that
-// exporters send to it. Run it with -h for its flags.
 package main
 
 import (

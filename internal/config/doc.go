@@ -15,7 +15,7 @@
 //	variable/     their names, for mistakes that other packages tell
 //	load.go       from an environment to a configuration
 //	parse.go      each value by its type: address.go, bytesize.go, duration.go, format.go,
-//	              log.go, route.go, text.go
+//	              log.go, route.go, spread.go, text.go
 //	convert.go    from settings to what the packages want
 //	inforce.go    what holds, for people
 //	check.go      what does not fit together

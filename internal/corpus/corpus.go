@@ -1,8 +1,3 @@
-// Package corpus reads recordings of NetFlow v9, IPFIX and sFlow, with what an independent decoder
-// found in them, for tests.
-//
-// Beside X.pcap.gz is X.pcap.expected.jsonl.gz, with an object for each flow record. Captures with
-// cases made by hand have an X.index.json.
 package corpus
 
 import (

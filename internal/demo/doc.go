@@ -10,6 +10,6 @@
 //	config.go  what is shown
 //	demo.go    all of it, from start to end
 //	start.go   the parts, on free ports if need be
-//	banner.go  what is said at the start
-//	ledger.go  ... and in the end
+//	banner.go  what is printed at the start
+//	ledger.go  what is printed in the end
 package demo

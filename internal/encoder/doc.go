@@ -1,6 +1,6 @@
 // Package encoder writes flow exports: NetFlow version 9 and IPFIX packets, with their
-// templates, options and data, and sFlow version 5 datagrams. It is for exporters that are made up, and shares
-// nothing with the decoders, so that these can be tested with it.
+// templates, options and data, and sFlow version 5 datagrams. It is for synthetic
+// exporters, and shares nothing with the decoders, so that these can be tested with it.
 //
 // In path order:
 //

@@ -1,5 +1,3 @@
-// Package flowtest makes export packets as routers send them, for tests, and the
-// messages that generated code makes of them.
 package flowtest
 
 import (

@@ -7,4 +7,9 @@
 // InitProducerId, Produce (versions 3 to 8), DescribeConfigs and CreateTopics.
 // Any other request ends the connection. It does not check checksums, sequence
 // numbers or what is in a batch: tests of correctness need a broker that does.
+//
+//	sink.go     the broker, and what it counts
+//	session.go  one connection: requests, answers
+//	respond.go  what is answered to all but Produce
+//	produce.go  Produce: the headers of batches
 package sink

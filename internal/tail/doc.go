@@ -14,10 +14,11 @@
 //	connect.go    connections; login.go who we are; cures.go why there is none
 //	datagrams.go  the messages of captures, and of exporters
 //	layout.go     flows to text; columns.go and table.go for people; fields.go of JSON and CSV
+//	printer.go    lines of text as an output
 //	parquet.go    flows to a Parquet file
 //	ranking.go    who has most, now and then
 //	packets.go    datagrams as they are
 //
-// Its rooms: flow reads a message, filter says which flows are wanted, top adds them up, names
-// has names for numbers, dissect shows a datagram.
+// Its rooms: flow reads a message, wire makes messages of datagrams, filter says which flows
+// are wanted, top adds them up, names has names for numbers, dissect shows a datagram.
 package tail

@@ -13,5 +13,5 @@
 //	login.go        all of it for other clients of package kafka-go
 //	scram/          the mechanisms SCRAM-SHA-256 and SCRAM-SHA-512
 //
-// The name of a mechanism is accepted by package config, too (text.go).
+// A new mechanism needs its name in package config, too, which accepts it.
 package auth

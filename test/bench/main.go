@@ -1,8 +1,3 @@
-// Bench measures what a collector costs as a whole: synthetic exporters send to
-// it, it sends to a Kafka broker that keeps nothing, and each of the three is a
-// process of its own. Beside flowpub it measures, in turn, any other collector
-// whose command line it is given. docs/benchmarks.md says how to read what it
-// prints; bench -h lists its flags. It needs Linux.
 package main
 
 import (

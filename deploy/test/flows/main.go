@@ -1,6 +1,3 @@
-// Flows is the two ends of a delivery test: it sends as an exporter, and counts in
-// Kafka, by identity, which of the flows it sent are there. Run it with -h for its
-// commands.
 package main
 
 import (

@@ -1,9 +1,3 @@
-// Package manifests checks the Kubernetes manifests without a cluster: what only
-// shows in production otherwise, such as a grace period shorter than the drain, a
-// memory limit below what the settings may use, or a variable that is misspelt.
-//
-// The checks return findings, one a string, so that tests can seed a fault and
-// expect its finding.
 package manifests
 
 import (

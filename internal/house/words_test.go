@@ -1,0 +1,64 @@
+package house
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// longestRow is how many characters a row of a document, or a line of code, may have: tables
+// are for looking up, prose stands under them.
+const longestRow = 500
+
+func TestRowsAreShort(t *testing.T) {
+	t.Parallel()
+	for _, file := range tree(t, ".md", ".go", ".proto", ".yaml", ".yml", ".sh", ".py", ".java", ".sql", "Makefile", "Dockerfile") {
+		if strings.HasSuffix(file, ".pb.go") || strings.Contains(file, "testdata/") {
+			continue
+		}
+		number := 0
+		for line := range strings.Lines(read(t, file)) {
+			number++
+			if n := utf8.RuneCountInString(line); n > longestRow {
+				t.Errorf("%s:%d has %d characters, %d at most", file, number, n, longestRow)
+			}
+		}
+	}
+}
+
+// mayName are the folders whose code names variables: package config, what starts a
+// flowpub with an environment, and help texts.
+var mayName = []string{
+	"internal/config/", "internal/testproc/", "test/", "examples/", "deploy/test/",
+	"cmd/flowgen/usage.go", "cmd/flowtail/usage.go",
+}
+
+// Variables are named in package config only, so that no error, no cure and no log line
+// names one that is not there: others take the name from its package variable.
+func TestVariablesAreNamedInConfig(t *testing.T) {
+	t.Parallel()
+	files := 0
+	for _, file := range tree(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") || slices.ContainsFunc(mayName, func(prefix string) bool { return strings.HasPrefix(file, prefix) }) {
+			continue
+		}
+		files++
+		parsed, err := parser.ParseFile(token.NewFileSet(), "../../"+file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && strings.Contains(literal.Value, "FLOWPUB_") {
+				t.Errorf("%s: %s names a variable", file, literal.Value)
+			}
+			return true
+		})
+	}
+	if files < 200 {
+		t.Errorf("only %d files were read", files)
+	}
+}
