@@ -209,7 +209,8 @@ func TestICMP(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(mustMarshal(f, tailtest.Web()))
 	f.Add(mustMarshal(f, tailtest.Rich()))
-	f.Add(append(mustMarshal(f, tailtest.Rich()), 0xa8, 4, 1, 0xca, 0x3e, 1, 0)) // a number not packed, a field of no name
+	f.Add(append(mustMarshal(f, tailtest.Rich()), 0xa8, 4, 1, 0xca, 0x3e, 1, 0))   // a number not packed, a field of no name
+	f.Add(append(mustMarshal(f, tailtest.Web()), 0x80, 0x80, 0x80, 0x80, 0x10, 0)) // the field 2^29, one above the highest there is
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var got Flow
 		var m flowv1.FlowRecord

@@ -78,8 +78,8 @@ func (f *Flow) readOther(tag uint64, k kind, begin, from int) (end int, err erro
 		end = from + int(length)
 		return end, f.readBytes(field, k, from, end)
 	default: // no field, another type than it has, or several numbers that are not packed
-		_, _, n := protowire.ConsumeField(b[begin:])
-		if n < 0 {
+		number, _, n := protowire.ConsumeField(b[begin:])
+		if n < 0 || number > protowire.MaxValidNumber {
 			return 0, errEncoding
 		}
 		f.lists = f.lists || k == kindNumbers
