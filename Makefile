@@ -46,7 +46,7 @@ KAFKA_SUBSET := TestOneBroker/CodecsAndAcks TestOneBroker/TopicCreatedByPublishe
 # commas. VERSUS is another collector's command line, BENCHFLAGS more flags.
 TRAFFIC ?= v5
 RATE ?= 100000,900000,max
-CODEC ?= none,snappy,lz4,zstd
+CODEC ?= none,snappy,lz4,zstd,zstd-fast
 PARTITIONS ?= 16
 EXPORTERS ?= 16
 DURATION ?= 10s

@@ -48,12 +48,13 @@ const (
 	ValueJSON              = batch.ValueJSON
 	ValueConfluent         = batch.ValueConfluent
 
-	CompressionNone    = batch.CompressionNone
-	CompressionGzip    = batch.CompressionGzip
-	CompressionSnappy  = batch.CompressionSnappy
-	CompressionLZ4     = batch.CompressionLZ4
-	CompressionZstd    = batch.CompressionZstd
-	CompressionLZ4Fast = batch.CompressionLZ4Fast
+	CompressionNone     = batch.CompressionNone
+	CompressionGzip     = batch.CompressionGzip
+	CompressionSnappy   = batch.CompressionSnappy
+	CompressionLZ4      = batch.CompressionLZ4
+	CompressionZstd     = batch.CompressionZstd
+	CompressionLZ4Fast  = batch.CompressionLZ4Fast
+	CompressionZstdFast = batch.CompressionZstdFast
 )
 
 // Config says where flow records go and how. DefaultConfig gives the values
@@ -118,13 +119,13 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// DefaultConfig returns the documented defaults: acks=all, idempotent, zstd,
+// DefaultConfig returns the documented defaults: acks=all, idempotent, zstd-fast,
 // 100 ms linger, 512 KiB batches and a budget of 256 MiB.
 func DefaultConfig() Config {
 	return Config{
 		Topic:          "flows",
 		ClientID:       "flowpub",
-		Compression:    CompressionZstd,
+		Compression:    CompressionZstdFast,
 		Linger:         100 * time.Millisecond,
 		BatchBytes:     512 << 10,
 		BufferBytes:    256 << 20,

@@ -31,7 +31,7 @@ func BenchmarkProduce(b *testing.B) {
 	for i := range packets {
 		packets[i] = testPacket(uint64(i), benchRecords)
 	}
-	for c := CompressionNone; c <= CompressionLZ4Fast; c++ {
+	for c := CompressionNone; c <= CompressionZstdFast; c++ {
 		b.Run(c.String(), func(b *testing.B) {
 			p := benchPublisher(b, c)
 			b.ReportAllocs()

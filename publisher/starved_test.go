@@ -124,11 +124,11 @@ func TestStageDrainsPastFailingPartitions(t *testing.T) {
 		codec     Compression
 	}
 	for _, tt := range testwait.Few(2, []kind{
-		{16 << 20, 8, 16, CompressionZstd},
+		{16 << 20, 8, 16, CompressionZstdFast},
 		{16 << 20, 15, 16, CompressionNone},
 		{16 << 20, 85, 256, CompressionLZ4Fast},
 		{20 << 20, 128, 256, CompressionLZ4Fast},
-		{8 << 20, 128, 256, CompressionZstd},
+		{8 << 20, 128, 256, CompressionZstdFast},
 	}) {
 		t.Run(fmt.Sprintf("%d of %d in %v", tt.dead, tt.all, ByteSize(tt.buffer)), func(t *testing.T) {
 			t.Parallel()
@@ -276,7 +276,7 @@ func TestBufferFillsBeforeDrops(t *testing.T) {
 func TestPacketLargerThanBudget(t *testing.T) {
 	testwait.Long(t)
 	t.Parallel()
-	for _, c := range []Compression{CompressionNone, CompressionZstd, CompressionLZ4Fast} {
+	for _, c := range []Compression{CompressionNone, CompressionZstdFast, CompressionLZ4Fast} {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
 			address, port := reserveAddress(t)

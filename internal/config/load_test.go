@@ -37,7 +37,7 @@ func defaults() Config {
 				Brokers:        []string{"kafka:9092"},
 				Topic:          "flows",
 				ClientID:       "flowpub",
-				Compression:    publisher.CompressionZstd,
+				Compression:    publisher.CompressionZstdFast,
 				Linger:         100 * time.Millisecond,
 				BatchBytes:     524288,
 				BufferBytes:    bufferBytes,

@@ -139,7 +139,7 @@ func TestMistakes(t *testing.T) {
 			`FLOWPUB_KAFKA_BROKERS is set: credentials do not belong here: write host:port and set FLOWPUB_KAFKA_SASL_USERNAME`,
 		}},
 		{"codec", []string{"FLOWPUB_KAFKA_COMPRESSION=brotli"}, []string{
-			`FLOWPUB_KAFKA_COMPRESSION is "brotli": compression "brotli" is not known: use none, gzip, snappy, lz4, lz4-fast or zstd`,
+			`FLOWPUB_KAFKA_COMPRESSION is "brotli": compression "brotli" is not known: use none, gzip, snappy, lz4, lz4-fast, zstd or zstd-fast`,
 		}},
 		{"header that cannot be", []string{"FLOWPUB_KAFKA_VALUE_HEADER=content type"}, []string{
 			`FLOWPUB_KAFKA_VALUE_HEADER is "content type": header "content type" cannot be: a name has 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'`,

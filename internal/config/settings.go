@@ -51,7 +51,7 @@ type settings struct {
 	Value       publisher.Value       `env:"KAFKA_VALUE" envDefault:"protobuf" unit:"protobuf, protobuf-delimited, confluent or json" help:"how a message's value holds its flow record"`
 	ValueHeader string                `env:"KAFKA_VALUE_HEADER" default:"none" unit:"name" help:"name of a header of each message that tells its form and schema"`
 	ClientID    string                `env:"KAFKA_CLIENT_ID" envDefault:"flowpub" unit:"name" help:"name in the brokers' logs and quotas"`
-	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd" unit:"none, gzip, snappy, lz4, lz4-fast or zstd" help:"compression of record batches"`
+	Compression publisher.Compression `env:"KAFKA_COMPRESSION" envDefault:"zstd-fast" unit:"none, gzip, snappy, lz4, lz4-fast, zstd or zstd-fast" help:"compression of record batches"`
 	Linger      Duration              `env:"KAFKA_LINGER" envDefault:"100ms" unit:"duration" help:"longest wait before an idle partition's batch is sent"`
 	BatchBytes  ByteSize              `env:"KAFKA_BATCH_BYTES" envDefault:"512KiB" unit:"size" help:"uncompressed size at which an idle partition's batch is sent at once"`
 	BufferBytes ByteSize              `env:"KAFKA_BUFFER_BYTES" default:"256MiB, or 40 % of the container's memory limit if less" unit:"size" help:"memory for flow records that Kafka has not acknowledged"`

@@ -39,7 +39,7 @@ func TestVariables(t *testing.T) {
 		{"FLOWPUB_KAFKA_VALUE", "protobuf"},
 		{"FLOWPUB_KAFKA_VALUE_HEADER", "none"},
 		{"FLOWPUB_KAFKA_CLIENT_ID", "flowpub"},
-		{"FLOWPUB_KAFKA_COMPRESSION", "zstd"},
+		{"FLOWPUB_KAFKA_COMPRESSION", "zstd-fast"},
 		{"FLOWPUB_KAFKA_LINGER", "100ms"},
 		{"FLOWPUB_KAFKA_BATCH_BYTES", "512KiB"},
 		{"FLOWPUB_KAFKA_BUFFER_BYTES", "256MiB, or 40 % of the container's memory limit if less"},

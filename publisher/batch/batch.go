@@ -41,7 +41,7 @@ func Room(c Compression, n int) int {
 
 // Open returns an empty batch in buf.
 func Open(buf []byte, c Compression) Batch {
-	b := Batch{buf: buf[:HeaderSize], marked: c == CompressionZstd}
+	b := Batch{buf: buf[:HeaderSize], marked: c == CompressionZstdFast}
 	if c == CompressionLZ4Fast {
 		b.lz4 = new(lz4Block)
 		b.buf = b.lz4.begin(b.buf)

@@ -23,7 +23,7 @@ func TestCompressionText(t *testing.T) {
 	t.Parallel()
 	// Ids and names are those of Kafka's org.apache.kafka.common.record.CompressionType,
 	// but for the last.
-	for i, want := range []string{"none", "gzip", "snappy", "lz4", "zstd", "lz4-fast"} {
+	for i, want := range []string{"none", "gzip", "snappy", "lz4", "zstd", "lz4-fast", "zstd-fast"} {
 		c := Compression(i)
 		text, err := c.MarshalText()
 		if err != nil || string(text) != want || c.String() != want {
@@ -36,9 +36,9 @@ func TestCompressionText(t *testing.T) {
 	}
 	var c Compression
 	wantError(t, c.UnmarshalText([]byte("brotli")),
-		`publisher: compression "brotli" is not known: use none, gzip, snappy, lz4, lz4-fast or zstd`)
+		`publisher: compression "brotli" is not known: use none, gzip, snappy, lz4, lz4-fast, zstd or zstd-fast`)
 	_, err := Compression(7).MarshalText()
-	wantError(t, err, "publisher: compression 7 is not known: use none, gzip, snappy, lz4, lz4-fast or zstd")
+	wantError(t, err, "publisher: compression 7 is not known: use none, gzip, snappy, lz4, lz4-fast, zstd or zstd-fast")
 	if got := fmt.Sprint(Compression(7)); got != "Compression(7)" {
 		t.Errorf("String is %q", got)
 	}

@@ -250,7 +250,7 @@ func BenchmarkCompress(b *testing.B) {
 func BenchmarkValues(b *testing.B) {
 	packets := benchPackets(4096)
 	for _, f := range framings {
-		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast, CompressionLZ4, CompressionZstd} {
+		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast, CompressionLZ4, CompressionZstd, CompressionZstdFast} {
 			b.Run(fmt.Sprintf("%v/%v", f.Value, c), func(b *testing.B) {
 				var m testMemory
 				s := NewSealer(c)

@@ -47,7 +47,7 @@ func TestHeaderIsRead(t *testing.T) {
 					f.Headers = Headers(name, f.Value)
 					want = name + ": " + f.Value.String() + "; flow.v1.FlowRecord\n"
 				}
-				for c := CompressionNone; c <= CompressionLZ4Fast; c++ {
+				for c := CompressionNone; c <= CompressionZstdFast; c++ {
 					checkHeaders(t, c, f, change, want)
 				}
 			})
@@ -96,7 +96,7 @@ func checkHeaders(t *testing.T, c Compression, f Framing, change func(*decoder.E
 func TestHeaderIsSmall(t *testing.T) {
 	t.Parallel()
 	for kind, change := range trafficKinds {
-		for c, most := range map[Compression]float64{CompressionZstd: 4, CompressionLZ4Fast: 12} {
+		for c, most := range map[Compression]float64{CompressionZstd: 4, CompressionZstdFast: 4, CompressionLZ4Fast: 12} {
 			var size [2]int
 			for i, headers := range []string{"", Headers("content-type", ValueProtobuf)} {
 				var m testMemory

@@ -85,9 +85,9 @@ func TestMarkedBatches(t *testing.T) {
 			t.Run(fmt.Sprint(name, "/", f.Value), func(t *testing.T) {
 				t.Parallel()
 				var m testMemory
-				plain, packed := NewSealer(CompressionNone), NewSealer(CompressionZstd)
+				plain, packed := NewSealer(CompressionNone), NewSealer(CompressionZstdFast)
 				for _, packets := range []int{1, 40} {
-					want, got := trafficBatch(&m, CompressionNone, f, packets, change), trafficBatch(&m, CompressionZstd, f, packets, change)
+					want, got := trafficBatch(&m, CompressionNone, f, packets, change), trafficBatch(&m, CompressionZstdFast, f, packets, change)
 					_, known := got.appendMarks(nil)
 					if got.Size() != want.Size() {
 						t.Errorf("the size is %d, want %d: marks do not count", got.Size(), want.Size())
@@ -117,7 +117,7 @@ func TestMarksAreTrue(t *testing.T) {
 				continue
 			}
 			var m testMemory
-			b := trafficBatch(&m, CompressionZstd, f, 3, change)
+			b := trafficBatch(&m, CompressionZstdFast, f, 3, change)
 			marks, _ := b.appendMarks(nil)
 			body := b.buf[HeaderSize:]
 			for i, mark := range marks {
@@ -182,11 +182,11 @@ func TestStagedRecordsHaveNoMarks(t *testing.T) {
 	e.Reset(flowtest.Exporter(1), flowtest.Time, packet)
 	messages := e.AppendMessages(nil, 0, benchRecords)
 	staged := Staged{Timestamp: e.Timestamp(), Key: e.Key(), Records: benchRecords, Messages: messages}
-	b := Open(m.take(Room(CompressionZstd, staged.MaxSize(Framing{})+e.MaxSize(0, 5))), CompressionZstd)
+	b := Open(m.take(Room(CompressionZstdFast, staged.MaxSize(Framing{})+e.MaxSize(0, 5))), CompressionZstdFast)
 	b.AppendStaged(staged, Framing{})
 	b.Append(&e, 0, 5)
 	b.Shut()
-	s := NewSealer(CompressionZstd)
+	s := NewSealer(CompressionZstdFast)
 	s.Seal(&m, &b)
 	if got := len(readBatch(t, b.buf)); got != benchRecords+5 || s.zstd != nil {
 		t.Errorf("%d records, want %d; a frame of marked records: %v", got, benchRecords+5, s.zstd != nil)
@@ -202,12 +202,12 @@ func TestMarkedSize(t *testing.T) {
 				most += 9 // a third less to begin with
 			}
 			var m testMemory
-			b := trafficBatch(&m, CompressionZstd, Framing{}, packets, trafficKinds[kind])
+			b := trafficBatch(&m, CompressionZstdFast, Framing{}, packets, trafficKinds[kind])
 			searched, err := newCompressor(CompressionZstd).compress(nil, b.buf[HeaderSize:])
 			if err != nil {
 				t.Fatal(err)
 			}
-			NewSealer(CompressionZstd).Seal(&m, b)
+			NewSealer(CompressionZstdFast).Seal(&m, b)
 			size := len(b.buf) - HeaderSize
 			t.Logf("%s, %d packets: %d bytes, %d by searching, %d %%", kind, packets, size, len(searched), 100*size/len(searched))
 			if 100*size > most*len(searched) {

@@ -41,7 +41,7 @@ func testBatchOf(m *testMemory, c Compression, records int) *Batch {
 // A sealed batch costs what its compressed form needs, and no more.
 func TestSealShrinks(t *testing.T) {
 	t.Parallel()
-	for _, c := range []Compression{CompressionNone, CompressionGzip, CompressionSnappy, CompressionLZ4, CompressionZstd} {
+	for _, c := range []Compression{CompressionNone, CompressionGzip, CompressionSnappy, CompressionLZ4, CompressionZstd, CompressionZstdFast} {
 		var m testMemory
 		s := NewSealer(c)
 		open := testBatchOf(&m, c, 1000)
@@ -78,7 +78,7 @@ func TestSealIncompressible(t *testing.T) {
 // Both halves of a batch are batches, and together they are the whole.
 func TestSplit(t *testing.T) {
 	t.Parallel()
-	for _, c := range []Compression{CompressionNone, CompressionZstd} {
+	for _, c := range []Compression{CompressionNone, CompressionZstd, CompressionZstdFast} {
 		var m testMemory
 		s := NewSealer(c)
 		first := testBatchOf(&m, c, 101)

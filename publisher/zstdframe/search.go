@@ -255,7 +255,14 @@ func (s *search) match(b *block, at, from, limit int) {
 	if uint(from) >= uint(at) {
 		return
 	}
-	n := equal(src, from, at, limit)
+	n := 8
+	if at+8 > limit {
+		n = equal(src, from, at, limit)
+	} else if differ := load64(src, at) ^ load64(src, from); differ != 0 { // most differ soon: not worth a call
+		n = bits.TrailingZeros64(differ) >> 3
+	} else {
+		n += equal(src, from+8, at+8, limit)
+	}
 	if at > literal && from >= 8 {
 		before := bits.LeadingZeros64(load64(src, at-8)^load64(src, from-8)) >> 3
 		if before == 8 {

@@ -25,8 +25,8 @@ var (
 	literalCodes = lengthCodes(16, []uint8{1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
 	matchCodes   = lengthCodes(32, []uint8{1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
 	// literalCodeOf and matchCodeOf are the codes of small lengths.
-	literalCodeOf = codesOf(literalCodes[:literalSymbols], 64)
-	matchCodeOf   = codesOf(matchCodes[:matchSymbols], 128)
+	literalCodeOf = [64]uint8(codesOf(literalCodes[:literalSymbols], 64))
+	matchCodeOf   = [128]uint8(codesOf(matchCodes[:matchSymbols], 128))
 )
 
 const (

@@ -76,7 +76,7 @@ func other(line string) product {
 		quiet: 7 * time.Second, // goflow2 lets records wait for 5 s
 		commandLine: func(p place) (args, environment []string) {
 			names := strings.NewReplacer("{listen}", p.listen.String(), "{http}", p.http.String(),
-				"{brokers}", p.brokers, "{topic}", topic, "{codec}", p.codec)
+				"{brokers}", p.brokers, "{topic}", topic, "{codec}", strings.TrimSuffix(p.codec, "-fast"))
 			for arg := range strings.FieldsSeq(line) {
 				args = append(args, names.Replace(arg))
 			}

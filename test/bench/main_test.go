@@ -58,7 +58,7 @@ func TestQuick(t *testing.T) {
 		t.Fatalf("status %d\n%s\n%s", status, stdout, stderr)
 	}
 	for _, collector := range []string{"flowpub", "env"} {
-		for _, codec := range []string{"none", "zstd"} {
+		for _, codec := range []string{"none", "zstd-fast"} {
 			found := row(collector, "20000", codec).FindAllStringSubmatch(stdout, -1)
 			if len(found) != 2 {
 				t.Fatalf("%s, %s: %d rows, want 2:\n%s", collector, codec, len(found), stdout)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// codecs are what flowpub calls them: Kafka's, and its own encoder of LZ4.
-var codecs = []string{"none", "gzip", "snappy", "lz4", "lz4-fast", "zstd"}
+// codecs are what flowpub calls them: Kafka's, and its own ways to write two of them.
+var codecs = []string{"none", "gzip", "snappy", "lz4", "lz4-fast", "zstd", "zstd-fast"}
 
 // Rates that are no number.
 const (
@@ -54,12 +54,12 @@ type scenario struct {
 // The flags' default values, and those of -quick.
 const (
 	defaultRates    = "100000,900000,max"
-	defaultCodecs   = "none,snappy,lz4,zstd"
+	defaultCodecs   = "none,snappy,lz4,zstd,zstd-fast"
 	defaultDuration = 10 * time.Second
 	defaultWarmup   = 2 * time.Second
 	defaultRuns     = 5
 	quickRates      = "20000"
-	quickCodecs     = "none,zstd"
+	quickCodecs     = "none,zstd-fast"
 	quickDuration   = 2 * time.Second
 	quickWarmup     = 500 * time.Millisecond
 )
@@ -80,7 +80,7 @@ func parseOptions(args []string, stdout io.Writer) (*options, error) {
 	f.SetOutput(io.Discard)
 	f.StringVar(&l.traffic, "traffic", "v5", "what exporters send, in turn: v5, v9, ipfix, sflow; v9-ipv6 and so on: flows of IPv6; file:PATH: a recording of v5")
 	f.StringVar(&l.rates, "rate", defaultRates, "flows a second: numbers; max: as fast as the generator can; lossless: search for the highest without loss")
-	f.StringVar(&l.codecs, "codec", defaultCodecs, "compression: none, gzip, snappy, lz4, lz4-fast, zstd")
+	f.StringVar(&l.codecs, "codec", defaultCodecs, "compression: none, gzip, snappy, lz4, lz4-fast, zstd, zstd-fast")
 	f.StringVar(&l.partitions, "partitions", "16", "partitions of the topic")
 	f.StringVar(&l.exporters, "exporters", "16", "exporters, each with a source address of its own")
 	f.StringVar(&l.delays, "delay", "0", "time that the broker adds to each answer")
@@ -88,7 +88,7 @@ func parseOptions(args []string, stdout io.Writer) (*options, error) {
 	f.DurationVar(&o.warmup, "warmup", defaultWarmup, "how long the same load lasts before that")
 	f.IntVar(&o.runs, "runs", defaultRuns, "how often each measurement is made")
 	f.StringVar(&o.flowpub, "flowpub", "bin/flowpub", "the program to measure")
-	f.StringVar(&o.versus, "versus", "", "command line of another collector to measure in turn; {listen} {http} {brokers} {topic} {codec} are replaced")
+	f.StringVar(&o.versus, "versus", "", "command line of another collector to measure in turn; {listen} {http} {brokers} {topic} {codec} (as Kafka calls it) are replaced")
 	f.StringVar(&o.profile, "profile", "", "directory to write CPU and allocation profiles of flowpub to, which costs it a little")
 	f.BoolVar(&o.page, "page", false, "measure flowpub with its status page open, too, in turn")
 	f.StringVar(&o.format, "format", formatTable, "output: table, benchstat")

@@ -40,7 +40,7 @@ func TestQuickKeepsWhatIsSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []scenario{
-		{rate: 7, codec: "none", partitions: 16, exporters: 16}, {rate: 7, codec: "zstd", partitions: 16, exporters: 16},
+		{rate: 7, codec: "none", partitions: 16, exporters: 16}, {rate: 7, codec: "zstd-fast", partitions: 16, exporters: 16},
 	}
 	if !reflect.DeepEqual(o.scenarios, want) || o.runs != 3 || o.duration != quickDuration || o.warmup != quickWarmup {
 		t.Errorf("options are %+v", o)

@@ -16,12 +16,13 @@ import (
 // The codecs' numbers in a record batch's attributes (Apache Kafka
 // documentation, section 5.3 "Message Format").
 var codecs = map[publisher.Compression]uint8{
-	publisher.CompressionNone:    0,
-	publisher.CompressionGzip:    1,
-	publisher.CompressionSnappy:  2,
-	publisher.CompressionLZ4:     3,
-	publisher.CompressionLZ4Fast: 3,
-	publisher.CompressionZstd:    4,
+	publisher.CompressionNone:     0,
+	publisher.CompressionGzip:     1,
+	publisher.CompressionSnappy:   2,
+	publisher.CompressionLZ4:      3,
+	publisher.CompressionLZ4Fast:  3,
+	publisher.CompressionZstd:     4,
+	publisher.CompressionZstdFast: 4,
 }
 
 // The broker takes batches of every codec and size under every acknowledgement,

@@ -39,7 +39,7 @@ func (c *cluster) values(t *testing.T) {
 			name := newName(form.String())
 			trs := []traffic{newTraffic(15), newTraffic(16)}
 			var publishers []*publisher.Publisher
-			for i, codec := range []publisher.Compression{publisher.CompressionZstd, publisher.CompressionLZ4Fast} {
+			for i, codec := range []publisher.Compression{publisher.CompressionZstdFast, publisher.CompressionLZ4Fast} {
 				p := startPublisher(t, c.brokers, name, func(cfg *publisher.Config) {
 					cfg.Value, cfg.ValueHeader, cfg.Compression = form, "flowpub", codec
 					if form == publisher.ValueConfluent {
