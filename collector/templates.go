@@ -185,9 +185,7 @@ func (c *Collector) setLosses() *setLosses {
 func (in *intake) readSets(from netip.AddrPort, at decoder.UnixNano, now time.Duration) {
 	sets := &in.reader.Sets
 	in.sets.read(sets)
-	if sets.Dropped != [template.NumDropReasons]uint32{} {
-		in.notices.setsDropped(from, sets, now)
-	}
+	in.tellDropped(from, now)
 	if sets.Refused != 0 {
 		in.notices.templatesRefused(from, sets.Refused, now)
 	}
@@ -212,6 +210,13 @@ func (in *intake) readSets(from netip.AddrPort, at decoder.UnixNano, now time.Du
 	}
 }
 
+// tellDropped tells of the sets of the exporter that could not be read to their end.
+func (in *intake) tellDropped(from netip.AddrPort, now time.Duration) {
+	if sets := &in.reader.Sets; sets.Dropped != [template.NumDropReasons]uint32{} {
+		in.notices.setsDropped(from, sets, now)
+	}
+}
+
 // readWaiting decodes and publishes sets whose template has come. That is seldom, so
 // the packet it takes is not kept.
 func (in *intake) readWaiting(ready []*template.Waiting, now time.Duration) {
@@ -223,6 +228,7 @@ func (in *intake) readWaiting(ready []*template.Waiting, now time.Duration) {
 			in.losses.tell(waitedInVain(w), now)
 			continue
 		}
+		in.tellDropped(w.From, now)
 		in.annotate(w.From, &p)
 		in.batch.note(p.AllAnomalies())
 		in.late = append(in.late, lateFlows{streamKeyOf(w.From, &p), uint32(len(p.Records))})

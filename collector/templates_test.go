@@ -303,6 +303,49 @@ func TestWaitingSetsAtTheEnd(t *testing.T) {
 	})
 }
 
+// namedOctets are the bytes of a template of that id: octets (element 1) in 4 bytes, and a name (82) that tells
+// its own length.
+func namedOctets(id uint16) []byte {
+	return append(binary.BigEndian.AppendUint16(nil, id), 0, 2, 0, 1, 0, 4, 0, 82, 0xff, 0xff)
+}
+
+// A set that waited, and in which nothing fits the template that came, is dropped, counted and told
+// as if it had come behind it. No count falls.
+func TestWaitingSetsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	c := newTestCollector(t, 1, 1, nil)
+	in, now := c.intakes[0][0], time.Now()
+	in.handle(from("192.0.2.1:1",
+		v9(0, 7, now, set(300, 0, 0, 0, 1, 9, 'b')),                          // its name goes on behind the set
+		v9(1, 7, now, set(300, 0, 0, 0, 1, 1, 'a', 0, 0, 0, 2, 9, 'b')),      // so does its second one
+		v9(2, 7, now, set(300, 0, 0, 0, 1, 1, 'a', 0, 0, 0, 2, 2, 'b', 'b')), // nothing is wrong
+	), now)
+	checkSets(t, c, map[string]uint64{"received": 3, "waiting": 3})
+	in.handle(from("192.0.2.1:1", v9(3, 7, now, set(v9Templates, namedOctets(300)...))), now)
+	checkSets(t, c, map[string]uint64{"received": 3, "decoded": 1, "malformed": 2})
+	if s := c.Snapshot(); s.FlowsDecoded != 3 {
+		t.Errorf("%d flows decoded, want 3", s.FlowsDecoded)
+	}
+	if got := len(c.log.Lines("data sets dropped: a length in them is impossible")); got != 1 {
+		t.Errorf("%d log lines tell of it, want 1", got)
+	}
+}
+
+// Sets get the template they wait for, whatever is wrong behind it in its packet.
+func TestTemplateBeforeOneThatIsWrong(t *testing.T) {
+	t.Parallel()
+	c := newTestCollector(t, 1, 1, nil)
+	in, now := c.intakes[0][0], time.Now()
+	in.handle(from("192.0.2.1:1",
+		v9(0, 7, now, set(300, octets(1)...)),
+		v9(1, 7, now, set(v9Templates, append(wide(300), wide(301)[:6]...)...)),
+	), now)
+	checkSets(t, c, map[string]uint64{"received": 1, "decoded": 1})
+	if s := c.Snapshot(); s.FlowsDecoded != 1 || s.DatagramsDecoded["netflow_v9"] != 2 {
+		t.Errorf("%d flows of %d datagrams decoded, want 1 of 2", s.FlowsDecoded, s.DatagramsDecoded["netflow_v9"])
+	}
+}
+
 // A set that finds no room is dropped at once.
 func TestNoRoomToWait(t *testing.T) {
 	t.Parallel()

@@ -145,15 +145,20 @@ func (r *Reader) Begin(p *decoder.ExportPacket, from netip.AddrPort, octets int,
 // End ends the packet: what its options have told is in the table. If nothing in it could
 // be read, it empties the packet and returns decoder.ErrNoRecords.
 func (r *Reader) End() error {
-	r.learnOptions()
 	p := r.packet
-	r.packet, r.header = nil, nil
+	r.finish()
 	if r.readable || len(p.Records) > 0 || len(r.Missing) > 0 || r.Options > 0 {
 		return nil
 	}
 	p.Reset()
 	r.forget()
 	return decoder.ErrNoRecords
+}
+
+// finish has the table take what the packet's options have told, and lets go of the packet.
+func (r *Reader) finish() {
+	r.learnOptions()
+	r.packet, r.header = nil, nil
 }
 
 // bootTime returns when the exporter of a header booted, zero where that does not say.
@@ -199,8 +204,10 @@ func (r *Reader) templates(options bool, set []byte) {
 		switch found {
 		case pieceTemplate:
 			r.learn(id, d)
+			r.readable = true // whatever is behind it: sets may have waited for it
 		case pieceWithdrawal:
 			r.table.counters.withdrawals.Add(1)
+			r.readable = true
 		case pieceUnusable:
 			r.table.counters.refused[RefuseInvalid].Add(1)
 			r.Refused++

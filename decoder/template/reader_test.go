@@ -53,6 +53,7 @@ func TestDecode(t *testing.T) {
 		{"v9, only such a set", v9(1, data[:19]), decoder.ErrNoRecords, 0, 0, 0},
 		{"v9, a value that goes on behind, then more", v9(1, learn9, set(0, definition(257, names...)), cut, data, data), nil, 1, 3, malformed},
 		{"v9, a template that goes on behind, then more", v9(1, learn9, data, set(0, definition(300, short...)[:10]), data), nil, 2, 1, malformed},
+		{"v9, a template, then one that goes on behind", v9(1, set(0, definition(256, short...), definition(300, short...)[:10])), nil, 0, 0, malformed},
 		{"IPFIX, a byte less than a header", message()[:15], decoder.ErrShort, 0, 0, 0},
 		{"IPFIX, of another version", changed(message(learn10), 0, 1), decoder.ErrVersion, 0, 0, 0},
 		{"IPFIX, a header alone", message(), decoder.ErrNoRecords, 0, 0, 0},
@@ -64,6 +65,8 @@ func TestDecode(t *testing.T) {
 		{"IPFIX, ids that are reserved", message(set(0, records(1, 8)), set(1, records(1, 8)), learn10, set(4, records(1, 8)), data), nil, 2, 0, 0},
 		{"IPFIX, a set of length 0", message(learn10, data, []byte{1, 0, 0, 0}, data), nil, 2, 1, malformed},
 		{"IPFIX, a value that goes on behind, then more", message(learn10, set(2, definition(257, names...)), cut, data), nil, 1, 2, malformed},
+		{"IPFIX, a template, then one that goes on behind", message(set(2, definition(256, short...), definition(300, short...)[:10])), nil, 0, 0, malformed},
+		{"IPFIX, a withdrawal, then a template that goes on behind", message(set(2, definition(256), definition(300, short...)[:10])), nil, 0, 0, malformed},
 		{"IPFIX, a template that goes on behind, then more", message(learn10, data, set(2, definition(300, short...)[:10]), data), nil, 2, 1, malformed},
 	} {
 		t.Run(c.name, func(t *testing.T) {

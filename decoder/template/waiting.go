@@ -226,7 +226,8 @@ func (rm *Room) Len() (sets, octets int) {
 // Waited replaces *p with the records of a set that waited, by the template that has come
 // since. Their anomalies have decoder.AnomalyWaited, and p.FirstRecord keeps them apart
 // from those of the set's packet. Sets tells what became of it: it is missing again
-// when the template is gone, which the caller is to count as one that has none.
+// when the template is gone, which the caller is to count as one that has none. One of which
+// nothing could be read is dropped, and counted, as any other.
 func (r *Reader) Waited(w *Waiting, now time.Duration, p *decoder.ExportPacket) {
 	p.Reset()
 	p.Header = w.Header
@@ -235,5 +236,5 @@ func (r *Reader) Waited(w *Waiting, now time.Duration, p *decoder.ExportPacket) 
 	r.Begin(p, w.From, len(w.Records()), now)
 	r.setAnomalies = decoder.AnomalyWaited
 	r.data(w.Template, w.padded, lead, len(w.padded))
-	_ = r.End() // there may be no record in it
+	r.finish()
 }
