@@ -325,6 +325,34 @@ func TestUnreadableIsPassedOver(t *testing.T) {
 	})
 }
 
+// Answers without anything whole in them, that come at once and without end, are not asked for as fast as they
+// come.
+func TestHastyAnswersAreNotAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	const most = 10*10 + 2 // in 10 seconds
+	for name, batches := range map[string][]byte{"nothing": nil, "a part of a batch": {1, 2, 3}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := new(fakeKafka)
+			asked := 0
+			k.fetch = func(int64) (*cluster.Log, error) {
+				if asked++; asked > 10*most {
+					k.fetch = nil // which waits, so that the test ends
+				}
+				return &cluster.Log{Batches: batches}, nil
+			}
+			with(t, k, func(*side) {
+				pass(10 * time.Second)
+				k.mu.Lock()
+				defer k.mu.Unlock()
+				if asked < 10 || asked > most {
+					t.Errorf("asked %d times in 10 seconds, want 10 to %d", asked, most)
+				}
+			})
+		})
+	}
+}
+
 // What options have told waits for a template of its domain, within bounds.
 func TestOptionsWaitForTemplates(t *testing.T) {
 	t.Parallel()

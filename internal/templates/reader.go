@@ -14,6 +14,9 @@ const (
 	fetchWait = 10 * time.Second
 	// loadWait is the same until what there was at the start has been read.
 	loadWait = 100 * time.Millisecond
+	// idlePause is the least time between two answers without anything whole: not every broker
+	// waits as it is asked to.
+	idlePause = 100 * time.Millisecond
 	// stuckAfter is how many answers at one place may be of no use before what is there is passed over.
 	stuckAfter = 3
 	// maxOrphans bounds what options of domains without templates are kept for later, and
@@ -86,6 +89,7 @@ func (r *reader) read() (err error) {
 	if !r.load {
 		wait = loadWait
 	}
+	asked := time.Now()
 	log, err := r.s.kafka.Fetch(ctx, topic, 0, r.offset, wait)
 	switch {
 	case cluster.OutOfRange(err): // it was made anew, or read too slowly
@@ -100,7 +104,9 @@ func (r *reader) read() (err error) {
 		return err
 	}
 	r.s.worked(&r.s.counts.reading, &reading)
-	r.take(log)
+	if !r.take(log) {
+		r.s.rest(min(idlePause, wait-time.Since(asked)))
+	}
 	return nil
 }
 
@@ -116,8 +122,8 @@ func (r *reader) pass(err error) {
 	}
 }
 
-// take takes over what was read.
-func (r *reader) take(log *cluster.Log) {
+// take takes over what was read, and reports whether any of it was whole.
+func (r *reader) take(log *cluster.Log) bool {
 	if r.end == unknown {
 		r.end = log.End
 	}
@@ -147,6 +153,7 @@ func (r *reader) take(log *cluster.Log) {
 		r.adopt()
 		r.s.cfg.Restored()
 	}
+	return next > before
 }
 
 // finish notes that what the topic had at the start has been read.
