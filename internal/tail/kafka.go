@@ -36,6 +36,9 @@ const (
 	// Sizes of answers: of all partitions of a broker, and of each.
 	fetchMaxBytes     = 16 << 20
 	partitionMaxBytes = 2 << 20
+	// maxUnpacked is how large a batch may become that was compressed: many times what
+	// producers make. A few bytes could fill the memory otherwise.
+	maxUnpacked = 64 << 20
 )
 
 // topic reads the messages of the partitions of a topic.
@@ -75,6 +78,7 @@ func newTopic(ctx context.Context, cfg *Config, interval time.Duration) (*topic,
 	}
 	options = append(options, kgo.SeedBrokers(cfg.Brokers...), kgo.ClientID(clientID), kgo.Dialer(t.dialer(dial)),
 		kgo.FetchMaxWait(fetchWait), kgo.FetchMaxBytes(fetchMaxBytes), kgo.FetchMaxPartitionBytes(partitionMaxBytes),
+		kgo.MaxDecompressBatchBytes(maxUnpacked),
 		kgo.KeepControlRecords(), kgo.KeepRetryableFetchErrors(), kgo.DisableClientMetrics())
 	if cfg.Security.SASL() != nil {
 		options = append(options, kgo.SASL(newLogin(cfg.Security)))
@@ -279,13 +283,7 @@ func (t *topic) takeAll(s *sink, p *kgo.FetchTopicPartition) error {
 		t.reader.MarkCommitRecords(last)
 		return err
 	}
-	next := last.Offset + 1
-	t.next[p.Partition] = next
-	for _, ends := range [...]map[int32]int64{t.unread, t.unfinished} {
-		if end, ok := ends[p.Partition]; ok && next >= end {
-			delete(ends, p.Partition)
-		}
-	}
+	t.read(p.Partition, last.Offset+1)
 	return err
 }
 
@@ -293,6 +291,10 @@ func (t *topic) takeAll(s *sink, p *kgo.FetchTopicPartition) error {
 // not pass by itself.
 func (t *topic) fault(partition int32, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	if bomb, ok := errors.AsType[*kgo.ErrDecompressTooLarge](err); ok {
+		t.skip(bomb)
 		return nil
 	}
 	if session, ok := errors.AsType[*kgo.ErrGroupSession](err); ok {
@@ -305,6 +307,28 @@ func (t *topic) fault(partition int32, err error) error {
 		t.cfg.Logger.Warn("reading a partition failed; trying again", "topic", t.cfg.Topic, "partition", partition, "error", t.explain(err))
 	}
 	return nil
+}
+
+// skip passes over a batch that is too large once it is not compressed any more.
+func (t *topic) skip(b *kgo.ErrDecompressTooLarge) {
+	t.cfg.Logger.Warn("a batch is passed over: it would take more memory than is given to one",
+		"topic", b.Topic, "partition", b.Partition, "offset", b.Offset, "next", b.NextOffset, "most_bytes", maxUnpacked)
+	next := map[string]map[int32]kgo.EpochOffset{b.Topic: {b.Partition: {Epoch: b.Epoch, Offset: b.NextOffset}}}
+	t.reader.MarkCommitOffsets(next) // without a mark a group's partition that nothing was read of cannot be set
+	t.reader.SetOffsets(next)
+	if t.cfg.Group == "" {
+		t.read(b.Partition, b.NextOffset)
+	}
+}
+
+// read notes that a partition has been read up to an offset.
+func (t *topic) read(partition int32, next int64) {
+	t.next[partition] = next
+	for _, ends := range [...]map[int32]int64{t.unread, t.unfinished} {
+		if end, ok := ends[partition]; ok && next >= end {
+			delete(ends, partition)
+		}
+	}
 }
 
 // followPartitions reads partitions that are added, from their start: all of their records

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/flowpub/flowpub/internal/broker"
 	"github.com/flowpub/flowpub/internal/tail/top"
+	"github.com/flowpub/flowpub/internal/testlog"
 )
 
 // Flows come a minute apart, in each partition: number 10 * partition + minute. They are recent: a
@@ -79,6 +81,56 @@ func TestNoSuchPartition(t *testing.T) {
 	_, err := Run(t.Context(), Config{Brokers: []string{b.Addr()}, Topic: topicName, Partitions: []int{1, 7}, Out: io.Discard})
 	if err == nil || err.Error() != `tail: topic "flows" has no partition 7: it has 3, numbered from 0` {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// produceBomb produces a batch to a partition that becomes too large when it is read.
+func produceBomb(t *testing.T, b *broker.Broker, partition int32) {
+	t.Helper()
+	const most = 2 * maxUnpacked
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchMaxBytes(most), kgo.BrokerMaxWriteBytes(most), kgo.ProducerBatchCompression(kgo.ZstdCompression()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	bomb := &kgo.Record{Topic: topicName, Partition: partition, Value: make([]byte, maxUnpacked+1)}
+	if err := client.ProduceSync(t.Context(), bomb).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A batch that would fill the memory is told, and passed over: what is before and behind it is shown.
+func TestBombsArePassedOver(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	produceBomb(t, b, 0)
+	produce(t, b, 0, numbered(1))
+	produceBomb(t, b, 0)
+	produce(t, b, 0, numbered(2))
+	produceBomb(t, b, 1)
+	produce(t, b, 2, numbered(3))
+	for name, group := range map[string]string{"alone": "", "in a group": "watchers"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			var book testlog.Book
+			cfg := Config{
+				Brokers: []string{b.Addr()}, Topic: topicName, From: FromStart, Group: group, Format: FormatCSV, Out: &out, Logger: book.Logger(),
+			}
+			if group == "" {
+				cfg.Until = time.Now()
+			} else {
+				cfg.Limit = 3
+			}
+			runToEnd(t, cfg)
+			if got := numbersIn(out.String()); !slices.Equal(got, []int{1, 2, 3}) {
+				t.Errorf("got the flows %v, want 1 to 3", got)
+			}
+			if got := strings.Count(book.Take(), "a batch is passed over"); got < 2 || got > 3 {
+				t.Errorf("%d lines tell of what is passed over, want 2, or 3 if partition 1 was read in time", got)
+			}
+		})
 	}
 }
 
