@@ -91,24 +91,3 @@ func checkHeaders(t *testing.T, c Compression, f Framing, change func(*decoder.E
 		}
 	}
 }
-
-// What a header costs, compressed. It is the same in all records, so a codec finds it.
-func TestHeaderIsSmall(t *testing.T) {
-	t.Parallel()
-	for kind, change := range trafficKinds {
-		for c, most := range map[Compression]float64{CompressionZstd: 4, CompressionZstdFast: 4, CompressionLZ4Fast: 12} {
-			var size [2]int
-			for i, headers := range []string{"", Headers("content-type", ValueProtobuf)} {
-				var m testMemory
-				b := trafficBatch(&m, c, Framing{Headers: headers}, 100, change)
-				NewSealer(c).Seal(&m, b)
-				size[i] = len(b.buf)
-			}
-			each := float64(size[1]-size[0]) / (100 * benchRecords)
-			t.Logf("%s, %v: %.1f bytes a record more than %.1f", kind, c, each, float64(size[0])/(100*benchRecords))
-			if each > most {
-				t.Errorf("%s, %v: %.1f bytes a record more, want at most %v", kind, c, each, most)
-			}
-		}
-	}
-}
