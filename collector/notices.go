@@ -36,6 +36,7 @@ const (
 	matterNoTemplate
 	matterSets
 	matterTemplates
+	matterSamplings
 	matterSamples
 	matterAgentDrops
 	matterSeveralDevices
@@ -130,6 +131,15 @@ func (n *notices) templatesRefused(from netip.AddrPort, refused uint32, now time
 		n.of(from.Addr()).Warn("templates are not taken, and nor are their data: they contradict themselves, or have more fields or longer records than are taken",
 			"port", from.Port(), "templates", refused,
 			"cure", "look for a defect of the exporter, or have it export fewer fields")
+	}
+}
+
+// samplingsRefused tells of samplings that are not kept.
+func (n *notices) samplingsRefused(from netip.AddrPort, refused uint32, now time.Duration) {
+	if n.claim(notice{from.Addr(), matterSamplings}, n.standingOf(from.Addr()), now) {
+		n.of(from.Addr()).Warn("samplings are not kept: the exporter tells of more than there is room for, or many others do; flows sampled so are published without their interval",
+			"port", from.Port(), "samplings", refused,
+			"cure", "give the exporter's interval in "+variable.ExportersFile+", or keep others out with "+variable.ExportersAllow)
 	}
 }
 

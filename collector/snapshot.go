@@ -91,6 +91,7 @@ func (c *Collector) addSets(s *telemetry.Snapshot) {
 	}
 	s.TemplatesRemoved = map[string]uint64{"evicted": stats.Evicted, "expired": stats.Expired}
 	s.TemplateWithdrawals = stats.Withdrawals
+	s.SamplingsRefused = stats.SamplersRefused
 	s.TemplateMismatches, s.TemplateContradictions = stats.Mismatched, stats.Contradicted
 }
 

@@ -189,6 +189,9 @@ func (in *intake) readSets(from netip.AddrPort, at decoder.UnixNano, now time.Du
 	if sets.Refused != 0 {
 		in.notices.templatesRefused(from, sets.Refused, now)
 	}
+	if sets.SamplingsRefused != 0 {
+		in.notices.samplingsRefused(from, sets.SamplingsRefused, now)
+	}
 	if len(in.reader.Missing)+len(in.reader.Learned) == 0 {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -328,6 +329,28 @@ func TestWaitingSetsThatAreWrong(t *testing.T) {
 	}
 	if got := len(c.log.Lines("data sets dropped: a length in them is impossible")); got != 1 {
 		t.Errorf("%d log lines tell of it, want 1", got)
+	}
+}
+
+// Samplings that options tell of and that are not kept are counted, and told.
+func TestSamplingsThatFindNoRoom(t *testing.T) {
+	t.Parallel()
+	c := newTestCollector(t, 1, 1, nil)
+	in, now := c.intakes[0][0], time.Now()
+	options := []byte{2, 0, 0, 4, 0, 8, 0, 1, 0, 0, 0, 48, 0, 1, 0, 34, 0, 2} // of id 512: samplerId in 1 byte, samplingInterval in 2
+	var told []byte
+	for id := range byte(70) {
+		told = append(told, id, 0, 100)
+	}
+	for range 2 {
+		in.handle(from("192.0.2.1:1", v9(0, 7, now, set(1, options...), set(512, told...))), now)
+	}
+	if s := c.Snapshot(); s.SamplingsRefused != 12 || s.OptionsRecords != 140 {
+		t.Errorf("%d samplings refused of %d, want 12 of 140", s.SamplingsRefused, s.OptionsRecords)
+	}
+	lines := c.log.Lines("samplings are not kept")
+	if len(lines) != 1 || !strings.Contains(lines[0], "exporter=192.0.2.1 ") || !strings.Contains(lines[0], "samplings=6 ") {
+		t.Errorf("the log has %q", lines)
 	}
 }
 

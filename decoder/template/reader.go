@@ -48,8 +48,9 @@ type Sets struct {
 	// Learned are the ids of the templates that the packet brought and that were
 	// not known, or not so: sets may have waited for them. Valid as long as Missing.
 	Learned []uint16
-	// Options is the number of options records decoded, Refused that of templates not taken.
-	Options, Refused uint32
+	// Options is the number of options records decoded, Refused that of templates not taken,
+	// SamplingsRefused that of samplings that options told and there is no room for.
+	Options, Refused, SamplingsRefused uint32
 }
 
 // Set is a data set whose template is not known.
@@ -376,7 +377,8 @@ func (r *Reader) grow(n int) ([]decoder.Record, []decoder.Extension) {
 // learnOptions puts what options have told into the table.
 func (r *Reader) learnOptions() {
 	if len(r.updates) > 0 {
-		r.table.learnOptions(r.source, r.updates, lesson{now: r.now, boot: r.boot, export: r.export})
+		left := r.table.learnOptions(r.source, r.updates, lesson{now: r.now, boot: r.boot, export: r.export})
+		r.SamplingsRefused += uint32(left)
 		r.updates = r.updates[:0]
 	}
 }

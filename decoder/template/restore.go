@@ -178,7 +178,9 @@ func (t *Table) RestoreOptions(stored DomainOptions, now time.Duration) Restored
 		return RestoredOrphan
 	case d.state != nil && when.now <= d.heard.now || d.state != nil && !d.borrowed && now-d.heard.now <= minLifetime:
 		return RestoredKnown
-	case t.counters.samplers.Load() >= maxAllSamplers*restoredShare/4:
+	}
+	room := t.samplerRoom(d.owner, restoredShare) + d.state.len() // which it replaces
+	if room == 0 {
 		return RestoredLimit
 	}
 	updates := []update{{boot: stored.InitTime}}
@@ -187,7 +189,7 @@ func (t *Table) RestoreOptions(stored DomainOptions, now time.Duration) Restored
 			updates = append(updates, update{key: samplerKey{scope(o.Scope), o.ID}, Sampling: o.Sampling})
 		}
 	}
-	next, _ := (*state)(nil).with(updates)
+	next, _ := (*state)(nil).with(updates, room)
 	t.setState(d, next, true)
 	d.heard = when
 	d.owner.shared = undecided

@@ -261,18 +261,18 @@ func (st *state) ofSamplers() []sampler {
 }
 
 // with returns a state that knows the updates, too, which is st itself if it did, and
-// how many samplings were left out for want of room.
-func (st *state) with(updates []update) (*state, int) {
+// how many samplings were left out for want of room: it has at most room more than st.
+func (st *state) with(updates []update, room int) (*state, int) {
 	if st == nil {
 		st = &state{}
 	}
-	next, left := st, 0
+	next, left, most := st, 0, len(st.samplers)+room
 	for i := range updates {
 		u := &updates[i]
 		switch {
 		case !next.changedBy(u):
 			continue
-		case !next.hasRoom(u):
+		case !next.hasRoom(u, most):
 			left++
 			continue
 		case next == st:
@@ -292,10 +292,10 @@ func (st *state) changedBy(u *update) bool {
 	return u.Interval != 0 && (!st.find(u.key, &known) || known != u.Sampling)
 }
 
-// hasRoom reports whether there is room for what an update tells.
-func (st *state) hasRoom(u *update) bool {
+// hasRoom reports whether there is room for what an update tells, where there may be so many samplings at most.
+func (st *state) hasRoom(u *update, most int) bool {
 	var known Sampling
-	return u.Interval == 0 || st.counts[u.key.scope] < maxSamplers || st.find(u.key, &known)
+	return u.Interval == 0 || st.counts[u.key.scope] < maxSamplers && len(st.samplers) < most || st.find(u.key, &known)
 }
 
 // apply changes st, which nobody else sees yet and has room.

@@ -49,6 +49,7 @@ type owner struct {
 	address  [16]byte
 	entries  rank
 	domains  []*domain
+	samplers int      // of all of them
 	borrowed int      // how many of them have what their options have told from the store
 	common   Sampling // of the domains that have one, if it is the same
 	shared   *state   // the samplers of all domains that do not contradict each other, or undecided

@@ -1,34 +1,39 @@
 package template
 
-// learnOptions takes what options records have told.
-func (t *Table) learnOptions(src source, updates []update, when lesson) {
+// learnOptions takes what options records have told, and returns how many samplings of it there is no room for.
+func (t *Table) learnOptions(src source, updates []update, when lesson) (left int) {
 	s := t.shardOf(&src.address)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.domains[src.domainKey]
 	if d == nil {
-		return
+		return 0
 	}
-	next, left := d.state.with(updates)
+	before := d.state
+	next, left := before.with(updates, t.samplerRoom(d.owner, 4))
 	t.counters.samplersBeyond.Add(uint64(left))
 	d.heard = when
-	if next == d.state {
-		t.setState(d, next, false)
-		return
-	}
-	if more := len(next.samplers) - d.state.len(); more > 0 && t.counters.samplers.Load() >= maxAllSamplers {
-		t.counters.samplersBeyond.Add(uint64(more))
-		return
-	}
 	t.setState(d, next, false)
-	d.owner.shared = undecided
-	t.announceOptions(s, d)
+	if next != before {
+		d.owner.shared = undecided
+		t.announceOptions(s, d)
+	}
+	return left
+}
+
+// samplerRoom returns how many samplings more an address may have, of so many quarters of what there is
+// room for.
+func (t *Table) samplerRoom(o *owner, quarters int) int {
+	all := maxAllSamplers*quarters/4 - int(t.counters.samplers.Load())
+	return max(0, min(all, maxAddressSamplers*quarters/4-o.samplers))
 }
 
 // setState replaces what a domain's options have told, to the exporter's collector or, if borrowed,
 // to the store.
 func (t *Table) setState(d *domain, next *state, borrowed bool) {
-	t.counters.samplers.Add(int64(next.len() - d.state.len()))
+	more := next.len() - d.state.len()
+	t.counters.samplers.Add(int64(more))
+	d.owner.samplers += more
 	d.state = next
 	if d.borrowed {
 		d.owner.borrowed--

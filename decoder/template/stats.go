@@ -51,7 +51,7 @@ type Stats struct {
 	// Mismatched counts data sets that a stored template did not fit, Contradicted templates that
 	// the store had differently while their exporter went on sending them as they were.
 	Mismatched, Contradicted uint64
-	// SamplersRefused counts samplings beyond what a domain may have.
+	// SamplersRefused counts samplings beyond what a domain, an address, or all may have.
 	SamplersRefused uint64
 }
 

@@ -17,6 +17,7 @@ const (
 	maxDomains          = 256 // an address
 	maxPorts            = 16  // that have the same template
 	maxAllSamplers      = 1 << 16
+	maxAddressSamplers  = 1024
 )
 
 // How long a template lasts without being sent again or used: three times the longest

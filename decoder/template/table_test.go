@@ -327,6 +327,43 @@ func TestSamplersAreBounded(t *testing.T) {
 	}
 }
 
+// No address takes the room for samplings of all others. Where there is none for more, what is known is kept up to date.
+func TestSamplersOfAnAddressAreBounded(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(template.Config{})
+	options := append(be16(be16(be16(nil, 512), 4), 8), 0, 1, 0, 0, 0, 48, 0, 1, 0, 34, 0, 2)
+	flows := definition(256, field{id: 48, length: 1})
+	tell := func(exporter, domain, interval int) (refused uint32) {
+		var told []byte
+		for id := range 64 {
+			told = be16(append(told, byte(id+1)), interval)
+		}
+		d.decode(t, v9(domain, set(1, options), set(512, told)), exporterPort(exporter, 1), 0)
+		return d.SamplingsRefused
+	}
+	interval := func(exporter, domain int) uint64 {
+		d.decode(t, v9(domain, set(0, flows), set(256, []byte{64})), exporterPort(exporter, 1), 0)
+		i, _ := sampling(&d.p.Extensions[0])
+		return i
+	}
+	var refused uint32
+	for domain := range 100 {
+		refused += tell(1, domain, 100)
+	}
+	if s := d.table.Stats(); s.Samplers != 1024 || refused != 84*64 || s.SamplersRefused != uint64(refused) {
+		t.Errorf("%d samplings are kept, %d and %d refused; want 1024, and 5376", s.Samplers, refused, s.SamplersRefused)
+	}
+	if got := tell(2, 0, 200); got != 0 || interval(2, 0) != 200 {
+		t.Errorf("another exporter: %d refused, interval %d", got, interval(2, 0))
+	}
+	if got := tell(1, 15, 300); got != 0 || interval(1, 15) != 300 {
+		t.Errorf("a change of what is known: %d refused, interval %d", got, interval(1, 15))
+	}
+	if got := interval(1, 16); got != 0 {
+		t.Errorf("a domain that found no room has the interval %d", got)
+	}
+}
+
 // What is new is bounded while nobody asks, however much comes and goes.
 func TestUntoldChangesAreBounded(t *testing.T) {
 	before := heap()

@@ -76,6 +76,8 @@ func templateFamilies() []family {
 			func(s *Snapshot) uint64 { return s.TemplateContradictions }),
 		counter("options_records_total", "Options records decoded.",
 			func(s *Snapshot) uint64 { return s.OptionsRecords }),
+		counter("samplings_refused_total", "Samplings told by options that there is no room for.",
+			func(s *Snapshot) uint64 { return s.SamplingsRefused }),
 	}
 }
 

@@ -34,6 +34,7 @@ func sample() Snapshot {
 		TemplatesRefused:        map[string]uint64{"invalid": 28},
 		TemplatesRemoved:        map[string]uint64{"expired": 29},
 		TemplateWithdrawals:     30,
+		SamplingsRefused:        43,
 		TemplateMismatches:      31,
 		TemplateContradictions:  32,
 		StoreRecords:            map[string]uint64{"read": 33, "written": 34},
@@ -194,6 +195,8 @@ flowpub_ready 1
 # TYPE flowpub_receive_buffer_bytes gauge
 flowpub_receive_buffer_bytes{kind="asked"} 3.3554432e+07
 flowpub_receive_buffer_bytes{kind="granted"} 8.388608e+06
+# TYPE flowpub_samplings_refused_total counter
+flowpub_samplings_refused_total 43
 # TYPE flowpub_sflow_agent_drops_total counter
 flowpub_sflow_agent_drops_total 33
 # TYPE flowpub_sflow_samples_missed_total counter

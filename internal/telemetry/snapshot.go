@@ -39,6 +39,8 @@ type Snapshot struct {
 	TemplatesRemoved map[string]uint64
 	// TemplateWithdrawals counts withdrawals of templates, which are ignored.
 	TemplateWithdrawals uint64
+	// SamplingsRefused counts samplings told by options that there is no room for.
+	SamplingsRefused uint64
 	// TemplateMismatches counts data sets that a stored template did not fit,
 	// TemplateContradictions templates that the store had differently than their exporters.
 	TemplateMismatches, TemplateContradictions uint64
