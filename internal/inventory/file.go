@@ -26,8 +26,9 @@ type File struct {
 	log   *slog.Logger
 	table atomic.Pointer[Table]
 
-	seen   fs.FileInfo // of the last reading, good or bad; nil: there was no file
-	failed string      // why the last reading failed; empty: it did not
+	seen     fs.FileInfo // of the last reading, good or bad; nil: there was no file
+	changing fs.FileInfo // of the last look, if the file was being written then
+	failed   string      // why the last reading failed; empty: it did not
 }
 
 // Open reads the file at path. The error tells every mistake in it, one a line.
@@ -84,11 +85,12 @@ func (f *File) Watch(ctx context.Context) {
 
 // refresh reads the file again if it has changed.
 func (f *File) refresh() {
-	if info, err := os.Stat(f.path); err == nil && f.seen != nil && same(info, f.seen) {
+	info, err := os.Stat(f.path)
+	if err == nil && f.seen != nil && (same(info, f.seen) || f.isWritten(info)) {
 		return
 	}
 	info, t, err := load(f.path)
-	f.seen = info
+	f.seen, f.changing = info, nil
 	if err != nil {
 		f.complain(err)
 		return
@@ -96,6 +98,14 @@ func (f *File) refresh() {
 	f.table.Store(t)
 	f.failed = ""
 	f.log.Info("the file of exporters has changed and was read", "file", f.path, "networks", t.Networks())
+}
+
+// isWritten reports whether the file may not be whole: it is the one that was read, has changed, and
+// has not been as it is for two looks. One that takes its place is whole.
+func (f *File) isWritten(now fs.FileInfo) bool {
+	before := f.changing
+	f.changing = now
+	return os.SameFile(now, f.seen) && (before == nil || !same(now, before))
 }
 
 // complain logs why the file could not be read, unless it was said.

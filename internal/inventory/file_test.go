@@ -84,6 +84,39 @@ func TestFileIsReadAgain(t *testing.T) {
 	})
 }
 
+// A file that is written in place is read once it stands still: a part of a line may say something else, such as
+// a sampling interval that lacks its last digits.
+func TestFileIsWrittenInPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "exporters")
+		write(t, path, "192.0.2.1 old 10", time.Now())
+		f, err := Open(path, new(testlog.Book).Logger())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go f.Watch(t.Context())
+		pass := func(looks int) {
+			<-time.After(time.Duration(looks)*readEvery + time.Millisecond)
+			synctest.Wait()
+		}
+		const whole = "192.0.2.1 new 1000"
+		for n := range len(whole) + 1 {
+			if err := os.WriteFile(path, []byte(whole[:n]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			pass(1)
+			if got := f.Find(netip.MustParseAddr("192.0.2.1")); got == nil || got.Name != "old" || got.SamplingOverride != 10 {
+				t.Fatalf("when %q was written it is %+v", whole[:n], got)
+			}
+		}
+		pass(1)
+		if got := f.Find(netip.MustParseAddr("192.0.2.1")); got == nil || got.Name != "new" || got.SamplingOverride != 1000 {
+			t.Errorf("when all was written it is %+v", got)
+		}
+	})
+}
+
 func TestOpenErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
