@@ -30,8 +30,7 @@ var (
 // changes; all templates with one definition share it.
 type Plan struct {
 	definition Definition
-	refs       int   // guarded by plans.mu, as is next
-	next       *Plan // another one with the same hash
+	refs       int // guarded by plans.mu
 
 	minimum  int // of a record's length; all of it unless variable
 	variable bool

@@ -2,10 +2,11 @@ package template
 
 import (
 	"bytes"
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/flowpub/flowpub/decoder"
 )
 
 // Limits of the distinct definitions of all templates together: their number, and the memory that
@@ -21,12 +22,18 @@ const maxRawLength = 4 + 8*maxFields
 // plans are the compiled definitions, each once, however many exporters share it.
 type plans struct {
 	elements *Selection
-	seed     maphash.Seed
 	count    atomic.Int64
 
 	mu     sync.Mutex
 	octets int
-	index  map[uint64]*Plan // by the hash of the definition; more are behind by Plan.next
+	index  map[definitionKey]*Plan
+}
+
+// definitionKey tells definitions apart.
+type definitionKey struct {
+	format  decoder.Format
+	options bool
+	raw     string
 }
 
 // full reports whether so many quarters of the room for definitions are taken. ps is locked.
@@ -42,12 +49,9 @@ func (ps *plans) acquire(d Definition, quarters int) (*Plan, error) {
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	hash := maphash.Bytes(ps.seed, d.Raw)
-	for p := ps.index[hash]; p != nil; p = p.next {
-		if p.is(&d) {
-			p.refs++
-			return p, nil
-		}
+	if p := ps.index[definitionKey{d.Format, d.Options, string(d.Raw)}]; p != nil { // the look-up copies nothing
+		p.refs++
+		return p, nil
 	}
 	if ps.full(quarters) {
 		return nil, errFull
@@ -57,8 +61,9 @@ func (ps *plans) acquire(d Definition, quarters int) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.refs, p.next = 1, ps.index[hash]
-	ps.index[hash] = p
+	p.refs = 1
+	raw := unsafe.String(unsafe.SliceData(d.Raw), len(d.Raw)) //nolint:gosec // nobody changes the plan's bytes, and they are there once
+	ps.index[definitionKey{d.Format, d.Options, raw}] = p
 	ps.count.Add(1)
 	ps.octets += p.octets()
 	return p, nil
@@ -71,19 +76,8 @@ func (ps *plans) release(p *Plan) {
 	if p.refs--; p.refs > 0 {
 		return
 	}
-	hash := maphash.Bytes(ps.seed, p.definition.Raw)
-	first := ps.index[hash]
-	switch {
-	case first != p:
-		for first.next != p {
-			first = first.next
-		}
-		first.next = p.next
-	case p.next != nil:
-		ps.index[hash] = p.next
-	default:
-		delete(ps.index, hash)
-	}
+	d := &p.definition
+	delete(ps.index, definitionKey{d.Format, d.Options, string(d.Raw)})
 	ps.count.Add(-1)
 	ps.octets -= p.octets()
 }

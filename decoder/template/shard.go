@@ -145,16 +145,11 @@ func (d *domain) link(e *entry) {
 // unlink takes an entry out of the ports that have its template.
 func (d *domain) unlink(e *entry) {
 	i, _ := slices.BinarySearch(d.ids, e.id)
-	first := d.templates[i]
-	switch {
-	case first != e:
-		for first.next != e {
-			first = first.next
-		}
-		first.next = e.next
-	case e.next != nil:
-		d.templates[i] = e.next
-	default:
+	at := &d.templates[i]
+	for *at != e {
+		at = &(*at).next
+	}
+	if *at = e.next; d.templates[i] == nil {
 		d.ids, d.templates = slices.Delete(d.ids, i, i+1), slices.Delete(d.templates, i, i+1)
 	}
 }

@@ -63,7 +63,7 @@ type Config struct {
 // NewTable returns an empty table.
 func NewTable(c Config) *Table {
 	t := &Table{seed: maphash.MakeSeed(), tracking: c.Track}
-	t.plans = plans{elements: c.Elements, seed: maphash.MakeSeed(), index: make(map[uint64]*Plan)}
+	t.plans = plans{elements: c.Elements, index: make(map[definitionKey]*Plan)}
 	for i := range t.shards {
 		t.shards[i].init()
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 )
@@ -102,18 +103,7 @@ func readPcap(input io.Reader, u *unwrapper) error {
 	if err != nil {
 		return unreadable(0, unexpected(err))
 	}
-	for packets := 0; ; packets++ {
-		frame, info, err := r.ZeroCopyReadPacketData()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return unreadable(packets, err)
-		}
-		if err := u.frame(r.LinkType(), info.Timestamp, frame); err != nil {
-			return err
-		}
-	}
+	return readFrames(r, u, func(*gopacket.CaptureInfo) layers.LinkType { return r.LinkType() })
 }
 
 func readPcapng(input io.Reader, u *unwrapper) error {
@@ -121,6 +111,14 @@ func readPcapng(input io.Reader, u *unwrapper) error {
 	if err != nil {
 		return unreadable(0, unexpected(err))
 	}
+	return readFrames(r, u, func(info *gopacket.CaptureInfo) layers.LinkType {
+		link, _ := info.AncillaryData[0].(layers.LinkType) // each packet has that of its interface
+		return link
+	})
+}
+
+// readFrames reads all frames of a capture, each of the link type that link says.
+func readFrames(r gopacket.ZeroCopyPacketDataSource, u *unwrapper, link func(*gopacket.CaptureInfo) layers.LinkType) error {
 	for packets := 0; ; packets++ {
 		frame, info, err := r.ZeroCopyReadPacketData()
 		if errors.Is(err, io.EOF) {
@@ -129,8 +127,7 @@ func readPcapng(input io.Reader, u *unwrapper) error {
 		if err != nil {
 			return unreadable(packets, err)
 		}
-		link, _ := info.AncillaryData[0].(layers.LinkType)
-		if err := u.frame(link, info.Timestamp, frame); err != nil {
+		if err := u.frame(link(&info), info.Timestamp, frame); err != nil {
 			return err
 		}
 	}

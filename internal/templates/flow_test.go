@@ -7,10 +7,8 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,6 +20,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/publisher/answers"
 	"github.com/flowpub/flowpub/publisher/cluster"
 )
@@ -133,10 +132,10 @@ func sealed(b []byte) []byte {
 func with(t *testing.T, k *fakeKafka, use func(p *side)) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
-		p := &side{table: template.NewTable(template.Config{Track: true}), began: time.Now(), log: new(logBook)}
+		p := &side{table: template.NewTable(template.Config{Track: true}), began: time.Now(), log: new(testlog.Book)}
 		p.Store = newStore(&Config{
 			Topic: testTopic, Brokers: []string{"kafka:9092"}, Deployment: "flows", Table: p.table, Now: p.now,
-			Restored: func() { p.restored.Add(1) }, Log: slog.New(slog.NewTextHandler(p.log, nil)),
+			Restored: func() { p.restored.Add(1) }, Log: p.log.Logger(),
 		})
 		p.kafka = k
 		p.start()
@@ -237,8 +236,8 @@ func TestRefusedIsGivenUp(t *testing.T) {
 			p.teach(t, exporter(n), teach)
 		}
 		pass(5 * time.Second)
-		if s := p.Stats(); k.count() != 10 || s.Written != 10 || s.Pending != 0 || !strings.Contains(p.log.String(), "was refused") {
-			t.Errorf("%d records, %+v, want the mark and nine templates; the log:\n%s", k.count(), s, p.log)
+		if s := p.Stats(); k.count() != 10 || s.Written != 10 || s.Pending != 0 || !p.log.Has("was refused") {
+			t.Errorf("%d records, %+v, want the mark and nine templates; the log:\n%s", k.count(), s, p.log.Text())
 		}
 	})
 }

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/decoder/netflow9"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/testlog"
 	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/cluster"
 )
@@ -57,35 +56,17 @@ type side struct {
 	*Store
 	table    *template.Table
 	began    time.Time
-	log      *logBook
+	log      *testlog.Book
 	restored atomic.Int64
-}
-
-// logBook keeps what was logged.
-type logBook struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // open starts a process whose store is at the brokers.
 func open(t *testing.T, brokers []string, change func(*Config)) *side {
 	t.Helper()
-	p := &side{table: template.NewTable(template.Config{Track: true}), began: time.Now(), log: new(logBook)}
+	p := &side{table: template.NewTable(template.Config{Track: true}), began: time.Now(), log: new(testlog.Book)}
 	cfg := &Config{
 		Topic: testTopic, Brokers: brokers, ClientID: "test", Deployment: "flows", Table: p.table,
-		Now: p.now, Log: slog.New(slog.NewTextHandler(p.log, nil)),
+		Now: p.now, Log: p.log.Logger(),
 		Restored: func() { p.restored.Add(1) },
 	}
 	if change != nil {
@@ -263,8 +244,8 @@ func TestGarbageIsSkipped(t *testing.T) {
 		t.Errorf("%+v; %+v", s, p.table.Stats())
 	}
 	for _, want := range []string{"newer version", "did not write", "another deployment", `other=other?flows`} {
-		if !strings.Contains(p.log.String(), want) {
-			t.Errorf("the log lacks %q:\n%s", want, p.log)
+		if !p.log.Has(want) {
+			t.Errorf("the log lacks %q:\n%s", want, p.log.Text())
 		}
 	}
 }
@@ -307,7 +288,7 @@ func TestMissingTopic(t *testing.T) {
 		t.Errorf("missing %q, want the topic", got)
 	}
 	testwait.Until(t, patience, "the missing topic is told", func() bool {
-		return strings.Contains(without.log.String(), "--partitions 1 --replication-factor 1 --config cleanup.policy=compact,delete")
+		return without.log.Has("--partitions 1 --replication-factor 1 --config cleanup.policy=compact,delete")
 	})
 	testwait.Until(t, patience, "ready without it", func() bool { return without.Missing() == nil })
 	if took := time.Since(without.Store.began); took < LoadPatience {
@@ -341,7 +322,7 @@ func TestFailuresAreTold(t *testing.T) {
 		p := open(t, brokers, nil)
 		testwait.Until(t, patience, c.name+" fails", func() bool { return c.fails(p.Stats()) })
 		for _, want := range []string{c.log, "give this user READ, WRITE and DESCRIBE on the topic"} {
-			testwait.Until(t, patience, "the log has "+want, func() bool { return strings.Contains(p.log.String(), want) })
+			testwait.Until(t, patience, "the log has "+want, func() bool { return p.log.Has(want) })
 		}
 		fault.Remove()
 		testwait.Until(t, patience, c.name+" is over", func() bool { return !c.fails(p.Stats()) && p.Stats().Load > 0 })
