@@ -162,7 +162,7 @@ func errorOf(f *publisher.Fault) *status.KafkaError {
 	return &status.KafkaError{At: f.At.UTC(), Text: f.Text, Cure: f.Cure, Broker: f.Broker}
 }
 
-// verdict says whether anything is lost.
+// verdict sums a report up: whether anything is lost, and what puts flows at risk.
 func (c *Collector) verdict(r *status.Report, view *publisher.View, now *sample, seen *standingProblems) status.Verdict {
 	v := status.Verdict{Problems: append([]status.Problem{}, seen.problems...)}
 	for i := range v.Problems {

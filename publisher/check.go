@@ -61,7 +61,7 @@ func (c Config) checkSettings(topic string, s *cluster.Settings, tell checkup.Te
 // registryTimeout bounds what is asked of a registry, however many topics there are.
 const registryTimeout = 30 * time.Second
 
-// checkRegistry tells whether the schema is registered, or could be asked for.
+// checkRegistry checks whether the schema is registered, or could be asked for.
 func (c Config) checkRegistry(ctx context.Context, tell checkup.Tell) {
 	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
 	defer cancel()

@@ -118,8 +118,11 @@ func (o *options) parseFilter(words []string) (err error) {
 // settle sets what follows from the flags that were given, and finds the mistakes that flags
 // can be parsed with.
 func (o *options) settle(given map[string]bool) error {
-	var errs []error
-	mistake := func(format string, args ...any) { errs = append(errs, command.Mistakef(format, args...)) }
+	return errors.Join(o.settleBegin(given), o.compare(given), o.settleTop(given))
+}
+
+// settleBegin does so for where to begin in a topic.
+func (o *options) settleBegin(given map[string]bool) error {
 	begins := 0
 	for _, name := range []string{"from", "since", "offset"} {
 		if given[name] {
@@ -128,14 +131,21 @@ func (o *options) settle(given map[string]bool) error {
 	}
 	switch {
 	case begins > 1:
-		mistake("-from, -since and -offset: each says where to begin, so give one of them")
+		return command.Mistakef("-from, -since and -offset: each says where to begin, so give one of them")
 	case given["since"] && o.since <= 0:
-		mistake("-since %v: give a time such as 10m", o.since)
+		return command.Mistakef("-since %v: give a time such as 10m", o.since)
 	case given["since"]:
 		o.From = tail.FromTime(time.Now().Add(-o.since))
 	case o.offset != nil:
 		o.From = tail.FromOffset(*o.offset)
 	}
+	return nil
+}
+
+// compare finds flags that do not go together, and values out of range.
+func (o *options) compare(given map[string]bool) error {
+	var errs []error
+	mistake := func(format string, args ...any) { errs = append(errs, command.Mistakef(format, args...)) }
 	elsewhere := len(o.Files) > 0 || o.Listen != ""
 	for _, name := range []string{"brokers", "topic", "value", "from", "until", "since", "partition", "offset", "group"} {
 		if elsewhere && given[name] {
@@ -163,7 +173,7 @@ func (o *options) settle(given map[string]bool) error {
 	if o.Format == tail.FormatParquet && o.output == "" {
 		mistake("-format parquet: it is not for reading as text; name a file with -output")
 	}
-	return errors.Join(append(errs, o.settleTop(given))...)
+	return errors.Join(errs...)
 }
 
 // settleTop does so for sums.

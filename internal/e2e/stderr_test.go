@@ -44,7 +44,7 @@ func (p *process) awaitStatus(t *testing.T, want int) {
 	}
 }
 
-// isGone returns whether the process has ended, though its log is not read.
+// isGone returns a function that reports whether the process has ended, though its log is not read.
 func (p *process) isGone(t *testing.T) func() bool {
 	t.Helper()
 	return func() bool {

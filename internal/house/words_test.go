@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -60,5 +61,17 @@ func TestVariablesAreNamedInConfig(t *testing.T) {
 	}
 	if files < 200 {
 		t.Errorf("only %d files were read", files)
+	}
+}
+
+// Functions report whether something is so: that is how Go says it.
+var otherwise = regexp.MustCompile(`(?m)^// \w+ (tells|says|returns|determines) (whether|if) `)
+
+func TestFunctionsReportWhether(t *testing.T) {
+	t.Parallel()
+	for _, file := range tree(t, ".go") {
+		for _, found := range otherwise.FindAllString(read(t, file), -1) {
+			t.Errorf("%s: %q: Go says \"reports whether\"", file, found)
+		}
 	}
 }

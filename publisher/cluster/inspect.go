@@ -275,7 +275,7 @@ func count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-// topics tells whether each topic is there, can be written to at present, and is set
+// topics checks whether each topic is there, can be written to at present, and is set
 // as it should be.
 func (i *inspection) topics(ctx context.Context, judge func(topic string, s *Settings)) {
 	names := i.cfg.allTopics()
@@ -303,7 +303,7 @@ func (i *inspection) topics(ctx context.Context, judge func(topic string, s *Set
 	}
 }
 
-// leaders tells whether all partitions of a topic can be written to.
+// leaders checks whether all partitions of a topic can be written to.
 func (i *inspection) leaders(what string, leaders []int32) {
 	var without []string
 	for n, leader := range leaders {
@@ -345,7 +345,7 @@ func (i *inspection) missing(ctx context.Context, name string, err error) {
 	}
 }
 
-// producer tells whether brokers will recognise batches that are repeated.
+// producer checks whether brokers will recognise repeated batches.
 func (i *inspection) producer(ctx context.Context) {
 	const what = "idempotence"
 	if !i.cfg.Idempotent {

@@ -65,8 +65,7 @@ func (l *link) operations(ctx context.Context, topics []string) (map[string]oper
 	return all, nil
 }
 
-// permissions tells whether this user has those that are needed for the topics that are
-// there.
+// permissions checks whether this user has those that existing topics need.
 func (i *inspection) permissions(ctx context.Context, needed ...operations) {
 	names := i.cfg.allTopics()
 	all, err := i.link.operations(ctx, names)
@@ -80,8 +79,8 @@ func (i *inspection) permissions(ctx context.Context, needed ...operations) {
 	}
 }
 
-// permission tells whether one is among those that a broker, without an error, says that
-// this user has.
+// permission checks whether this user has one of them, by what a broker granted; err is why that
+// is not known.
 func (i *inspection) permission(topic string, needed, granted operations, err error) {
 	what, cure := "permission to write to topic "+topic, failure.Of(kafka.TopicAuthorizationFailed).Cure
 	if needed == mayRead {
