@@ -91,8 +91,6 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # Packages whose tests push full load, which the race detector would slow down
 # about tenfold. Every line of code they run is raced by its own package's tests.
 LOADED := ./internal/e2e/...
-# What computes a lot: the race detector watches a few of its cases only, and all run without it.
-SIMULATED := Test(Simulation|StageDrainsPastFailingPartitions|BufferFillsBeforeDrops|ManyPartitionsInSmallBudget|LargestPacket)
 
 .PHONY: help
 help: ## List the targets
@@ -114,12 +112,27 @@ check: ## Build, vet and run the short tests, in half a minute: for every edit
 	go test -short -vet off -parallel 8 $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
 
 .PHONY: test
-test: ## Test everything that needs no other service
+test: test-race test-load test-whole ## Test everything that needs no other service
+
+.PHONY: test-race
+test-race:
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector' >&2)
 	go test -timeout 20m $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
 	go test $(RACE) $(TESTFLAGS) -tags portable ./listener
+
+.PHONY: test-load
+test-load:
 	go test $(TESTFLAGS) -count 1 -timeout 15m $(LOADED)
-	go test $(TESTFLAGS) -count 1 -run '^$(SIMULATED)$$' ./publisher
+
+# Of what computes a lot the race detector watches a few cases only: testwait.Few says so.
+# Here all run without it.
+.PHONY: test-whole
+test-whole:
+	@files=$$(grep -rl --include='*_test.go' --exclude-dir='.?*' --exclude-dir=testwait 'testwait\.Few' .); \
+		names=$$(awk '/^func / { split($$2, name, "(") } \
+			/testwait\.Few/ { if (name[1] !~ /^Test/) { print FILENAME ": call it in the test itself: " $$0 >"/dev/stderr"; exit 1 }; print name[1] }' \
+			$$files | sort -u | paste -sd '|' -); \
+		go test $(TESTFLAGS) -count 1 -run "^($$names)$$" $$(dirname $$files | sort -u)
 
 # A skipped test proves nothing: here it counts as failed. OF is the target that tests.
 .PHONY: test-report

@@ -1,11 +1,12 @@
 package publisher
 
 import (
+	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,13 +118,13 @@ func (c consumed) size() int {
 // all records have the header, or none, as it should be.
 func (c consumed) unframe(t *testing.T, f framing) {
 	t.Helper()
+	var want []kgo.RecordHeader
+	if f.Headers != "" {
+		want = []kgo.RecordHeader{{Key: testHeader, Value: []byte(f.Value.String() + "; flow.v1.FlowRecord")}}
+	}
 	for _, records := range c {
 		for _, r := range records {
-			var want []kgo.RecordHeader
-			if f.Headers != "" {
-				want = []kgo.RecordHeader{{Key: testHeader, Value: []byte(f.Value.String() + "; flow.v1.FlowRecord")}}
-			}
-			if fmt.Sprint(r.Headers) != fmt.Sprint(want) {
+			if !slices.EqualFunc(r.Headers, want, equalHeaders) {
 				t.Fatalf("partition %d, offset %d: headers are %s, want %s", r.Partition, r.Offset, r.Headers, want)
 			}
 			m, err := flowtest.Read(f.Value.String(), f.Schema, r.Value)
@@ -136,6 +137,8 @@ func (c consumed) unframe(t *testing.T, f framing) {
 		}
 	}
 }
+
+func equalHeaders(a, b kgo.RecordHeader) bool { return a.Key == b.Key && bytes.Equal(a.Value, b.Value) }
 
 // consume reads the topic from its start until it has n records, and then all
 // that is there besides.

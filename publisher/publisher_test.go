@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -38,34 +37,59 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
+// deliveredKind is how values are made and packed in a test.
+type deliveredKind struct {
+	framing
+	codec Compression
+}
+
+// deliveredKinds are all forms of values in batches that are compressed as given. The first
+// ones have each form and each codec.
+func deliveredKinds(codecs ...Compression) (all []deliveredKind) {
+	for i := range codecs {
+		for j, f := range framings {
+			all = append(all, deliveredKind{f, codecs[(i+j)%len(codecs)]})
+		}
+	}
+	return all
+}
+
+func (k deliveredKind) String() string {
+	return fmt.Sprintf("%v %v, header %v", k.Value, k.codec, k.Headers != "")
+}
+
 // Every form of values is delivered, both what waited for Kafka and what came when
 // it was there, by the encoders of plain batches and of those in LZ4.
 func TestValuesDelivered(t *testing.T) {
 	t.Parallel()
-	all := slices.Clone(framings)
-	for _, f := range framings {
-		all = append(all, f.withHeader())
-	}
-	for _, f := range all {
-		for _, c := range []Compression{CompressionNone, CompressionZstdFast, CompressionLZ4Fast} {
-			t.Run(fmt.Sprintf("%v %v, header %v", f.Value, c, f.Headers != ""), func(t *testing.T) {
-				t.Parallel()
-				address, port := reserveAddress(t)
-				p := startPublisher(t, []string{address}, func(cfg *Config) {
-					cfg.Compression = c
-					f.configure(t, cfg)
-				})
-				n := publish(t, p, 0, 100, 30)
-				broker := startBroker(t, 3, kfake.Ports(port))
-				eventually(t, 15*time.Second, "what waited is delivered", func() bool { return p.Stats().Delivered == n })
-				n += publish(t, p, 100, 200, 30)
-				closeWithin(t, p, 10*time.Second)
-				wantDelivered(t, p, n)
-				got := consume(t, broker.ListenAddrs(), int(n))
-				got.unframe(t, f)
-				checkFlows(t, got, n)
-			})
+	kinds := deliveredKinds(CompressionNone, CompressionZstdFast, CompressionLZ4Fast)
+	var all []deliveredKind
+	for half := range 2 { // of them is with the header, then the other
+		for i, k := range kinds {
+			if i%2 == half {
+				k.framing = k.withHeader()
+			}
+			all = append(all, k)
 		}
+	}
+	for _, k := range testwait.Few(len(framings), all) {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			address, port := reserveAddress(t)
+			p := startPublisher(t, []string{address}, func(cfg *Config) {
+				cfg.Compression = k.codec
+				k.configure(t, cfg)
+			})
+			n := publish(t, p, 0, 100, 30)
+			broker := startBroker(t, 3, kfake.Ports(port))
+			eventually(t, 15*time.Second, "what waited is delivered", func() bool { return p.Stats().Delivered == n })
+			n += publish(t, p, 100, 200, 30)
+			closeWithin(t, p, 10*time.Second)
+			wantDelivered(t, p, n)
+			got := consume(t, broker.ListenAddrs(), int(n))
+			got.unframe(t, k.framing)
+			checkFlows(t, got, n)
+		})
 	}
 }
 
@@ -180,23 +204,21 @@ func TestEmptyPacket(t *testing.T) {
 func TestLargestPacket(t *testing.T) {
 	testwait.Long(t)
 	t.Parallel()
-	for _, f := range framings {
-		for _, c := range testwait.Few(1, []Compression{CompressionZstdFast, CompressionNone, CompressionLZ4Fast}) {
-			t.Run(fmt.Sprintf("%v %v", f.Value, c), func(t *testing.T) {
-				t.Parallel()
-				broker := startBroker(t, 1)
-				p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) {
-					cfg.Compression = c
-					f.configure(t, cfg)
-				})
-				n := publish(t, p, 0, 20, 1364)
-				closeWithin(t, p, 10*time.Second)
-				wantDelivered(t, p, n)
-				got := consume(t, broker.ListenAddrs(), int(n))
-				got.unframe(t, f)
-				checkFlows(t, got, n)
+	for _, k := range testwait.Few(len(framings), deliveredKinds(CompressionZstdFast, CompressionNone, CompressionLZ4Fast)) {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			broker := startBroker(t, 1)
+			p := startPublisher(t, broker.ListenAddrs(), func(cfg *Config) {
+				cfg.Compression = k.codec
+				k.configure(t, cfg)
 			})
-		}
+			n := publish(t, p, 0, testwait.Fewer[uint64](3, 20), 1364)
+			closeWithin(t, p, 10*time.Second)
+			wantDelivered(t, p, n)
+			got := consume(t, broker.ListenAddrs(), int(n))
+			got.unframe(t, k.framing)
+			checkFlows(t, got, n)
+		})
 	}
 }
 
@@ -205,28 +227,26 @@ func TestLargestPacket(t *testing.T) {
 func TestLargestPacketInLeastBuffer(t *testing.T) {
 	testwait.Long(t)
 	t.Parallel()
-	for _, f := range framings {
-		for _, c := range []Compression{CompressionNone, CompressionLZ4Fast} {
-			t.Run(fmt.Sprintf("%v %v", f.Value, c), func(t *testing.T) {
-				t.Parallel()
-				address, port := reserveAddress(t)
-				p := startPublisher(t, []string{address}, func(cfg *Config) {
-					cfg.Compression = c
-					f.configure(t, cfg)
-					cfg.BufferBytes = cfg.LeastBufferBytes()
-				})
-				n := publish(t, p, 0, 1, 1364)
-				broker := startBroker(t, 64, kfake.Ports(port))
-				for seed := uint64(1); seed < 4; seed++ {
-					eventually(t, 15*time.Second, "the packet is delivered", func() bool { return p.Stats().Delivered == n })
-					n += publish(t, p, seed, seed+1, 1364)
-				}
-				closeWithin(t, p, 10*time.Second)
-				wantDelivered(t, p, n)
-				got := consume(t, broker.ListenAddrs(), int(n))
-				got.unframe(t, f)
-				checkFlows(t, got, n)
+	for _, k := range testwait.Few(len(framings), deliveredKinds(CompressionNone, CompressionLZ4Fast)) {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			address, port := reserveAddress(t)
+			p := startPublisher(t, []string{address}, func(cfg *Config) {
+				cfg.Compression = k.codec
+				k.configure(t, cfg)
+				cfg.BufferBytes = cfg.LeastBufferBytes()
 			})
-		}
+			n := publish(t, p, 0, 1, 1364)
+			broker := startBroker(t, 64, kfake.Ports(port))
+			for seed := uint64(1); seed < testwait.Fewer[uint64](3, 4); seed++ {
+				eventually(t, 15*time.Second, "the packet is delivered", func() bool { return p.Stats().Delivered == n })
+				n += publish(t, p, seed, seed+1, 1364)
+			}
+			closeWithin(t, p, 10*time.Second)
+			wantDelivered(t, p, n)
+			got := consume(t, broker.ListenAddrs(), int(n))
+			got.unframe(t, k.framing)
+			checkFlows(t, got, n)
+		})
 	}
 }

@@ -37,11 +37,10 @@ import (
 // are simulated. A seed decides everything but the order in which goroutines run.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	seeds := make([]struct{}, *simulations)
-	for seed := range testwait.Few(raced, seeds) {
+	for seed := range testwait.Fewer(raced, *simulations) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { newSimulation(t, uint64(seed)).run() })
+			synctest.Test(t, func(t *testing.T) { newSimulation(t, seed).run() })
 		})
 	}
 }

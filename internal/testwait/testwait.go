@@ -52,10 +52,14 @@ func Long(t *testing.T) {
 }
 
 // Few returns all cases of a test that computes a lot, and with the race detector the
-// first n: make test runs them all without it.
-func Few[T any](n int, all []T) []T {
+// first n. Whatever test calls it or Fewer is run by make test without the race detector, too.
+func Few[T any](n int, all []T) []T { return all[:Fewer(n, len(all))] }
+
+// Fewer returns how many a test is to have of what it computes a lot with: all, and with
+// the race detector n.
+func Fewer[N int | uint64](n, all N) N {
 	if RaceDetector {
-		return all[:min(n, len(all))]
+		return min(n, all)
 	}
 	return all
 }
