@@ -19,10 +19,10 @@ import (
 	"github.com/flowpub/flowpub/publisher"
 )
 
-// Check looks once at all that a collector with this configuration, which is valid,
-// would need of its machine and of others, and tells it. It receives nothing, publishes
-// nothing, changes nothing, and ends within four minutes, or with ctx. Addresses that
-// another flowpub has, which this configuration would be for, are as they should be.
+// Check checks once what a collector with this configuration needs: of this machine, of Kafka
+// and of a schema registry. The configuration must be valid. Check receives, publishes and
+// changes nothing, and ends within four minutes, or with ctx. An address that a running
+// flowpub uses is fine.
 func Check(ctx context.Context, cfg Config, tell checkup.Tell) {
 	if f, err := cfg.openInventory(nil); err == nil && f != nil {
 		tell.OK("exporters file "+cfg.ExportersFile, "networks in it: %d", f.Networks())
@@ -66,7 +66,7 @@ func (c Config) runs(ctx context.Context) bool {
 	return strings.Contains(string(text), "\nflowpub_build_info{")
 }
 
-// inUse tells of an address that somebody has. That is right if it is flowpub.
+// inUse tells why an address cannot be used. That it is in use is fine if a flowpub runs here.
 func inUse(what string, err error, running bool, tell checkup.Tell) {
 	if running && errors.Is(err, syscall.EADDRINUSE) {
 		tell.OK(what, "the flowpub that runs here has it")
@@ -100,8 +100,7 @@ func checkAddress(text string, running bool, tell checkup.Tell) {
 	}
 }
 
-// checkReceiveBuffer asks for the receive buffer of an address, at one that nobody
-// sends to.
+// checkReceiveBuffer asks for the receive buffer, on an address that nobody sends to.
 func (c Config) checkReceiveBuffer(tell checkup.Tell) {
 	const what = "receive buffer"
 	l, err := listener.Listen(listener.Config{Address: "127.0.0.1:0", Sockets: c.Sockets, ReceiveBuffer: c.ReceiveBuffer})

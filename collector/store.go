@@ -27,7 +27,7 @@ type templateStore interface {
 	Close(ctx context.Context)
 }
 
-// openStore starts the store of templates, if there is to be one.
+// openStore starts the store of templates, if it is configured.
 func (c *Collector) openStore() error {
 	if c.cfg.TemplateTopic == "" {
 		return nil
@@ -43,7 +43,7 @@ func (c *Collector) openStore() error {
 	return nil
 }
 
-// store is where the topic for templates is, and what goes with it.
+// store returns the configuration of the store, but for its table.
 func (c Config) store(log *slog.Logger) *templates.Config {
 	p := &c.Publisher
 	return &templates.Config{
@@ -52,7 +52,8 @@ func (c Config) store(log *slog.Logger) *templates.Config {
 	}
 }
 
-// closeStore has the store write what has changed. After that no set that waits gets its template.
+// closeStore lets the store write what has changed, and ends it. After that no waiting set gets its
+// template from the store.
 func (c *Collector) closeStore(ctx context.Context) {
 	if c.store == nil {
 		return
@@ -62,8 +63,8 @@ func (c *Collector) closeStore(ctx context.Context) {
 	c.store.Close(ctx)
 }
 
-// readRestored decodes and publishes the sets that have waited for templates which the store
-// knew. One goroutine calls it.
+// readRestored decodes and publishes the sets that waited for templates the store had. Only the
+// goroutine of the store calls it.
 func (c *Collector) readRestored() {
 	now := time.Since(c.started)
 	if ready := c.templates.room.Ready(now); len(ready) > 0 {
@@ -74,7 +75,7 @@ func (c *Collector) readRestored() {
 	}
 }
 
-// adviseStore tells once that templates have come and nothing keeps them.
+// adviseStore warns once that templates arrive and nothing keeps them.
 func (c *Collector) adviseStore() {
 	if c.cfg.TemplateTopic != "" || c.advised || c.templates.snapshot().received == 0 {
 		return
@@ -84,7 +85,7 @@ func (c *Collector) adviseStore() {
 		"cure", "set "+variable.TemplateTopic+" to a topic that keeps them")
 }
 
-// addStore adds what the store has done.
+// addStore adds the numbers of the store.
 func (c *Collector) addStore(s *telemetry.Snapshot) {
 	stats := templates.NoStats()
 	if c.store != nil {

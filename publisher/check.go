@@ -18,10 +18,9 @@ import (
 	"github.com/flowpub/flowpub/publisher/registry"
 )
 
-// Check looks once at all that a publisher with this configuration, which is valid,
-// would need of others: the cluster and the schema registry. It publishes, creates and
-// registers nothing, and ends within three minutes, or with ctx. It reports whether a
-// broker could be asked.
+// Check checks once what a publisher with this configuration needs: of the cluster and of the
+// schema registry. The configuration must be valid. Check publishes, creates and registers
+// nothing, and ends within three minutes, or with ctx. It reports whether a broker answered.
 func Check(ctx context.Context, cfg Config, tell checkup.Tell) (reached bool) {
 	for _, w := range securityWarnings(&cfg) {
 		tell.Risk("security", w.risk, w.cure)
@@ -36,7 +35,7 @@ func Check(ctx context.Context, cfg Config, tell checkup.Tell) (reached bool) {
 	return reached
 }
 
-// checkSettings tells what a topic's settings come to.
+// checkSettings judges the settings of a topic.
 func (c Config) checkSettings(topic string, s *cluster.Settings, tell checkup.Tell) {
 	what := "settings of topic " + topic
 	if c.Acks == AcksAll && s.InSync >= 0 && s.InSync < s.MinInsync {

@@ -1,5 +1,4 @@
-// Package checkup is how flowpub -check tells what it found, a line for each thing
-// that was looked at.
+// Package checkup prints what flowpub -check found: one line for each thing that was checked.
 package checkup
 
 import (
@@ -9,39 +8,39 @@ import (
 	"unicode"
 )
 
-// Verdict is what was found.
+// Verdict is the result of one check.
 type Verdict uint8
 
 // The verdicts.
 const (
-	// OK: it is as it has to be.
+	// OK: nothing has to be done.
 	OK Verdict = iota
-	// Risk: flows are delivered, and something may cost some of them.
+	// Risk: flows would be delivered, but some may be lost.
 	Risk
-	// Unknown: it could not be looked at.
+	// Unknown: it could not be checked.
 	Unknown
-	// Broken: no flows, or not all of them, would be delivered.
+	// Broken: no flows, or not all, would be delivered.
 	Broken
 )
 
 // words begin the lines. They have one width.
 var words = [...]string{OK: "ok     ", Risk: "risk   ", Unknown: "unknown", Broken: "NOT OK "}
 
-// String is the word that begins the line.
+// String returns the word that begins the line.
 func (v Verdict) String() string { return strings.TrimSpace(words[v]) }
 
-// Line is one thing that was looked at.
+// Line is the result of one check.
 type Line struct {
 	Verdict Verdict
-	// What was looked at, what was Found, and for all but OK the Cure, which may be
-	// empty.
+	// What was checked, what was Found, and the Cure, which OK does not have and the others may
+	// lack.
 	What, Found, Cure string
 }
 
 // Tell takes a line.
 type Tell func(Line)
 
-// OK tells that something is as it has to be.
+// OK tells that nothing has to be done.
 func (tell Tell) OK(what, format string, args ...any) {
 	tell(Line{OK, what, fmt.Sprintf(format, args...), ""})
 }
@@ -49,13 +48,13 @@ func (tell Tell) OK(what, format string, args ...any) {
 // Risk tells of something that may cost flows.
 func (tell Tell) Risk(what, found, cure string) { tell(Line{Risk, what, found, cure}) }
 
-// Unknown tells of something that could not be looked at.
+// Unknown tells of something that could not be checked.
 func (tell Tell) Unknown(what, found, cure string) { tell(Line{Unknown, what, found, cure}) }
 
 // Broken tells of something that costs flows.
 func (tell Tell) Broken(what, found, cure string) { tell(Line{Broken, what, found, cure}) }
 
-// Printer writes lines as they come, for one goroutine.
+// Printer writes lines as they come. It is for one goroutine at a time.
 type Printer struct {
 	to     io.Writer
 	counts [len(words)]int
@@ -83,7 +82,7 @@ func clean(text string) string {
 	}, text)
 }
 
-// Conclude writes what all lines come to, and reports whether none is broken.
+// Conclude writes the conclusion of all lines, and reports whether none is broken.
 func (p *Printer) Conclude() bool {
 	broken, total := p.counts[Broken], 0
 	for _, n := range p.counts {

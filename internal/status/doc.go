@@ -1,10 +1,9 @@
-// Package status shows people what becomes of their flows: a page at / and the same as
-// JSON at /status.
+// Package status shows people what happens to their flows: as a page at /, and as JSON at
+// /status.
 //
-// The package knows nothing of NetFlow or Kafka: a function gives it a [Report], which
-// says everything. The page is plain files in web, part of the program. Nothing
-// that it shows is loaded from elsewhere, and what senders chose is text, never
-// markup.
+// The package knows nothing of NetFlow or Kafka: a function returns a [Report]. The page
+// consists of plain files in web, which are part of the program. It loads nothing from
+// other hosts, and shows what senders chose as text, never as markup.
 //
 //	report.go   what a report holds: the fields of the JSON, documented in docs/status.md
 //	history.go  the last 15 minutes, in a ring

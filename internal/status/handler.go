@@ -16,7 +16,7 @@ import (
 //go:embed web
 var files embed.FS
 
-// reportEvery is how long a report is shown again, whoever asks.
+// reportEvery is how long one report serves all requests.
 const reportEvery = time.Second
 
 // policy lets the page load what this program serves, and nothing else: no inline
@@ -24,9 +24,9 @@ const reportEvery = time.Second
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler returns a handler of the page at /, its files below /web/, and the JSON at /status. The
-// function returns a report, with a list of the exporters or without. It is called by one goroutine
-// at a time, for each kind at most once a second.
+// Handler returns the handler of the page at /, its files below /web/, and the JSON at /status. It calls
+// report with whether the list of exporters is wanted: one call at a time, and at most one a second
+// for each of the two. It keeps no reference to a report.
 func Handler(report func(exporters bool) *Report) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", asset("index.html"))
@@ -37,8 +37,7 @@ func Handler(report func(exporters bool) *Report) http.Handler {
 	return mux
 }
 
-// contentTypes are those of the files by how their names end: what the system says is not
-// the same everywhere.
+// contentTypes are those of the files, by suffix: the tables of systems differ.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
@@ -77,7 +76,7 @@ func asset(name string) http.Handler {
 	})
 }
 
-// secure sets what every answer has.
+// secure sets the headers that every answer has.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -85,8 +84,8 @@ func secure(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// reports answers with the JSON. One answer serves all who ask within reportEvery, so
-// that many pages cost as much as one.
+// reports serves the JSON. One answer serves all requests within reportEvery, so that many open
+// pages cost as much as one.
 type reports struct {
 	report func(exporters bool) *Report
 

@@ -8,7 +8,8 @@ const (
 	historyPoints = 180
 )
 
-// Point is what happened in HistoryEvery, a second, and what stood at its end.
+// Point is an interval of HistoryEvery: rates in it, each per second, and at its end what was
+// buffered, in flows and in bytes, and the latency of requests, in seconds.
 type Point struct {
 	Received, KernelDropped, Rejected float64
 	FlowsDecoded, FlowsDelivered      float64
@@ -18,8 +19,8 @@ type Point struct {
 	Latency                           float64
 }
 
-// History are the last 15 minutes: End is the time of the newest point, and each series
-// holds the points, the oldest first, Every seconds apart.
+// History holds the last 15 minutes. End is the time of the newest point. Each series has the
+// points, the oldest first, Every seconds apart.
 type History struct {
 	Every          float64   `json:"every"`
 	End            time.Time `json:"end"`

@@ -14,14 +14,14 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Limits of what is read of a record batch, whatever codec it has been through.
+// Limits of what is read of a record batch, in bytes, whatever its codec.
 const (
-	maxUnpacked = 16 << 20 // bytes of all records
-	maxRecord   = 64 << 10 // bytes of one
-	maxWindow   = 8 << 20  // of zstd
+	maxUnpacked = 16 << 20 // all records
+	maxRecord   = 64 << 10 // one record
+	maxWindow   = 8 << 20  // the window of zstd
 )
 
-// Places in a record batch, as Kafka's documentation of its message format has them.
+// Offsets in a record batch, from Kafka's documentation of its message format.
 const (
 	batchFrame      = 8 + 4 // the first offset, and the length of what follows
 	batchMagic      = 16
@@ -36,9 +36,9 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// readBatches calls take with each record that is whole in b, from an offset on. A nil value is
-// none. It returns the offset behind, which is larger if anything was whole, and how many batches
-// could not be read.
+// readBatches calls take with each record of the whole batches in b, from an offset on. A nil value is
+// a record without one. It returns the offset behind the last whole batch, or from, and how many
+// batches could not be read.
 func readBatches(b []byte, from int64, take func(key, value []byte)) (next int64, unread int) {
 	next = from
 	for len(b) >= batchFrame {
@@ -60,7 +60,7 @@ func readBatches(b []byte, from int64, take func(key, value []byte)) (next int64
 	return next, unread
 }
 
-var errBatch = errors.New("it is no record batch that can be read")
+var errBatch = errors.New("it is not a readable record batch")
 
 // readBatch reads a batch that begins at an offset, and returns its last offset.
 func readBatch(batch []byte, first, from int64, take func(key, value []byte)) (last int64, err error) {
@@ -86,7 +86,7 @@ func readBatch(batch []byte, first, from int64, take func(key, value []byte)) (l
 	return last, readRecords(bufio.NewReader(io.LimitReader(records, maxUnpacked)), first, from, take)
 }
 
-// unpack returns the records that a codec has packed. done gives back what it took.
+// unpack returns the decompressed records. done frees what the codec took.
 func unpack(b []byte, codec uint16) (records io.Reader, done func(), err error) {
 	nothing := func() {}
 	switch codec {
@@ -110,13 +110,13 @@ func unpack(b []byte, codec uint16) (records io.Reader, done func(), err error) 
 	return nil, nothing, errBatch
 }
 
-// xerial begins what the Java client makes of snappy: blocks behind their lengths.
+// xerial begins the snappy of the Java client: blocks, each behind its length.
 var xerial = []byte{130, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 // xerialHead is the length of what comes before the first block.
 const xerialHead = 16
 
-// unpackSnappy returns what snappy has packed, in one block or in several.
+// unpackSnappy decompresses one block, or several as the Java client writes them.
 func unpackSnappy(b []byte) (all []byte, err error) {
 	if !bytes.HasPrefix(b, xerial) || len(b) < xerialHead {
 		return appendSnappy(nil, b)
@@ -172,7 +172,7 @@ func readRecords(r *bufio.Reader, first, from int64, take func(key, value []byte
 	}
 }
 
-// splitRecord takes a record without its length apart.
+// splitRecord parses a record behind its length.
 func splitRecord(b []byte) (key, value []byte, delta int64, err error) {
 	if len(b) == 0 {
 		return nil, nil, 0, errBatch

@@ -19,12 +19,11 @@ const (
 	warnPartitions = "template_partitions"
 )
 
-// leastRetention is the shortest that the topic may keep what is not told again: that is done after
-// 20 hours at the latest.
+// leastRetention is the shortest safe retention: each template is written again within 20 hours.
 const leastRetention = 48 * time.Hour
 
-// topicSettings are those that the topic needs. Closed segments only are compacted, so they are small; and
-// whoever forges templates without end fills no more than retention.bytes.
+// topicSettings are those that the topic needs. Segments are small, since only closed ones are compacted.
+// retention.bytes bounds what endless forged templates can fill.
 func topicSettings() []cluster.Setting {
 	return []cluster.Setting{
 		{Name: "cleanup.policy", Value: "compact,delete"},
@@ -53,7 +52,7 @@ func warningsOf(topic string, set *cluster.Settings) []warning {
 		policy = append(policy, "is not compacted, so reading it takes ever longer")
 	}
 	if !set.Deleted {
-		policy = append(policy, "keeps templates of exporters that are gone for ever")
+		policy = append(policy, "never deletes the templates of exporters that are gone")
 	}
 	return []warning{
 		{
@@ -62,7 +61,7 @@ func warningsOf(topic string, set *cluster.Settings) []warning {
 		},
 		{
 			kind: warnRetention, stands: set.Deleted && set.Retention > 0 && set.Retention < leastRetention,
-			risk: fmt.Sprintf("keeps templates for %v, and they are told again after most of a day only", set.Retention),
+			risk: fmt.Sprintf("keeps templates for %v only, and each is written again only once in most of a day", set.Retention),
 			cure: alter("retention.ms=604800000"),
 		},
 		{
@@ -73,8 +72,8 @@ func warningsOf(topic string, set *cluster.Settings) []warning {
 	}
 }
 
-// Inspect tells once what there is to know of the topic: whether it is there, how it is set, what
-// this user may do with it. It reads and writes nothing.
+// Inspect checks the topic once: whether it exists, its settings, and what this user may do with it.
+// It reads and writes no records.
 func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell) {
 	cluster.InspectTopics(ctx, cfg.cluster(notice.New(cfg.Log)), tell, func(topic string, set *cluster.Settings) {
 		for _, w := range warningsOf(topic, set) {
@@ -85,7 +84,7 @@ func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell) {
 	})
 }
 
-// Check is part of cluster.Observer: it warns of settings that are new and put templates at risk.
+// Check is part of cluster.Observer: it warns once of each setting that puts templates at risk.
 func (s *Store) Check(topic string, set *cluster.Settings) {
 	if set.Err != nil {
 		s.cfg.Log.Debug("cannot read the settings of the topic for templates", "topic", topic, "error", set.Err)
@@ -96,7 +95,7 @@ func (s *Store) Check(topic string, set *cluster.Settings) {
 	}
 }
 
-// warn notes whether a warning stands, and tells it if it is new.
+// warn notes whether a warning stands, and logs it if it is new.
 func (s *Store) warn(w *warning) {
 	isNew := false
 	s.counts.do(func() {
@@ -108,7 +107,7 @@ func (s *Store) warn(w *warning) {
 	}
 }
 
-// countPartitions warns of a topic that has more than one.
+// countPartitions warns if the topic has more than one.
 func (s *Store) countPartitions(n int) {
 	s.warn(&warning{
 		kind: warnPartitions, stands: n > 1, risk: "has more than one partition, of which only the first is used",

@@ -1,15 +1,15 @@
 // Package templates keeps the templates of NetFlow v9 and IPFIX in a Kafka topic, so that a
-// process decodes from its first datagram on what exporters have told to others, or to the
-// one before.
+// process can decode from its first datagram on, by templates that other processes, or the one
+// before, have learned.
 //
 // The files in the order of a template's way:
 //
-//	store.go    what runs, and ends
-//	writer.go   what the table has learned goes into the topic
+//	store.go    start and end
+//	writer.go   from the table to the topic
 //	form.go     keys and values
-//	reader.go   what the topic has goes into the table
+//	reader.go   from the topic to the table
 //	batches.go  record batches, within bounds
-//	check.go    what the topic should be like
+//	check.go    the settings that the topic should have
 //	stats.go    what is counted
 //
 // What is worth storing, and what a stored template may do, is decided by package

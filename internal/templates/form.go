@@ -40,7 +40,7 @@ const (
 //	booted    8
 //	samplings    of 25 bytes each: scope 1, id 8, interval 4, algorithm 4, packet interval 4, packet space 4
 //
-// and that of a mark with the time alone. No value means that there is none any more.
+// and that of a mark with the time alone. No value means that the template or the options are gone.
 const (
 	formVersion    = 1
 	flagOptions    = 1
@@ -52,7 +52,7 @@ const (
 // Why a record of the topic cannot be read.
 var (
 	errNewer   = errors.New("it is in a form that this version does not know")
-	errGarbage = errors.New("it is none of flowpub's")
+	errGarbage = errors.New("flowpub did not write it")
 )
 
 // item is what a record of the topic says: one of three things.
@@ -119,8 +119,8 @@ func markOf(name string, now time.Time) (key, value []byte) {
 	return append([]byte{markKey}, name...), binary.BigEndian.AppendUint64([]byte{formVersion}, uint64(now.UnixNano()))
 }
 
-// readItem reads a record of the topic at a time. The item refers to the value. A value of nil says that
-// there is none any more.
+// readItem reads a record of the topic, of which the age counts until now. The item refers to the value.
+// A nil value says that the template or the options are gone.
 func readItem(key, value []byte, now time.Time) (it item, err error) {
 	switch form := formOf(value); {
 	case len(key) == 0 || key[0] != markKey && (len(key) != keyLength || !decoder.Format(key[0]).HasTemplates()) || form == 0:
@@ -142,7 +142,7 @@ func readItem(key, value []byte, now time.Time) (it item, err error) {
 	return it, err
 }
 
-// formOf returns the version of a value's form, of none the one that is known; 0 if it has none.
+// formOf returns the version of a value's form: formVersion for no value, 0 for one that is too short.
 func formOf(value []byte) byte {
 	switch {
 	case value == nil:
@@ -154,7 +154,7 @@ func formOf(value []byte) byte {
 	}
 }
 
-// ageOf returns how long ago the time in b was. No clock is believed that is ahead.
+// ageOf returns how long ago the time in b was; 0 if it is ahead of this clock.
 func ageOf(b []byte, now time.Time) time.Duration {
 	learned := int64(binary.BigEndian.Uint64(b))
 	if learned <= 0 {

@@ -12,37 +12,37 @@ import (
 const (
 	// fetchWait is how long a broker waits for something new.
 	fetchWait = 10 * time.Second
-	// loadWait is the same until what there was at the start has been read.
+	// loadWait is the same while the topic is read at the start.
 	loadWait = 100 * time.Millisecond
 	// idlePause is the least time between two answers without anything whole: not every broker
 	// waits as it is asked to.
 	idlePause = 100 * time.Millisecond
-	// stuckAfter is how many answers at one place may be of no use before what is there is passed over.
+	// stuckAfter is how many useless answers at one offset are taken before the offset is skipped.
 	stuckAfter = 3
-	// maxOrphans bounds what options of domains without templates are kept for later, and
-	// maxOrphanSamplings the samplings in all of them.
+	// maxOrphans bounds the domains without templates whose options are kept for later,
+	// maxOrphanSamplings the samplings of all of them.
 	maxOrphans         = 4096
 	maxOrphanSamplings = 1 << 16
-	// markAge is for how long a mark of another deployment means something.
+	// markAge is how long the mark of another deployment counts.
 	markAge = 24 * time.Hour
 )
 
 // unknown is an offset that has to be asked for.
 const unknown = -1
 
-// reader takes what the topic has to the table, in a goroutine of its own.
+// reader brings the records of the topic into the table, in a goroutine of its own.
 type reader struct {
 	s       *Store
 	offset  int64 // of what is to be read next
 	end     int64 // of what there was at the start
-	stuck   int   // answers in a row that were of no use
+	stuck   int   // useless answers in a row
 	load    bool  // what there was at the start has been read
-	lost    bool  // what was to be read next is not there any more
+	lost    bool  // the offset to be read next is gone
 	orphans map[template.Key]*orphan
 	held    int // samplings in them
 }
 
-// orphan is what the options of a domain have told that has no template yet.
+// orphan holds the options of a domain that has no template yet.
 type orphan struct {
 	template.DomainOptions
 	at time.Duration
@@ -110,7 +110,7 @@ func (r *reader) read() (err error) {
 	return nil
 }
 
-// pass passes over what cannot be read whoever asks for it.
+// pass skips offsets at which every answer is malformed.
 func (r *reader) pass(err error) {
 	if e, ok := errors.AsType[*answers.Error](err); !ok || e.Kind != answers.Malformed {
 		r.stuck = 0
@@ -122,7 +122,7 @@ func (r *reader) pass(err error) {
 	}
 }
 
-// take takes over what was read, and reports whether any of it was whole.
+// take takes the records that were read, and reports whether there was a whole batch.
 func (r *reader) take(log *cluster.Log) bool {
 	if r.end == unknown {
 		r.end = log.End
@@ -156,7 +156,7 @@ func (r *reader) take(log *cluster.Log) bool {
 	return next > before
 }
 
-// finish notes that what the topic had at the start has been read.
+// finish notes that the topic has been read up to its end at the start.
 func (r *reader) finish() {
 	r.load = true
 	took := time.Since(r.s.began)
@@ -168,7 +168,7 @@ func (r *reader) finish() {
 		"records", read, "templates", stats.Stored, "samplings", stats.Samplers, "seconds", took.Seconds())
 }
 
-// record takes a record of the topic, and reports whether the table knows more by it.
+// record takes a record of the topic, and reports whether the table learned from it.
 func (r *reader) record(key, value []byte) bool {
 	r.s.counts.do(func() { r.s.counts.read++ })
 	it, err := readItem(key, value, time.Now())
@@ -206,13 +206,13 @@ func (r *reader) record(key, value []byte) bool {
 	return result == template.RestoredNew
 }
 
-// skip counts a record that is of no use, and tells of it.
+// skip counts and logs a record that cannot be used.
 func (r *reader) skip(reason, message, cure string) {
 	r.s.counts.skip(reason)
 	r.s.notices.Warn("template_store "+reason, message, "topic", r.s.cfg.Topic, "cure", cure)
 }
 
-// mark looks at the mark of a deployment.
+// mark warns if another deployment writes to the topic.
 func (r *reader) mark(it *item) {
 	if it.mark != r.s.cfg.Deployment && it.age < markAge {
 		r.s.notices.Warn("template_store shared", "another deployment writes to the same topic for templates: where both have exporters "+
@@ -221,7 +221,7 @@ func (r *reader) mark(it *item) {
 	}
 }
 
-// printable returns a name that was read, as far as it could be one.
+// printable returns a name with all that no name of a topic has replaced.
 func printable(name string) string {
 	b := []byte(name[:min(len(name), 249)])
 	for i, c := range b {
@@ -232,7 +232,7 @@ func printable(name string) string {
 	return string(b)
 }
 
-// keep keeps what options have told until their domain has a template, and reports whether it did.
+// keep keeps the options of a domain until it has a template, and reports whether there was room.
 func (r *reader) keep(o *template.DomainOptions, now time.Duration) bool {
 	held := r.held + len(o.Samplings)
 	known := r.orphans[o.Key]
@@ -246,7 +246,7 @@ func (r *reader) keep(o *template.DomainOptions, now time.Duration) bool {
 	return true
 }
 
-// adopt tries again with what options have told of domains that had no template.
+// adopt tries the kept options again, now that there are more templates.
 func (r *reader) adopt() {
 	now := r.s.cfg.Now()
 	for key, o := range r.orphans {

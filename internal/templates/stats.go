@@ -8,11 +8,11 @@ import (
 	"github.com/flowpub/flowpub/decoder/template"
 )
 
-// Stats is what the store has done.
+// Stats counts what the store has done since New.
 type Stats struct {
-	// Written counts records that Kafka has acknowledged, Read those that were read.
+	// Written counts acknowledged records, Read those read from the topic.
 	Written, Read uint64
-	// Skipped counts records that were read and are of no use, by reason.
+	// Skipped counts records that were read and not used, by reason.
 	Skipped map[string]uint64
 	// Pending is how many changes are not in the topic yet.
 	Pending int
@@ -24,7 +24,7 @@ type Stats struct {
 	Warnings map[string]bool
 }
 
-// Why a record is skipped, beside what package template says.
+// Why a record is skipped.
 const (
 	skipGarbage = "garbage"
 	skipNewer   = "newer"
@@ -33,7 +33,7 @@ const (
 	skipOrphan  = "orphan"
 )
 
-// counts is what several goroutines count.
+// counts are the numbers that several goroutines change.
 type counts struct {
 	mu       sync.Mutex
 	written  uint64
@@ -53,17 +53,17 @@ func newCounts() *counts {
 	}
 }
 
-// do calls f alone.
+// do calls f while nobody else looks at the numbers.
 func (c *counts) do(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f()
 }
 
-// skip counts a record that is of no use.
+// skip counts a record that is not used.
 func (c *counts) skip(reason string) { c.do(func() { c.skipped[reason]++ }) }
 
-// reasonOf returns why what was restored is of no use; empty if it is.
+// reasonOf returns why a record was not used; empty if it was.
 func reasonOf(r template.Restored) string {
 	switch r {
 	case template.RestoredOld:
@@ -87,7 +87,7 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// NoStats are those of a store that has done nothing, with every label.
+// NoStats returns those of a store that has done nothing, with every label.
 func NoStats() Stats { return newCounts().stats() }
 
 func (c *counts) stats() Stats {

@@ -18,28 +18,29 @@ import (
 	"github.com/flowpub/flowpub/publisher/failure"
 )
 
-// LoadPatience is how long at most the start of a process waits for what the topic has.
+// LoadPatience bounds how long a starting process waits until the topic has been read.
 const LoadPatience = 5 * time.Second
 
 // Config says where the store is, and for which table.
 type Config struct {
-	// Topic is the store's alone.
+	// Topic is for the store alone: nothing else writes to it.
 	Topic string
 	// Brokers, ClientID and Auth are as for flow records.
 	Brokers  []string
 	ClientID string
 	Auth     auth.Config
-	// CreateTopic, when not zero, has a missing topic created with so many replicas.
+	// CreateTopic, when not zero, has a missing topic created, with one partition and its number of
+	// replicas.
 	CreateTopic cluster.TopicShape
-	// Deployment names those that may share the topic.
+	// Deployment names the processes that may share the topic. The log warns when others write to it.
 	Deployment string
 	// Table has the templates. It tracks changes.
 	Table *template.Table
-	// Now returns the moment that it is for the table.
+	// Now returns the current moment by the clock of the table.
 	Now func() time.Duration
-	// Restored is called when templates were taken from the topic.
+	// Restored is called by one goroutine, after templates were taken from the topic. Reading waits for it.
 	Restored func()
-	// Log is where operators are told. It must not be nil.
+	// Log must not be nil.
 	Log *slog.Logger
 }
 
@@ -76,8 +77,8 @@ type kafkaCluster interface {
 	Close()
 }
 
-// New starts a store. It does not wait for Kafka. The error is about files that the configuration
-// names.
+// New starts a store, which Close ends. It copies cfg and does not wait for Kafka. The error is about
+// files that the configuration names.
 func New(cfg *Config) (*Store, error) {
 	s := newStore(cfg)
 	c, err := cluster.New(s.ctx, cfg.cluster(s.notices), s)
@@ -91,7 +92,7 @@ func New(cfg *Config) (*Store, error) {
 	return s, nil
 }
 
-// cluster is which cluster it is, and about what it is asked.
+// cluster returns the configuration of the connections.
 func (c *Config) cluster(notices *notice.Limiter) *cluster.Config {
 	return &cluster.Config{
 		Brokers: c.Brokers, ClientID: c.ClientID, Auth: c.Auth, Topics: []string{c.Topic},
@@ -126,7 +127,7 @@ func (s *Store) Learn(t *cluster.Topic) {
 	}
 }
 
-// Unreached is part of cluster.Observer, which has told it.
+// Unreached is part of cluster.Observer. The cluster has logged the error.
 func (*Store) Unreached(error) {}
 
 // Ready is part of cluster.Observer.
@@ -137,8 +138,8 @@ func (s *Store) Ready() {
 	}
 }
 
-// Missing tells what keeps the start of the process waiting, one thing a string. It returns nothing
-// once it is known what the topic had, or after LoadPatience.
+// Missing lists what the start of the process still waits for, one item per string. It returns nothing
+// once the topic has been read, or after LoadPatience.
 func (s *Store) Missing() []string {
 	select {
 	case <-s.loaded:
@@ -151,7 +152,7 @@ func (s *Store) Missing() []string {
 	return []string{fmt.Sprintf("the templates in Kafka topic %q have not been read yet", s.cfg.Topic)}
 }
 
-// Close writes what has changed, until ctx ends, and gives up what it could not.
+// Close writes what has changed, until ctx ends, and gives up the rest. It must be called once.
 func (s *Store) Close(ctx context.Context) {
 	close(s.stop)
 	done := make(chan struct{})
@@ -169,7 +170,7 @@ func (s *Store) Close(ctx context.Context) {
 	s.kafka.Close()
 }
 
-// operation is reading or writing: what is told when it fails, and when it works again.
+// operation is reading or writing: what the log says when it fails, and when it works again.
 type operation struct{ fails, works string }
 
 var (
@@ -177,7 +178,7 @@ var (
 	writing = operation{"the topic for templates could not be written, trying again", "the topic for templates is written again"}
 )
 
-// failed notes what an attempt ended with, tells of it, and returns how long to wait before the next.
+// failed notes and logs a failed attempt, and returns how long to wait before the next.
 func (s *Store) failed(state *error, o *operation, err error) time.Duration {
 	s.counts.do(func() { *state = err })
 	kind := failure.Of(err)
@@ -197,7 +198,7 @@ func (s *Store) failed(state *error, o *operation, err error) time.Duration {
 // pause is how long to wait after an attempt that failed.
 const pause = time.Second
 
-// worked notes that an attempt did not fail.
+// worked notes that an attempt succeeded, and logs it after a failure.
 func (s *Store) worked(state *error, o *operation) {
 	var before error
 	s.counts.do(func() { before, *state = *state, nil })
@@ -206,5 +207,5 @@ func (s *Store) worked(state *error, o *operation) {
 	}
 }
 
-// addr is whom requests are for, which the cluster does not look at.
+// addr is the address of requests, which the cluster ignores.
 func (s *Store) addr() net.Addr { return kafka.TCP(s.cfg.Brokers...) }

@@ -14,27 +14,27 @@ import (
 const (
 	// writeInterval is how often the table is asked what has changed.
 	writeInterval = time.Second
-	// writeRate bounds what is written a second, writeBurst at once: whoever forges templates
-	// that are proven must not fill the topic.
+	// writeRate bounds the records written a second, writeBurst those written at once, so that
+	// forged templates cannot fill the topic.
 	writeRate  = 100
 	writeBurst = 1000
 	// writeTimeout bounds a request.
 	writeTimeout = 10 * time.Second
-	// unreadPatience is how long nothing is written because it is not known yet what is there.
+	// unreadPatience is how long writing waits until the topic has been read.
 	unreadPatience = time.Minute
 	// requestBytes bounds what goes in one request.
 	requestBytes = 512 << 10
 )
 
-// writer takes what the table has learned to the topic, in a goroutine of its own.
+// writer writes what the table has learned to the topic, in a goroutine of its own.
 type writer struct {
 	s       *Store
 	allowed int       // how many records may be written now
 	pending []record  // taken from the table, in the order in which they go
-	resume  time.Time // after an attempt that failed
+	resume  time.Time // when to try again after a failed attempt
 }
 
-// record is one to be written. A nil value is none.
+// record is a record to be written. A nil value says that there is no such template any more.
 type record struct{ key, value []byte }
 
 func newWriter(s *Store) *writer { return &writer{s: s, allowed: writeBurst} }
@@ -65,7 +65,7 @@ func (w *writer) turn(tick <-chan time.Time) bool {
 	}
 }
 
-// await waits until it is known what the topic has, or for long enough, and reports whether the topic is there.
+// await waits until the topic has been read, or for unreadPatience, and reports whether the topic is there.
 func (w *writer) await(tick <-chan time.Time) bool {
 	select {
 	case <-w.s.found:
@@ -126,7 +126,7 @@ func (w *writer) collect() {
 	w.s.counts.do(func() { w.s.counts.pending = len(w.pending) })
 }
 
-// add has a record written.
+// add queues a record.
 func (w *writer) add(key, value []byte) {
 	w.pending = append(w.pending, record{key, value})
 }
@@ -142,7 +142,7 @@ func (w *writer) next() (n int) {
 	return n
 }
 
-// attempt writes records. What brokers will never take alone is given up.
+// attempt writes records. It gives up a record that brokers will never accept.
 func (w *writer) attempt(records []record) error {
 	err := w.produce(records)
 	switch {
