@@ -271,10 +271,16 @@ func (r *Reader) time(c clock, v uint64) decoder.UnixNano {
 	}
 }
 
-// ntp reads seconds since 1900 and their fractions of 32 bits.
+// ntp reads seconds and their fractions of 32 bits. Seconds count from 1900, and have done so anew
+// since they were full in 2036: those without the highest bit are of that era, until 2104 (RFC 4330,
+// section 3). Zero is no time (RFC 5905, section 6).
 func ntp(v uint64) decoder.UnixNano {
+	const era = 1 << 32
 	seconds, fraction := v>>32, v&math.MaxUint32
-	if seconds < ntpEpoch {
+	if seconds < era/2 {
+		seconds += era
+	}
+	if v == 0 || seconds < ntpEpoch {
 		return 0
 	}
 	return decoder.UnixNano((seconds-ntpEpoch)*uint64(time.Second) + fraction*uint64(time.Second)>>32)

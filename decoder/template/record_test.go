@@ -120,6 +120,16 @@ func TestTimes(t *testing.T) {
 		{"nanoseconds", decoder.FormatIPFIX, []field{{id: 156, length: 8}, {id: 157, length: 8}}, "ea04d98180000000ea04d98240000000",
 			0x665a5b01*1e9 + 5e8, 0x665a5b02*1e9 + 25e7},
 		{"nanoseconds before 1970", decoder.FormatIPFIX, []field{{id: 156, length: 8}}, "83aa7e7fffffffff", 0, 0},
+		// NTP's seconds were full 2^32-2208988800 = 2085978496 s after 1970, on 2036-02-07 at 06:28:16, and count anew: the
+		// half of them that has no highest bit, until 2085978496+2147483647 = 4233462143 s, on 2104-02-26 at 09:42:23.
+		{"nanoseconds around the end of NTP's first era", decoder.FormatIPFIX, []field{{id: 156, length: 8}, {id: 157, length: 8}}, "ffffffff800000000000000080000000",
+			2085978495*1e9 + 5e8, 2085978496*1e9 + 5e8},
+		{"microseconds in NTP's second era", decoder.FormatIPFIX, []field{{id: 154, length: 8}, {id: 155, length: 8}}, "00000001000007ff7fffffffc0000000",
+			2085978497 * 1e9, 4233462143*1e9 + 75e7},
+		{"nanoseconds of NTP's first era, the least", decoder.FormatIPFIX, []field{{id: 156, length: 8}}, "8000000000000000", 0, 0},
+		{"nanoseconds that are zero", decoder.FormatIPFIX, []field{{id: 156, length: 8}, {id: 157, length: 8}}, "00000000000000000000000000000001",
+			0, 2085978496 * 1e9},
+		{"microseconds that are zero", decoder.FormatIPFIX, []field{{id: 154, length: 8}}, "00000000000007ff", 0, 0},
 		{"before the export", decoder.FormatIPFIX, []field{{id: 158, length: 4}, {id: 159, length: 4}}, "000f424000000001",
 			export - second, export - 1000},
 		{"fine before coarse", decoder.FormatIPFIX, []field{{id: 150, length: 4}, {id: 152, length: 8}}, "665a5b010000018fd0e08401",

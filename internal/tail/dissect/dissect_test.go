@@ -81,6 +81,17 @@ func TestAppend(t *testing.T) {
   set 257: data, 12 bytes
     record 1: observationDomainId=7 samplerId=2 reverseOctetDeltaCount=24930
 `},
+		{"times after NTP's seconds have begun anew, and none", [][]byte{bytes(t, "000a 0030 6553f100 00000005 00000002",
+			"0002 000c 0101 0001 009c 0008", "0101 0014 0000000080000000 0000000000000000")}, `
+2023-11-14 22:13:20.500000 192.0.2.1:50000 48 bytes: IPFIX
+  header: length=48 time=1700000000 (2023-11-14 22:13:20) sequence=5 observation_domain=2
+  set 2: templates, 12 bytes
+    template 257: 1 fields
+      flowStartNanoseconds(156)[8]
+  set 257: data, 20 bytes
+    record 1: flowStartNanoseconds=2147483648 (2036-02-07 06:28:16.5)
+    record 2: flowStartNanoseconds=0
+`},
 		{"IPFIX whose length is wrong", [][]byte{bytes(t, "000a 00ff 6553f100 00000005 00000002", "0002 0003")}, `
 2023-11-14 22:13:20.500000 192.0.2.1:50000 20 bytes: IPFIX
   header: length=255 time=1700000000 (2023-11-14 22:13:20) sequence=5 observation_domain=2

@@ -30,7 +30,11 @@ func (f *fieldSpec) value(b []byte, version uint16) string {
 		ms := binary.BigEndian.Uint64(b)
 		return withTime(ms, time.UnixMilli(int64(ms)))
 	case (kind == "dateTimeMicroseconds" || kind == "dateTimeNanoseconds") && len(b) == 8:
-		return withTime(binary.BigEndian.Uint64(b), ntp(binary.BigEndian.Uint64(b)))
+		n := binary.BigEndian.Uint64(b)
+		if n == 0 { // no time
+			return "0"
+		}
+		return withTime(n, ntp(n))
 	case strings.HasPrefix(kind, "unsigned") && len(b) <= 8:
 		return strconv.FormatUint(number(b), 10)
 	case kind == "" && len(b) > 2 && printable(b):
@@ -44,10 +48,15 @@ func withTime(n uint64, t time.Time) string {
 	return strconv.FormatUint(n, 10) + " (" + t.UTC().Format("2006-01-02 15:04:05.999999999") + ")"
 }
 
-// ntp reads a time as NTP has it: seconds since 1900, and a fraction of 32 bits.
+// ntp reads a time as NTP has it: seconds since 1900, and a fraction of 32 bits. Seconds without
+// the highest bit have begun anew in 2036.
 func ntp(n uint64) time.Time {
 	const secondsTo1970 = 2_208_988_800
-	return time.Unix(int64(n>>32)-secondsTo1970, int64((n&(1<<32-1))*1e9>>32))
+	seconds := int64(n >> 32)
+	if seconds < 1<<31 {
+		seconds += 1 << 32
+	}
+	return time.Unix(seconds-secondsTo1970, int64((n&(1<<32-1))*1e9>>32))
 }
 
 // number reads up to 8 bytes.
