@@ -72,19 +72,43 @@ func (s sampling) sourceName() string {
 	return names[s.source]
 }
 
-// lateFlows are flow records that had to wait for their template: their packet was
-// seen before.
-type lateFlows struct {
-	streamKey
-	records uint32
+// late is what flow records told of an address that had to wait for their template. Their packet
+// was seen before, as a rule by another socket than that which decodes them: so no stream of the latter
+// has it, and it goes to the exporter's account.
+type late struct {
+	address [16]byte
+	tally
 }
 
-// credit counts late flows, as long as their stream is known.
-func (t *streams) credit(l *lateFlows) {
-	if i, known := t.index[l.streamKey]; known {
-		t.slots[i].recent.flows += uint64(l.records)
-	} else {
-		t.forgotten.flows += uint64(l.records)
+// credit is what is to be booked for an address.
+type credit struct {
+	tally
+	tried bool // at a survey, which did not know the address
+}
+
+// credits are what surveys are to book for addresses, of at most maxStreams. They have a lock of
+// their own, so that no socket waits for the accounts.
+type credits struct {
+	mu     sync.Mutex
+	by     map[[16]byte]credit
+	others tally // of addresses beyond those
+}
+
+func (c *credits) add(all []late) {
+	if len(all) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range all {
+		l := &all[i]
+		owed, known := c.by[l.address]
+		if !known && len(c.by) >= maxStreams {
+			c.others.add(&l.tally)
+			continue
+		}
+		owed.add(&l.tally)
+		c.by[l.address] = owed
 	}
 }
 
@@ -135,13 +159,13 @@ type accounts struct {
 	surveys uint64
 	at      time.Duration         // of the last one
 	metered map[[16]byte]struct{} // have metrics of their own
-	late    map[[16]byte]uint64   // flows that waited for the store, since the last survey
+	credits credits               // of flows that waited for their template
 	others  tally                 // of exporters without an account, and of streams that gave way
 	closed  uint64                // accounts closed since the exporter's streams gave way
 }
 
 func newAccounts() *accounts {
-	return &accounts{by: make(map[[16]byte]*account), late: make(map[[16]byte]uint64), surveys: 1}
+	return &accounts{by: make(map[[16]byte]*account), credits: credits{by: make(map[[16]byte]credit)}, surveys: 1}
 }
 
 // book takes over what a stream did since the last survey. The caller holds the lock.
@@ -154,32 +178,34 @@ func (b *accounts) book(st *stream) {
 	a.book(st, b.surveys)
 }
 
-// credit counts late flows of streams that whoever decodes them does not know.
-func (b *accounts) credit(late []lateFlows) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range late {
-		b.late[late[i].address] += uint64(late[i].records)
-	}
-}
-
-// bookLate takes over what was credited. The caller holds the lock.
-func (b *accounts) bookLate() {
-	for address, flows := range b.late {
-		if a := b.by[address]; a != nil {
-			a.flows += flows
-		} else {
-			b.others.flows += flows
+// bookCredits takes over what was credited. What is of an address without an account is kept for
+// the next survey: its packet may not be booked yet. The caller holds the lock.
+func (b *accounts) bookCredits() {
+	c := &b.credits
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for address, owed := range c.by {
+		switch a := b.by[address]; {
+		case a != nil:
+			a.add(&owed.tally)
+		case owed.tried:
+			b.others.add(&owed.tally)
+		default:
+			owed.tried = true
+			c.by[address] = owed
+			continue
 		}
+		delete(c.by, address)
 	}
-	clear(b.late)
+	b.others.add(&c.others)
+	c.others = tally{}
 }
 
 // close ends a survey that found these exporters, and senders who were refused.
 func (b *accounts) close(all exporters, refused map[[16]byte]refusedSender, now time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.bookLate()
+	b.bookCredits()
 	elapsed := (now - b.at).Seconds()
 	for address, a := range b.by {
 		e, known := all[address]

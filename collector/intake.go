@@ -30,6 +30,7 @@ type intake struct {
 	templates *sharedTemplates
 	inventory *inventory.File // nil without one
 	losses    *setLosses
+	credits   *credits
 
 	// For the goroutine of the socket, during a batch.
 	packet    decoder.ExportPacket
@@ -40,7 +41,7 @@ type intake struct {
 	sets      setCounts
 	batch     datagramCounts
 	sightings []sighting
-	late      []lateFlows
+	late      []late
 	refused   []refusal
 	news      []news
 
@@ -161,9 +162,7 @@ func (in *intake) book(now time.Duration) {
 		}
 	}
 	in.sightings = in.sightings[:0]
-	for i := range in.late {
-		in.streams.credit(&in.late[i])
-	}
+	in.credits.add(in.late)
 	in.late = in.late[:0]
 	for i := range in.refused {
 		in.senders.see(&in.refused[i], now)
@@ -208,6 +207,7 @@ func (c *Collector) newIntake(streamCapacity int) *intake {
 		templates: c.templates,
 		inventory: c.inventory,
 		losses:    c.setLosses(),
+		credits:   &c.accounts.credits,
 		reader:    template.NewReader(c.templates.table),
 		sourceCap: streamCapacity * sourcesOfStream,
 		streams:   newStreams(streamCapacity, c.named),

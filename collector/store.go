@@ -69,8 +69,6 @@ func (c *Collector) readRestored() {
 	now := time.Since(c.started)
 	if ready := c.templates.room.Ready(now); len(ready) > 0 {
 		c.late.readWaiting(ready, now)
-		c.accounts.credit(c.late.late)
-		c.late.late = c.late.late[:0]
 		c.late.book(now)
 	}
 }

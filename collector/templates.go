@@ -233,8 +233,9 @@ func (in *intake) readWaiting(ready []*template.Waiting, now time.Duration) {
 		}
 		in.tellDropped(w.From, now)
 		in.annotate(w.From, &p)
-		in.batch.note(p.AllAnomalies())
-		in.late = append(in.late, lateFlows{streamKeyOf(w.From, &p), uint32(len(p.Records))})
+		all := p.AllAnomalies()
+		in.batch.note(all)
+		in.late = append(in.late, late{w.From.Addr().As16(), tally{flows: uint64(len(p.Records)), anomalous: 1, anomalies: all}})
 		// What it refuses, the publisher has counted by its reason.
 		_ = in.publisher.Publish(w.From, w.ReceivedAt, &p)
 	}

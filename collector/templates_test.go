@@ -212,6 +212,59 @@ func TestDataBeforeTemplate(t *testing.T) {
 	}
 }
 
+// Flows that waited are their exporter's, whichever socket decodes them.
+func TestFlowsThatWaitedAreTheirExporters(t *testing.T) {
+	t.Parallel()
+	for _, decodes := range []int{0, 1} {
+		c := newTestCollector(t, 1, 2, nil)
+		now := time.Now()
+		c.intakes[0][0].handle(from("192.0.2.1:1", ipfixMessage(0, 7, now, set(300, octets(10, 11)...))), now)
+		c.intakes[0][decodes].handle(from("192.0.2.1:2", ipfixMessage(0, 7, now, set(ipfixTemplates, wide(300)...))), now)
+		c.survey()
+		r := c.Status(true)
+		e := exporterOf(t, r, "192.0.2.1")
+		if e.Flows != 2 || e.Packets != 2 || !slices.Contains(e.Anomalies, "waited") || r.Exporters.Others.Flows != 0 {
+			t.Errorf("socket %d: the exporter is %+v, others have %d flows", decodes, e, r.Exporters.Others.Flows)
+		}
+	}
+}
+
+// What waited may be decoded before its own packet is booked: it finds the account a survey later. What finds none
+// is of others, as is what there is no room for.
+func TestCreditsOfUnknownExporters(t *testing.T) {
+	t.Parallel()
+	c := newTestCollector(t, 1, 1, nil)
+	c.accounts.credits.add([]late{
+		{netip.MustParseAddr("192.0.2.1").As16(), tally{flows: 2}}, {netip.MustParseAddr("192.0.2.2").As16(), tally{flows: 3}},
+	})
+	check := func(what string, first, others uint64) {
+		t.Helper()
+		c.survey()
+		var flows uint64
+		r := c.Status(true)
+		for _, e := range r.Exporters.List {
+			flows += e.Flows
+		}
+		if flows != first || r.Exporters.Others.Flows != others {
+			t.Errorf("%s: the exporter has %d flows, others %d, want %d and %d", what, flows, r.Exporters.Others.Flows, first, others)
+		}
+	}
+	check("nothing is booked", 0, 0)
+	c.intakes[0][0].handle(from("192.0.2.1:1", v5(0, 1, time.Now())), time.Now())
+	check("a packet of one is booked", 3, 3)
+	all := make([]late, maxStreams+5)
+	for i := range all {
+		all[i].flows = 1
+		binary.BigEndian.PutUint32(all[i].address[:], uint32(i)+1)
+	}
+	c.accounts.credits.add(all)
+	if n := len(c.accounts.credits.by); n != maxStreams {
+		t.Errorf("%d addresses have credits, want %d", n, maxStreams)
+	}
+	check("more than there is room for", 3, 8)
+	check("a survey later", 3, 8+maxStreams)
+}
+
 // What has waited for a minute in vain is dropped, counted, named in the log once with how
 // often the exporter sends its templates, and is a dead letter: a packet of its own, that a
 // collector with the template could decode.
