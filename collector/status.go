@@ -44,7 +44,9 @@ func (c *Collector) Status(exporters bool) *status.Report {
 		seen = &standingProblems{}
 	}
 	r.Kafka = c.kafkaOf(&view, &from, &to, seen)
-	r.Verdict = c.verdict(r, &view, &to, seen)
+	stored := c.storeStats()
+	r.TemplateStore = c.templateStoreOf(&stored)
+	r.Verdict = c.verdict(r, append(c.notesOf(r, &view), storeNotes(r, &stored)...), &to, seen)
 	return r
 }
 
@@ -163,7 +165,7 @@ func errorOf(f *publisher.Fault) *status.KafkaError {
 }
 
 // verdict sums a report up: whether anything is lost, and what puts flows at risk.
-func (c *Collector) verdict(r *status.Report, view *publisher.View, now *sample, seen *standingProblems) status.Verdict {
+func (c *Collector) verdict(r *status.Report, notes []status.Problem, now *sample, seen *standingProblems) status.Verdict {
 	v := status.Verdict{Problems: append([]status.Problem{}, seen.problems...)}
 	for i := range v.Problems {
 		if p := &v.Problems[i]; p.Why == "" && r.Kafka.LastError != nil && time.Since(r.Kafka.LastError.At) < time.Minute {
@@ -177,7 +179,7 @@ func (c *Collector) verdict(r *status.Report, view *publisher.View, now *sample,
 		at := seen.lastLoss.UTC()
 		v.LastLoss = &at
 	}
-	v.Problems = append(v.Problems, c.notesOf(r, view)...)
+	v.Problems = append(v.Problems, notes...)
 	slices.SortStableFunc(v.Problems, func(a, b status.Problem) int { return cmp.Compare(rank(b.Level), rank(a.Level)) })
 	v.Level, v.Text = status.LevelOK, "Nothing is being lost"
 	worst := status.LevelOK

@@ -155,17 +155,17 @@ func TestVerdictIsWell(t *testing.T) {
 	t.Parallel()
 	c := newTestCollector(t, 0, 1, nil)
 	r := &status.Report{Ready: true}
-	if v := c.verdict(r, &publisher.View{}, &sample{datagrams: datagramCounts{received: 1}}, &standingProblems{}); v.Level != status.LevelOK || v.Text != "Nothing is being lost" {
+	if v := c.verdict(r, c.notesOf(r, &publisher.View{}), &sample{datagrams: datagramCounts{received: 1}}, &standingProblems{}); v.Level != status.LevelOK || v.Text != "Nothing is being lost" {
 		t.Errorf("the verdict is %+v", v)
 	}
 	r.ReceiveBuffer = status.ReceiveBuffer{Asked: 2 << 20, Granted: 1 << 20}
-	v := c.verdict(r, &publisher.View{}, &sample{datagrams: datagramCounts{received: 1}}, &standingProblems{})
+	v := c.verdict(r, c.notesOf(r, &publisher.View{}), &sample{datagrams: datagramCounts{received: 1}}, &standingProblems{})
 	if v.Level != status.LevelOK || len(v.Problems) != 1 || v.Problems[0].Cure != "raise net.core.rmem_max to 2097152" {
 		t.Errorf("with a small receive buffer it is %+v, want a note", v)
 	}
 	view := publisher.View{Topics: []publisher.TopicView{{Name: "flows", Warnings: []publisher.TopicWarning{{Risk: "it is compacted", Cure: "set cleanup.policy=delete"}}}}}
 	r.ReceiveBuffer = status.ReceiveBuffer{}
-	v = c.verdict(r, &view, &sample{datagrams: datagramCounts{received: 1}}, &standingProblems{})
+	v = c.verdict(r, c.notesOf(r, &view), &sample{datagrams: datagramCounts{received: 1}}, &standingProblems{})
 	if v.Level != status.LevelOK || len(v.Problems) != 1 || v.Problems[0].Why != "it is compacted" || v.Problems[0].Cure != "set cleanup.policy=delete" {
 		t.Errorf("with a compacted topic it is %+v, want a note", v)
 	}

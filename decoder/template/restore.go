@@ -33,6 +33,9 @@ func (r Restored) String() string {
 	return [NumRestored]string{"new", "known", "old", "invalid", "limit", "orphan"}[r]
 }
 
+// MaxRestored is how many templates at most are taken of what was stored, those of exporters included.
+const MaxRestored = maxTemplates * restoredShare / 4
+
 // restoredShare is how much of each limit may be taken by what was stored, in quarters: exporters
 // have to find room beside it.
 const restoredShare = 3
@@ -134,7 +137,7 @@ func (t *Table) unlearn(src source, id uint16, when lesson) Restored {
 
 // hasRoom reports whether a stored template can be added to a domain.
 func (t *Table) hasRoom(s *shard, key domainKey) bool {
-	if t.counters.templates.Load() >= maxTemplates*restoredShare/4 {
+	if t.counters.templates.Load() >= MaxRestored {
 		return false
 	}
 	o, d := s.owners[key.address], s.domains[key]

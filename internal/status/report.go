@@ -15,6 +15,7 @@ type Report struct {
 	History       History       `json:"history"`
 	Exporters     Exporters     `json:"exporters"`
 	Kafka         Kafka         `json:"kafka"`
+	TemplateStore TemplateStore `json:"template_store"`
 	ReceiveBuffer ReceiveBuffer `json:"receive_buffer"`
 	Settings      []Setting     `json:"settings"`
 }
@@ -173,6 +174,36 @@ type KafkaError struct {
 	Cure   string    `json:"cure"`
 	Broker string    `json:"broker"`
 }
+
+// TemplateStore is the topic that keeps templates, and what this process has of it.
+type TemplateStore struct {
+	Topic          string            `json:"topic"`
+	State          StoreState        `json:"state"`
+	FailingSince   *time.Time        `json:"failing_since"`
+	Problem        string            `json:"problem"`
+	Cure           string            `json:"cure"`
+	Load           float64           `json:"load"`
+	RecordsRead    uint64            `json:"records_read"`
+	RecordsWritten uint64            `json:"records_written"`
+	RecordsRefused uint64            `json:"records_refused"`
+	LastWritten    *time.Time        `json:"last_written"`
+	Pending        int               `json:"pending"`
+	Skipped        map[string]uint64 `json:"skipped"`
+	Templates      int64             `json:"templates"`
+	Provisional    int64             `json:"provisional"`
+	Room           int64             `json:"room"`
+}
+
+// StoreState is what a store of templates does.
+type StoreState string
+
+// The states.
+const (
+	StoreOff     StoreState = "off"     // no topic is set
+	StoreReading StoreState = "reading" // what the topic had at the start
+	StoreInUse   StoreState = "in_use"  // read, followed and written
+	StoreFailing StoreState = "failing"
+)
 
 // ReceiveBuffer is the sum of all sockets' receive buffers in bytes.
 type ReceiveBuffer struct {

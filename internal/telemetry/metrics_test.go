@@ -37,7 +37,7 @@ func sample() Snapshot {
 		SamplingsRefused:        43,
 		TemplateMismatches:      31,
 		TemplateContradictions:  32,
-		StoreRecords:            map[string]uint64{"read": 33, "written": 34},
+		StoreRecords:            map[string]uint64{"read": 33, "refused": 133, "written": 34},
 		StoreSkipped:            map[string]uint64{"garbage": 35, "old": 0},
 		StorePending:            36,
 		StoreFailing:            map[string]bool{"read": true, "write": false},
@@ -219,6 +219,7 @@ flowpub_template_store_load_seconds 1.5
 flowpub_template_store_pending 36
 # TYPE flowpub_template_store_records_total counter
 flowpub_template_store_records_total{direction="read"} 33
+flowpub_template_store_records_total{direction="refused"} 133
 flowpub_template_store_records_total{direction="written"} 34
 # TYPE flowpub_template_store_skipped_total counter
 flowpub_template_store_skipped_total{reason="garbage"} 35

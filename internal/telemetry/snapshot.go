@@ -44,7 +44,7 @@ type Snapshot struct {
 	// TemplateMismatches counts data sets that a stored template did not fit,
 	// TemplateContradictions templates that the store had differently than their exporters.
 	TemplateMismatches, TemplateContradictions uint64
-	// StoreRecords counts records written to the topic for templates and read from it,
+	// StoreRecords counts records written to the topic for templates, refused by it and read from it,
 	// StoreSkipped those read that are of no use, by reason.
 	StoreRecords, StoreSkipped map[string]uint64
 	// StorePending is how many changes are not in that topic yet.

@@ -99,8 +99,8 @@ func (s *Store) Check(topic string, set *cluster.Settings) {
 func (s *Store) warn(w *warning) {
 	isNew := false
 	s.counts.do(func() {
-		isNew = w.stands && !s.counts.warnings[w.kind]
-		s.counts.warnings[w.kind] = w.stands
+		isNew = w.stands && !s.counts.warnings[w.kind].stands
+		s.counts.warnings[w.kind] = *w
 	})
 	if isNew {
 		s.cfg.Log.Warn("the topic for templates is not as it should be: it "+w.risk, "topic", s.cfg.Topic, "cure", w.cure) //nolint:sloglint // one of a few texts

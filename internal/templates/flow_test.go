@@ -236,7 +236,7 @@ func TestRefusedIsGivenUp(t *testing.T) {
 			p.teach(t, exporter(n), teach)
 		}
 		pass(5 * time.Second)
-		if s := p.Stats(); k.count() != 10 || s.Written != 10 || s.Pending != 0 || !p.log.Has("was refused") {
+		if s := p.Stats(); k.count() != 10 || s.Written != 10 || s.Refused != 1 || s.Pending != 0 || !p.log.Has("was refused") {
 			t.Errorf("%d records, %+v, want the mark and nine templates; the log:\n%s", k.count(), s, p.log.Text())
 		}
 	})

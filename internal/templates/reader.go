@@ -61,7 +61,7 @@ func (r *reader) run() {
 	}
 	for r.s.ctx.Err() == nil {
 		if err := r.read(); err != nil && r.s.ctx.Err() == nil {
-			r.s.rest(r.s.failed(&r.s.counts.reading, &reading, err))
+			r.s.rest(r.s.failed(Reading, err))
 		}
 	}
 }
@@ -103,7 +103,7 @@ func (r *reader) read() (err error) {
 		r.pass(err)
 		return err
 	}
-	r.s.worked(&r.s.counts.reading, &reading)
+	r.s.worked(Reading)
 	if !r.take(log) {
 		r.s.rest(min(idlePause, wait-time.Since(asked)))
 	}
@@ -199,7 +199,7 @@ func (r *reader) record(key, value []byte) bool {
 	case "":
 	case skipLimit:
 		r.skip(reason, "the topic for templates has more than there is room for: the rest is skipped",
-			"give each deployment a topic of its own, or each fewer exporters")
+			CureCrowded)
 	default:
 		r.s.counts.skip(reason)
 	}

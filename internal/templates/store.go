@@ -119,16 +119,25 @@ func (s *Store) start() {
 func (s *Store) Learn(t *cluster.Topic) {
 	switch {
 	case t.Err != nil:
+		s.counts.fail(Finding, failure.Sentence(t.Err), t.Cure)
 		s.notices.Warn("template_topic", "no metadata of the topic for templates, trying again",
 			"topic", s.cfg.Topic, "error", failure.Sentence(t.Err), "cure", t.Cure)
-	case t.Leaders[0] >= 0:
+	case t.Leaders[0] < 0:
+		s.unfound(kafka.LeaderNotAvailable)
+	default:
+		s.counts.succeed(Finding)
 		s.countPartitions(len(t.Leaders))
 		s.once.Do(func() { close(s.found) })
 	}
 }
 
 // Unreached is part of cluster.Observer. The cluster has logged the error.
-func (*Store) Unreached(error) {}
+func (s *Store) Unreached(err error) { s.unfound(err) }
+
+// unfound notes why it is not known who has the topic.
+func (s *Store) unfound(err error) {
+	s.counts.fail(Finding, failure.Sentence(err), failure.Of(err).Cure)
+}
 
 // Ready is part of cluster.Observer.
 func (s *Store) Ready() {
@@ -170,22 +179,23 @@ func (s *Store) Close(ctx context.Context) {
 	s.kafka.Close()
 }
 
-// operation is reading or writing: what the log says when it fails, and when it works again.
-type operation struct{ fails, works string }
-
-var (
-	reading = operation{"the topic for templates could not be read, trying again", "the topic for templates is read again"}
-	writing = operation{"the topic for templates could not be written, trying again", "the topic for templates is written again"}
-)
+// messages are what the log says when an operation fails, and when it works again.
+func (o Operation) messages() (fails, works string) {
+	if o == Writing {
+		return "the topic for templates could not be written, trying again", "the topic for templates is written again"
+	}
+	return "the topic for templates could not be read, trying again", "the topic for templates is read again"
+}
 
 // failed notes and logs a failed attempt, and returns how long to wait before the next.
-func (s *Store) failed(state *error, o *operation, err error) time.Duration {
-	s.counts.do(func() { *state = err })
+func (s *Store) failed(o Operation, err error) time.Duration {
 	kind := failure.Of(err)
 	if errors.Is(err, kafka.TopicAuthorizationFailed) {
 		kind.Cure = "give this user READ, WRITE and DESCRIBE on the topic"
 	}
-	s.notices.Warn(o.fails, o.fails, "topic", s.cfg.Topic, "error", failure.Sentence(err), "cure", kind.Cure)
+	s.counts.fail(o, failure.Sentence(err), kind.Cure)
+	fails, _ := o.messages()
+	s.notices.Warn(fails, fails, "topic", s.cfg.Topic, "error", failure.Sentence(err), "cure", kind.Cure)
 	if kind.Moved {
 		s.kafka.Refresh()
 	}
@@ -198,12 +208,11 @@ func (s *Store) failed(state *error, o *operation, err error) time.Duration {
 // pause is how long to wait after an attempt that failed.
 const pause = time.Second
 
-// worked notes that an attempt succeeded, and logs it after a failure.
-func (s *Store) worked(state *error, o *operation) {
-	var before error
-	s.counts.do(func() { before, *state = *state, nil })
-	if before != nil {
-		s.cfg.Log.Info(o.works, "topic", s.cfg.Topic) //nolint:sloglint // one of two texts
+// worked notes that an attempt did not fail.
+func (s *Store) worked(o Operation) {
+	if s.counts.succeed(o) {
+		_, works := o.messages()
+		s.cfg.Log.Info(works, "topic", s.cfg.Topic) //nolint:sloglint // one of two texts
 	}
 }
 

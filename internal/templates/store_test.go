@@ -163,6 +163,9 @@ func TestSecondProcessDecodesTheFirstDatagrams(t *testing.T) {
 	first.awaitLoad(t)
 	first.teach(t, exporter(1), teach, sampling)
 	first.awaitWritten(t, 4) // the mark, two templates, the sampling
+	if last := first.Stats().LastWritten; last.Before(first.began) || last.After(time.Now()) {
+		t.Errorf("last written at %v", last)
+	}
 	first.close()
 
 	second := open(t, brokers, nil)
@@ -290,6 +293,9 @@ func TestMissingTopic(t *testing.T) {
 	testwait.Until(t, patience, "the missing topic is told", func() bool {
 		return without.log.Has("--partitions 1 --replication-factor 1 --config cleanup.policy=compact,delete")
 	})
+	if s := without.Stats(); !s.ReadFailing || s.Fault == nil || s.Fault.Operation != Finding || !strings.Contains(s.Fault.Cure, "--config cleanup.policy=compact,delete") {
+		t.Errorf("without the topic: %+v", s.Fault)
+	}
 	testwait.Until(t, patience, "ready without it", func() bool { return without.Missing() == nil })
 	if took := time.Since(without.Store.began); took < LoadPatience {
 		t.Errorf("ready after %v", took)
@@ -298,6 +304,12 @@ func TestMissingTopic(t *testing.T) {
 	with.awaitLoad(t)
 	with.awaitWritten(t, 1)
 	testwait.Until(t, patience, "the first finds it", func() bool { return without.Stats().Load > 0 })
+	if s := without.Stats(); s.Fault != nil || s.ReadFailing {
+		t.Errorf("it has found it, and the fault is %+v", s.Fault)
+	}
+	if risks := with.Stats().Risks; len(risks) != 1 || risks[0] != (Risk{"it has one replica, and is lost with that broker's disk", "reassign its partition to three brokers"}) {
+		t.Errorf("the risks are %q", risks)
+	}
 	for kind, stands := range with.Stats().Warnings {
 		if stands != (kind == warnReplicas) {
 			t.Errorf("%s stands: %v", kind, stands)
@@ -312,20 +324,30 @@ func TestFailuresAreTold(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		key   kmsg.Key
+		of    Operation
 		fails func(Stats) bool
 		log   string
 	}{
-		{"reading", 1, func(s Stats) bool { return s.ReadFailing }, "could not be read"},
-		{"writing", 0, func(s Stats) bool { return s.WriteFailing }, "could not be written"},
+		{"reading", 1, Reading, func(s Stats) bool { return s.ReadFailing }, "could not be read"},
+		{"writing", 0, Writing, func(s Stats) bool { return s.WriteFailing }, "could not be written"},
 	} {
+		began := time.Now()
 		fault := broker.Fault(kfake.Fault{Keys: []kmsg.Key{c.key}, Topic: testTopic, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		p := open(t, brokers, nil)
 		testwait.Until(t, patience, c.name+" fails", func() bool { return c.fails(p.Stats()) })
-		for _, want := range []string{c.log, "give this user READ, WRITE and DESCRIBE on the topic"} {
+		const cure = "give this user READ, WRITE and DESCRIBE on the topic"
+		if f := p.Stats().Fault; f == nil || f.Operation != c.of || f.Cure != cure || !strings.Contains(f.Text, "Topic Authorization Failed") ||
+			f.Since.Before(began) || f.Since.After(time.Now()) {
+			t.Errorf("%s: the fault is %+v", c.name, f)
+		}
+		for _, want := range []string{c.log, cure} {
 			testwait.Until(t, patience, "the log has "+want, func() bool { return p.log.Has(want) })
 		}
 		fault.Remove()
 		testwait.Until(t, patience, c.name+" is over", func() bool { return !c.fails(p.Stats()) && p.Stats().Load > 0 })
+		if f := p.Stats().Fault; f != nil {
+			t.Errorf("%s is over, and the fault is %+v", c.name, f)
+		}
 		p.close()
 	}
 }

@@ -95,11 +95,11 @@ func (w *writer) write() {
 		err := w.attempt(w.pending[:n])
 		if err != nil {
 			if w.s.ctx.Err() == nil {
-				w.resume = time.Now().Add(w.s.failed(&w.s.counts.writing, &writing, err))
+				w.resume = time.Now().Add(w.s.failed(Writing, err))
 			}
 			return
 		}
-		w.s.worked(&w.s.counts.writing, &writing)
+		w.s.worked(Writing)
 		w.pending = w.pending[n:]
 		w.s.counts.do(func() { w.s.counts.pending = len(w.pending) })
 	}
@@ -147,11 +147,15 @@ func (w *writer) attempt(records []record) error {
 	err := w.produce(records)
 	switch {
 	case err == nil:
-		w.s.counts.do(func() { w.s.counts.written += uint64(len(records)) })
+		w.s.counts.do(func() {
+			w.s.counts.written += uint64(len(records))
+			w.s.counts.lastWritten = time.Now()
+		})
 		return nil
 	case !refused(err):
 		return err
 	case len(records) == 1:
+		w.s.counts.do(func() { w.s.counts.refused++ })
 		w.s.notices.Warn("template_store refused", "a template was refused and is not stored",
 			"topic", w.s.cfg.Topic, "error", failure.Sentence(err), "cure", failure.Of(err).Cure)
 		return nil

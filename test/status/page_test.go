@@ -41,6 +41,8 @@ func TestContent(t *testing.T) {
 	contains(t, tab, "exporters", "10 heard, 1 silent, 1 refused", "1–12 of 12", "edge-fra-1", "198.51.100.3", "1 in 512", "by file", "3 min behind",
 		"start after end", "NetFlow v8 refused: 1,204", "37 min ago")
 	contains(t, tab, "kafka", "kafka-2.example.net:9092", "6,200 flows", "zstd, 4.1:1", "5 ms", "1: 4, 2: 4, 3: 4", "Last error, 3 h ago", "none: the new leader is asked for")
+	contains(t, tab, "store", "State in use flowpub-templates", "Templates 2,214 31 provisional", "Records read 3,204 at the start within 412 ms",
+		"Records written 96 last 4 min ago", "Records skipped 118 old: 118", "Room 49,152")
 	contains(t, tab, "settings", "FLOWPUB_KAFKA_SASL_PASSWORD (hidden)", "FLOWPUB_EXPORTERS_FILE")
 	if n := eval[int](t, tab, `document.querySelectorAll(".plot canvas").length`); n != 4 {
 		t.Errorf("%d plots are drawn, want 4", n)
@@ -76,6 +78,35 @@ func TestTrouble(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of the topic for templates the page shows what there is to know: that it is failing, with the cure; that there
+// is none, to whom has templates.
+func TestTemplateStore(t *testing.T) {
+	without := func(templates int64) func(time.Time) *status.Report {
+		return func(now time.Time) *status.Report {
+			r := usual(now)
+			r.TemplateStore = status.TemplateStore{State: status.StoreOff, Skipped: map[string]uint64{}, Templates: templates, Room: 49_152}
+			return r
+		}
+	}
+	tab := show(t, Away, desk)
+	contains(t, tab, "store", "Failing since", "connection refused", "start the broker", "State failing flowpub-templates", "14 changes wait")
+	tab = show(t, without(7), desk)
+	contains(t, tab, "store", "State none templates end with the process: set FLOWPUB_KAFKA_TEMPLATE_TOPIC", "Templates 7 0 provisional")
+	tab = show(t, without(0), desk)
+	if height := eval[int](t, tab, `document.getElementById("store").offsetHeight`); height != 0 {
+		t.Errorf("without a topic and without templates %d px tell of it", height)
+	}
+	tab = show(t, func(now time.Time) *status.Report {
+		r := usual(now)
+		s := &r.TemplateStore
+		s.State, s.Load, s.LastWritten, s.RecordsWritten, s.RecordsRefused, s.Templates = status.StoreReading, 0, nil, 0, 2, 60_000
+		s.Skipped["limit"] = 9_000
+		return r
+	}, desk)
+	contains(t, tab, "store", "State being read", "not all that there was at the start", "Records written 0 none yet, 2 refused", "Records skipped 9,118 limit: 9,000, old: 118",
+		"templates: no more are taken from the topic")
 }
 
 // Nothing is cut off or has to be scrolled to the side, whatever the width and however
@@ -165,7 +196,7 @@ func TestNothingIsMarkup(t *testing.T) {
 	if n := eval[int](t, tab, `document.querySelectorAll("main img, main script, main iframe, [onerror]").length`); n != 0 {
 		t.Errorf("%d elements are of a sender's making", n)
 	}
-	for _, id := range []string{"verdict", "stops", "exporter-rows", "kafka-error", "broker-rows", "topic-rows", "setting-rows"} {
+	for _, id := range []string{"verdict", "stops", "exporter-rows", "kafka-error", "broker-rows", "topic-rows", "store-error", "store-facts", "setting-rows"} {
 		contains(t, tab, id, "<script>document.title='owned'</script>")
 	}
 }

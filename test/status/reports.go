@@ -37,6 +37,7 @@ func Quiet(now time.Time) *status.Report {
 		History:       (&status.Ring{}).History(),
 		Exporters:     status.Exporters{List: []status.Exporter{}},
 		Kafka:         kafka(now),
+		TemplateStore: status.TemplateStore{State: status.StoreOff, Skipped: map[string]uint64{}, Room: 49_152},
 		ReceiveBuffer: status.ReceiveBuffer{Asked: 64 << 20, Granted: 64 << 20},
 		Settings:      settings(),
 	}
@@ -119,6 +120,11 @@ func Busy(now time.Time, n int) *status.Report {
 		FlowsDecoded: counted(uint64(flows*93600), flows), FlowsDelivered: counted(uint64(flows*93600), flows*1.002),
 		FlowsDropped: map[string]status.Count{"buffer_full": {}, "refused": {}, "shutdown": {}, "too_large": {}, "unconfirmed": {}}, FlowsBuffered: uint64(flows * .12),
 	}
+	written := now.Add(-4 * time.Minute)
+	r.TemplateStore = status.TemplateStore{
+		Topic: "flowpub-templates", State: status.StoreInUse, Load: .412, RecordsRead: 3_204, RecordsWritten: 96, LastWritten: &written,
+		Skipped: map[string]uint64{"garbage": 0, "limit": 0, "newer": 0, "old": 118, "orphan": 0}, Templates: 2_214, Provisional: 31, Room: 49_152,
+	}
 	k := &r.Kafka
 	k.Latency, k.LatencyLong, k.OldestWaiting = .0047, .01, .118
 	k.Batches, k.BatchFlows, k.BatchBytes = counted(4_100_000, flows/6200), 6200, 182_000
@@ -173,6 +179,12 @@ func Away(now time.Time) *status.Report {
 	r.Verdict = status.Verdict{Level: status.LevelRisk, Text: "Nothing is being lost yet", Problems: []status.Problem{{
 		Level: status.LevelRisk, What: "Kafka takes no flows: they wait in the buffer", Why: e.Text, Since: &since, Count: 2_410_000, Cure: e.Cure,
 	}}}
+	s := &r.TemplateStore
+	s.State, s.FailingSince, s.Problem, s.Cure, s.Pending = status.StoreFailing, &since, e.Text, e.Cure, 14
+	r.Verdict.Problems = append(r.Verdict.Problems, status.Problem{
+		Level: status.LevelRisk, What: "The topic for templates cannot be read", Why: e.Text + "; flows of exporters that move here are lost until they repeat their templates",
+		Since: &since, Count: 14, Cure: e.Cure,
+	})
 	r.Path.FlowsDelivered.PerSecond, r.Path.FlowsBuffered = 0, 2_410_000
 	r.Kafka.LastError, r.Kafka.BufferFullIn, r.Kafka.OldestWaiting, r.Kafka.BufferBytes = e, &full, 95.2, 152<<20
 	r.Kafka.Latency, r.Kafka.Batches.PerSecond, r.Kafka.PartitionsFailing = 0, 0, 12
@@ -229,6 +241,8 @@ func Hostile(now time.Time) *status.Report {
 	r.Kafka.Topics[0].Name, r.Kafka.Topics[0].Problem = script, script
 	r.Kafka.Brokers[0].Address, r.Kafka.Brokers[0].LastError = script, fault
 	r.Path.Decoded[script], r.Path.FlowsDropped[script] = counted(5, 1), counted(5, 1)
+	s := &r.TemplateStore
+	s.Topic, s.State, s.FailingSince, s.Problem, s.Cure, s.Skipped[script] = script, status.StoreFailing, &now, script, script, 1
 	r.Settings[1].Name, r.Settings[1].Value = script, script
 	return r
 }

@@ -4,6 +4,7 @@ import { countExporters, showExporters, startExporters } from "./exporters.js";
 import { showKafka, startKafka } from "./kafka.js";
 import { showPath } from "./path.js";
 import { redraw, showPlots } from "./plots.js";
+import { showStore } from "./store.js";
 import { clock, count, span } from "./words.js";
 
 const every = 2000;
@@ -51,6 +52,7 @@ function show(r) {
   showPlots(r.history);
   countExporters(r.exporters);
   showKafka(r.kafka, r.now);
+  showStore(r.template_store, r.now);
   showSettings(r.settings);
   byId("profiles").hidden = !r.settings.some((s) => s.name === "FLOWPUB_HTTP_PPROF" && s.value === "true");
 }
