@@ -19,6 +19,9 @@ import (
 // Topic is the topic that the broker has, with one partition.
 const Topic = "flows"
 
+// TopicID is its id.
+var TopicID = [16]byte{0: 1, 15: 16}
+
 // Request is what the broker was asked.
 type Request struct {
 	Key, Version int16
@@ -161,7 +164,7 @@ func Valid(r *Request, address string) []byte {
 
 // versions are the newest that the broker takes of each request.
 var versions = map[kmsg.Key]int16{
-	kmsg.Produce: 8, kmsg.Metadata: 8, kmsg.SASLHandshake: 1, kmsg.ApiVersions: 2, kmsg.CreateTopics: 5,
+	kmsg.Produce: 8, kmsg.Metadata: 10, kmsg.SASLHandshake: 1, kmsg.ApiVersions: 2, kmsg.CreateTopics: 5,
 	kmsg.Fetch: 10, kmsg.ListOffsets: 5, kmsg.InitProducerID: 4, kmsg.DescribeConfigs: 3, kmsg.SASLAuthenticate: 1,
 	kmsg.DescribeQuorum: 1,
 }
@@ -224,7 +227,7 @@ func produced() kmsg.Response {
 func fetched() kmsg.Response {
 	response := kmsg.NewPtrFetchResponse()
 	partition := kmsg.NewFetchResponseTopicPartition()
-	partition.HighWatermark, partition.RecordBatches = 5, []byte("batches")
+	partition.LogStartOffset, partition.HighWatermark, partition.RecordBatches = 2, 5, []byte("batches")
 	partition.AbortedTransactions = append(partition.AbortedTransactions, kmsg.NewFetchResponseTopicPartitionAbortedTransaction())
 	topic := kmsg.NewFetchResponseTopic()
 	topic.Topic, topic.Partitions = Topic, append(topic.Partitions, partition)
@@ -253,7 +256,7 @@ func described(address string) kmsg.Response {
 	partition := kmsg.NewMetadataResponseTopicPartition()
 	partition.Leader, partition.Replicas, partition.ISR = 1, []int32{1}, []int32{1}
 	topic := kmsg.NewMetadataResponseTopic()
-	topic.Topic, topic.Partitions = new(Topic), append(topic.Partitions, partition)
+	topic.Topic, topic.TopicID, topic.Partitions = new(Topic), TopicID, append(topic.Partitions, partition)
 	response.Topics = append(response.Topics, topic)
 	return response
 }

@@ -24,6 +24,7 @@ const (
 // Offsets in a record batch, from Kafka's documentation of its message format.
 const (
 	batchFrame      = 8 + 4 // the first offset, and the length of what follows
+	batchEpoch      = 12
 	batchMagic      = 16
 	batchCRC        = 17
 	batchAttributes = 21
@@ -59,6 +60,9 @@ func readBatches(b []byte, from int64, take func(key, value []byte)) (next int64
 	}
 	return next, unread
 }
+
+// epochOf returns the epoch of the leader that took a batch.
+func epochOf(batch []byte) int32 { return int32(binary.BigEndian.Uint32(batch[batchEpoch:])) }
 
 var errBatch = errors.New("it is not a readable record batch")
 

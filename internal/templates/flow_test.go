@@ -32,6 +32,8 @@ type fakeKafka struct {
 	requests [][]record
 	log      []record
 	start    int64 // what is before is gone
+	id       cluster.TopicID
+	epoch    uint32
 	fetch    func(offset int64) (*cluster.Log, error)
 	offsets  []int64 // that were asked for
 }
@@ -71,6 +73,12 @@ func (k *fakeKafka) Start(context.Context, string, int32) (int64, error) {
 	return k.start, nil
 }
 
+func (k *fakeKafka) TopicID(context.Context, string) (cluster.TopicID, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.id, nil
+}
+
 func (k *fakeKafka) Fetch(ctx context.Context, _ string, _ int32, offset int64, wait time.Duration) (*cluster.Log, error) {
 	k.mu.Lock()
 	k.offsets = append(k.offsets, offset)
@@ -78,9 +86,11 @@ func (k *fakeKafka) Fetch(ctx context.Context, _ string, _ int32, offset int64, 
 		defer k.mu.Unlock()
 		return k.fetch(offset)
 	}
-	log := &cluster.Log{End: int64(len(k.log))}
+	log := &cluster.Log{Start: k.start, End: int64(len(k.log))}
 	for i := offset; i < log.End; i++ {
-		log.Batches = append(log.Batches, batchOf(i, k.log[i])...)
+		batch := batchOf(i, k.log[i])
+		binary.BigEndian.PutUint32(batch[batchEpoch:], k.epoch)
+		log.Batches = append(log.Batches, batch...)
 	}
 	k.mu.Unlock()
 	if log.Batches == nil {
@@ -286,6 +296,65 @@ func TestTopicIsMadeAnew(t *testing.T) {
 			t.Errorf("%d records, want two templates and a sampling", k.count())
 		}
 	})
+}
+
+// A topic that was made anew, and has more than was read of the one before, is read from its beginning within
+// seconds, and has what exporters have sent here: whether by its id, by where the log begins or by its leader's epoch.
+func TestTopicIsMadeAnewAndLonger(t *testing.T) {
+	t.Parallel()
+	key := template.Key{Format: decoder.FormatNetFlowV9, Address: exporter(2).Addr(), Port: exporter(2).Port(), Domain: 7, ID: 256}
+	for _, test := range []struct {
+		name  string
+		kafka *fakeKafka
+		anew  func(k *fakeKafka)
+		noted bool
+	}{
+		{"by its id", &fakeKafka{id: cluster.TopicID{1}}, func(k *fakeKafka) { k.id[0]++ }, true},
+		{"with an id, by nothing else", &fakeKafka{id: cluster.TopicID{1}, epoch: 7}, func(k *fakeKafka) { k.start, k.epoch = 0, 0 }, false},
+		{"by where it begins", &fakeKafka{start: 1}, func(k *fakeKafka) { k.start = 0 }, true},
+		{"by its leader", &fakeKafka{epoch: 7}, func(k *fakeKafka) { k.epoch = 6 }, true},
+		{"another leader follows", &fakeKafka{epoch: 7}, func(k *fakeKafka) { k.epoch = 8 }, false},
+		{"records are deleted", &fakeKafka{}, func(k *fakeKafka) { k.start = 1 }, false},
+		{"the brokers learn to tell ids", &fakeKafka{}, func(k *fakeKafka) { k.id[0] = 1 }, false},
+	} {
+		k := test.kafka
+		for range k.start {
+			k.log = append(k.log, record{})
+		}
+		with(t, k, func(p *side) {
+			p.teach(t, exporter(1), teach)
+			pass(12 * time.Second) // what it has written it reads, too
+			stored := &template.Template{Key: key, Definition: template.Definition{Format: key.Format, Raw: teach[6:]}}
+			value := templateValue(stored, time.Now())
+			k.mu.Lock()
+			test.anew(k)
+			k.log = []record{{keyOf(&key), value}} // behind which is what others have written
+			for range 20 {
+				k.log = append(k.log, record{[]byte{markKey, 'x'}, binary.BigEndian.AppendUint64([]byte{1}, uint64(time.Now().UnixNano()))})
+			}
+			k.mu.Unlock()
+			before := p.Stats()
+			pass(25 * time.Second)
+			if got := p.table.Stats().Stored == 1; got != test.noted {
+				t.Errorf("%s: its first record is known: %v", test.name, got)
+			}
+			own, want := p.Stats().Written-before.Written, uint64(one(test.noted))
+			if own != want || len(p.log.Lines("was made anew")) != one(test.noted) {
+				t.Errorf("%s: %d records were written again, want %d; the log:\n%s", test.name, own, want, p.log.Text())
+			}
+			pass(time.Hour)
+			if own := p.Stats().Written - before.Written; own != want {
+				t.Errorf("%s: an hour later %d records were written, want %d", test.name, own, want)
+			}
+		})
+	}
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // An answer that is never of use does not hold up what is behind it.

@@ -38,8 +38,18 @@ type reader struct {
 	stuck   int   // useless answers in a row
 	load    bool  // what there was at the start has been read
 	lost    bool  // the offset to be read next is gone
+	topic   incarnation
 	orphans map[template.Key]*orphan
 	held    int // samplings in them
+}
+
+// incarnation identifies one of several topics that had the same name one after the other: by its id, or,
+// where brokers have no ids, by values that never decrease within one log.
+type incarnation struct {
+	id    cluster.TopicID
+	asked time.Time // for the id
+	start int64     // of the log
+	epoch int32     // of the leader that took the last batches
 }
 
 // orphan holds the options of a domain that has no template yet.
@@ -79,7 +89,12 @@ func (s *Store) rest(d time.Duration) {
 // read makes one attempt to read more.
 func (r *reader) read() (err error) {
 	ctx, topic := r.s.ctx, r.s.cfg.Topic
+	if r.offset != unknown && r.isAnother() {
+		r.restart()
+	}
 	if r.offset == unknown {
+		r.topic = incarnation{}
+		r.isAnother()
 		if r.offset, err = r.s.kafka.Start(ctx, topic, 0); err != nil {
 			r.offset = unknown
 			return err
@@ -93,21 +108,67 @@ func (r *reader) read() (err error) {
 	log, err := r.s.kafka.Fetch(ctx, topic, 0, r.offset, wait)
 	switch {
 	case cluster.OutOfRange(err): // it was made anew, or read too slowly
-		r.offset, r.end = unknown, unknown
-		if !r.lost {
-			r.s.cfg.Table.Retell()
-		}
-		r.lost = true
+		r.restart()
 		return err
 	case err != nil:
 		r.pass(err)
 		return err
 	}
 	r.s.worked(Reading)
+	if r.topic.isBehind(log) {
+		r.restart()
+		r.s.rest(idlePause)
+		return nil
+	}
 	if !r.take(log) {
 		r.s.rest(min(idlePause, wait-time.Since(asked)))
 	}
 	return nil
+}
+
+// isAnother asks for the topic's id, unless it did so within fetchWait, and reports whether it has changed. The
+// new topic may be longer than what was read of the old one, so that the offset stays valid.
+func (r *reader) isAnother() bool {
+	t := &r.topic
+	if !t.asked.IsZero() && time.Since(t.asked) < fetchWait {
+		return false
+	}
+	t.asked = time.Now()
+	id, err := r.s.kafka.TopicID(r.s.ctx, r.s.cfg.Topic)
+	if err != nil || id == (cluster.TopicID{}) {
+		return false // the next Fetch reports errors
+	}
+	before := t.id
+	t.id = id
+	return before != id && before != cluster.TopicID{}
+}
+
+// isBehind reports whether a log begins earlier, or has an earlier leader epoch, than what was read before: then it
+// is another one. It does not look where ids are known, since a new leader may report an older start of the log.
+func (t *incarnation) isBehind(log *cluster.Log) bool {
+	if t.id != (cluster.TopicID{}) {
+		return false
+	}
+	start, epoch := max(log.Start, 0), t.epoch
+	if len(log.Batches) >= batchRecords {
+		epoch = epochOf(log.Batches)
+	}
+	behind := start < t.start || epoch < t.epoch
+	t.start, t.epoch = start, epoch
+	return behind
+}
+
+// restart starts over at the beginning of the topic, and has everything that exporters have sent here written again.
+func (r *reader) restart() {
+	r.offset, r.end = unknown, unknown
+	if r.lost {
+		return
+	}
+	r.lost = true
+	r.s.cfg.Table.Retell()
+	r.s.notices.Warn("template_store anew", "the topic for templates was made anew, or has lost records that were not read: "+
+		"it is read from its beginning, and what exporters have sent here is written again",
+		"topic", r.s.cfg.Topic, "cure", "none is needed; if it happens again, see who deletes the topic or its records")
 }
 
 // pass skips offsets at which every answer is malformed.

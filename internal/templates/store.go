@@ -71,6 +71,7 @@ type Store struct {
 type kafkaCluster interface {
 	kafka.RoundTripper
 	Start(ctx context.Context, topic string, partition int32) (int64, error)
+	TopicID(ctx context.Context, topic string) (cluster.TopicID, error)
 	Fetch(ctx context.Context, topic string, partition int32, offset int64, wait time.Duration) (*cluster.Log, error)
 	Discreet(err error) error
 	Refresh()

@@ -317,6 +317,42 @@ func TestMissingTopic(t *testing.T) {
 	}
 }
 
+// A topic that was deleted and made anew while nobody could read it, and is as long by now, is read from its
+// beginning, and has what the process knows.
+func TestTopicIsReplaced(t *testing.T) {
+	t.Parallel()
+	broker, brokers := startBroker(t, compacted)
+	p := open(t, brokers, nil)
+	p.awaitLoad(t)
+	p.teach(t, exporter(1), teach)
+	p.awaitWritten(t, 2) // the mark, the template
+	testwait.Until(t, patience, "it has read what it wrote", func() bool { return p.Stats().Read >= 2 })
+
+	fault := broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: testTopic, Err: kerr.NotLeaderForPartition, Count: -1})
+	testwait.Until(t, patience, "it cannot read", func() bool { return p.Stats().ReadFailing })
+	if err := broker.DeleteTopic(testTopic); err != nil {
+		t.Fatal(err)
+	}
+	if err := broker.CreateTopic(testTopic, 1, compacted); err != nil {
+		t.Fatal(err)
+	}
+	stored := template.Template{
+		Key:        template.Key{Format: decoder.FormatNetFlowV9, Address: exporter(2).Addr(), Port: exporter(2).Port(), Domain: 7, ID: 256},
+		Definition: template.Definition{Format: decoder.FormatNetFlowV9, Raw: teach[6:]},
+	}
+	all := []*kgo.Record{{Key: keyOf(&stored.Key), Value: templateValue(&stored, time.Now())}}
+	mark, value := markOf("flows", time.Now())
+	for range 9 {
+		all = append(all, &kgo.Record{Key: mark, Value: value})
+	}
+	put(t, brokers, all...)
+	fault.Remove()
+	testwait.Until(t, patience, "its first record is known", func() bool { return p.table.Stats().Stored == 1 })
+	p.awaitWritten(t, 3)
+	other := open(t, brokers, nil)
+	testwait.Until(t, patience, "others know what it knew", func() bool { return other.table.Stats().Stored == 2 })
+}
+
 // Whatever fails is told with its cure, and is over when it is mended.
 func TestFailuresAreTold(t *testing.T) {
 	t.Parallel()

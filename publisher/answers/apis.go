@@ -64,7 +64,7 @@ func apiOf(key int16) (api, bool) {
 	case listOffsets:
 		return api{"ListOffsets", 5, 0, 64 << 10, checkListOffsets}, true
 	case metadata:
-		return api{"Metadata", 8, 0, 4 << 20, checkMetadata}, true
+		return api{"Metadata", 10, 9, 4 << 20, checkMetadata}, true
 	case saslHandshake:
 		return api{"SaslHandshake", 1, 0, 8 << 10, checkHandshake}, true
 	case apiVersions:
@@ -189,6 +189,7 @@ func checkMetadata(w *walker, version int16) {
 		if version >= 1 {
 			w.text(maxName) // rack
 		}
+		w.tags()
 	}
 	if version >= 2 {
 		w.text(maxName) // cluster
@@ -203,6 +204,7 @@ func checkMetadata(w *walker, version int16) {
 	if version >= 8 {
 		w.int32() // what the user may do
 	}
+	w.tags()
 }
 
 // checkTopic is about one topic, which may have at most so many partitions, and returns
@@ -210,6 +212,9 @@ func checkMetadata(w *walker, version int16) {
 func checkTopic(w *walker, version int16, most int) int {
 	w.int16() // error
 	w.text(maxName)
+	if version >= 10 {
+		w.take(16) // id
+	}
 	if version >= 1 {
 		w.int8() // internal
 	}
@@ -226,10 +231,12 @@ func checkTopic(w *walker, version int16, most int) int {
 		if version >= 5 {
 			w.replicas() // offline
 		}
+		w.tags()
 	}
 	if version >= 8 {
 		w.int32() // what the user may do
 	}
+	w.tags()
 	return n
 }
 

@@ -62,7 +62,7 @@ func FuzzAnswers(f *testing.F) {
 		if _, err := a.walk(version, frame); err != nil || key == fetch {
 			return
 		}
-		if key == describeQuorum {
+		if key == describeQuorum || key == metadata && version > 8 {
 			return // whoever asks reads it without the client
 		}
 		whole := append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...)

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -51,15 +50,8 @@ func (r *quorumRequest) RawExchange(conn io.ReadWriter) (protocol.Message, error
 		return nil, errNoTime
 	}
 	sent := time.Now()
-	if _, err := conn.Write(r.frame()); err != nil {
-		return nil, err
-	}
-	var size [4]byte
-	if _, err := io.ReadFull(conn, size[:]); err != nil {
-		return nil, err
-	}
-	b := make([]byte, min(binary.BigEndian.Uint32(size[:]), mostQuorum))
-	if _, err := io.ReadFull(conn, b); err != nil {
+	b, err := exchangeBytes(conn, frameOf(describeQuorum, describeQuorumVersion, r.clientID, r.body()), mostQuorum)
+	if err != nil {
 		return nil, err
 	}
 	took := time.Since(sent)
@@ -67,18 +59,11 @@ func (r *quorumRequest) RawExchange(conn io.ReadWriter) (protocol.Message, error
 	return &quorumAnswer{offset: sent.Add(took / 2).Sub(told), took: took}, err
 }
 
-// frame is the request as Kafka's protocol guide has it.
-func (r *quorumRequest) frame() []byte {
-	b := make([]byte, 4, 96)
-	b = binary.BigEndian.AppendUint16(b, uint16(describeQuorum))
-	b = binary.BigEndian.AppendUint16(b, describeQuorumVersion)
-	b = binary.BigEndian.AppendUint32(b, 0) // number of the request: there is one at a time
-	b = append(binary.BigEndian.AppendUint16(b, uint16(len(r.clientID))), r.clientID...)
-	b = append(b, 0, 1+1) // no tagged fields, one topic
-	b = append(append(b, byte(len(metadataTopic)+1)), metadataTopic...)
-	b = append(b, 1+1, 0, 0, 0, 0, 0, 0, 0) // one partition, the first; no tagged fields, three times
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	return b
+// body is the request without its head, as Kafka's protocol guide has it.
+func (*quorumRequest) body() []byte {
+	b := []byte{0, 1 + 1, byte(len(metadataTopic) + 1)} // no tagged fields, one topic
+	b = append(b, metadataTopic...)
+	return append(b, 1+1, 0, 0, 0, 0, 0, 0, 0) // one partition, the first; no tagged fields, three times
 }
 
 // quorumAnswer is what came of it.

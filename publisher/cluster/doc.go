@@ -11,6 +11,7 @@
 //	create.go      topics that are missing
 //	settings.go    settings of topics
 //	fetch.go       what a partition holds
+//	identity.go    which of the topics of one name it is
 //	throttle.go    pauses that brokers ask for
 //	inspect.go     one look at all of it, for flowpub -check
 //	permissions.go what this user may do, for the same

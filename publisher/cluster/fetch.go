@@ -33,8 +33,8 @@ var errOldBroker = &failure.Error{
 
 // Log is what was read of a partition.
 type Log struct {
-	// End is the offset behind the last record that there is.
-	End int64
+	// Start and End are the offsets of the first record that there is, and behind the last one.
+	Start, End int64
 	// Batches are record batches as the broker has them, the last of them perhaps in part.
 	Batches []byte
 }
@@ -119,34 +119,19 @@ func (r *fetchRequest) RawExchange(conn io.ReadWriter) (protocol.Message, error)
 	if r.version < fetchVersion {
 		return nil, errOldBroker
 	}
-	if _, err := conn.Write(r.frame()); err != nil {
-		return nil, err
-	}
-	var size [4]byte
-	if _, err := io.ReadFull(conn, size[:]); err != nil {
-		return nil, err
-	}
-	n := binary.BigEndian.Uint32(size[:])
-	if n > answers.MaxFetch {
-		return nil, fmt.Errorf("the answer has %d bytes", n)
-	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(conn, b); err != nil {
+	b, err := exchangeBytes(conn, frameOf(protocol.Fetch, fetchVersion, r.clientID, r.body()), answers.MaxFetch)
+	if err != nil {
 		return nil, err
 	}
 	return &fetchAnswer{b}, nil
 }
 
-// frame is the request as Kafka's protocol guide has it.
-func (r *fetchRequest) frame() []byte {
+// body is the request without its head, as Kafka's protocol guide has it.
+func (r *fetchRequest) body() []byte {
 	text := func(b []byte, s string) []byte { return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) }
 	t := &r.Topics[0]
 	p := &t.Partitions[0]
-	b := make([]byte, 4, 128)
-	b = binary.BigEndian.AppendUint16(b, uint16(protocol.Fetch))
-	b = binary.BigEndian.AppendUint16(b, fetchVersion)
-	b = binary.BigEndian.AppendUint32(b, 0) // number of the request: there is one at a time
-	b = text(b, r.clientID)
+	b := make([]byte, 0, 128)
 	for _, v := range []int32{r.ReplicaID, r.MaxWaitTime, r.MinBytes, r.MaxBytes} {
 		b = binary.BigEndian.AppendUint32(b, uint32(v))
 	}
@@ -161,9 +146,7 @@ func (r *fetchRequest) frame() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(p.FetchOffset))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.LogStartOffset))
 	b = binary.BigEndian.AppendUint32(b, uint32(p.PartitionMaxBytes))
-	b = binary.BigEndian.AppendUint32(b, 0) // topics to forget
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	return b
+	return binary.BigEndian.AppendUint32(b, 0) // topics to forget
 }
 
 // fetchAnswer is an answer without its size. Package answers has checked its lengths.
@@ -186,7 +169,8 @@ func (a *fetchAnswer) log(topic string, partition int32) (*Log, error) {
 	}
 	code := int16(c.uint(2))
 	end := int64(c.uint(8))
-	c.take(8 + 8) // last stable offset, start of the log
+	c.take(8) // last stable offset
+	start := int64(c.uint(8))
 	if aborted := int32(c.uint(4)); aborted > 0 {
 		c.take(16 * int(aborted))
 	}
@@ -198,7 +182,7 @@ func (a *fetchAnswer) log(topic string, partition int32) (*Log, error) {
 	if c.short {
 		return nil, io.ErrUnexpectedEOF
 	}
-	return &Log{End: end, Batches: slices.Clip(batches)}, nil
+	return &Log{Start: start, End: end, Batches: slices.Clip(batches)}, nil
 }
 
 // cursor reads numbers one after the other. Behind the end they are zero.

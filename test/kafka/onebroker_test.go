@@ -28,6 +28,7 @@ func TestOneBroker(t *testing.T) {
 	t.Run("ClientSlowedDown", c.clientSlowedDown)
 	t.Run("TemplateTopicMissing", c.templateTopicMissing)
 	t.Run("TemplateTopicNotCompacted", c.templateTopicNotCompacted)
+	t.Run("TemplateTopicReplaced", c.templateTopicReplaced)
 	t.Run("TemplatesWithoutEnd", c.templatesWithoutEnd)
 	t.Run("TemplatesAmongGarbage", c.templatesAmongGarbage)
 	t.Run("TemplatesOfTwoClusters", c.templatesOfTwoClusters)

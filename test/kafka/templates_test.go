@@ -225,6 +225,32 @@ func (c *cluster) templateTopicNotCompacted(t *testing.T) {
 	second.check(t, 1, 100, 0)
 }
 
+// The topic is deleted and made anew, and is longer at once than it was: it is read from its beginning, and has what
+// exporters have sent.
+func (c *cluster) templateTopicReplaced(t *testing.T) {
+	t.Parallel()
+	name := c.createTopic(t, "replaced", 1, "cleanup.policy", "compact,delete")
+	first := startReplica(t, c.brokers, name, nil)
+	first.awaitLoad(t)
+	first.learn(t, 1, octetsTemplate)
+	first.awaitWritten(t, 2)
+	testwait.Until(t, time.Minute, "it has read what it wrote", func() bool { return first.Stats().Read >= 2 })
+	c.deleteTopic(t, name)
+	c.createNamed(t, name, 1, "cleanup.policy", "compact,delete")
+	var all []*kgo.Record
+	for exporter := 2; exporter < 12; exporter++ {
+		all = append(all, storedTemplate(exporter, 256, time.Now(), packetsTemplate[6:]))
+	}
+	c.write(t, name, all...)
+	testwait.Until(t, time.Minute, "all of it is known", func() bool { return first.table.Stats().Stored == 10 })
+	first.check(t, 2, 0, 100)
+	first.log.await(t, "the topic for templates was made anew, or has lost records that were not read: "+
+		"it is read from its beginning, and what exporters have sent here is written again", "")
+	second := startReplica(t, c.brokers, name, nil)
+	testwait.Until(t, time.Minute, "the other knows what was written again", func() bool { return second.table.Stats().Stored == 11 })
+	second.check(t, 1, 100, 0)
+}
+
 // 200,000 templates, of 20,000 exporters: what there is room for is taken, within bounds of memory and time.
 func (c *cluster) templatesWithoutEnd(t *testing.T) {
 	t.Parallel()
