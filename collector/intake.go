@@ -182,7 +182,7 @@ func (s *sighting) fill(from netip.AddrPort, at decoder.UnixNano, p *decoder.Exp
 	if p.Format.HasClock() {
 		offset = time.Duration(at) - time.Duration(exported)
 	}
-	s.streamKey = streamKeyOf(from, p)
+	s.setKey(from, p)
 	s.number = p.FlowSequence
 	s.steps = p.SequenceSteps()
 	s.partial = p.SequenceUnknown

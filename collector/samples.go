@@ -73,7 +73,7 @@ func (in *intake) countSamples(from netip.AddrPort, now time.Duration) {
 	if len(s.Sources) == 0 {
 		return
 	}
-	in.sources.begin(agentKeyOf(from, &in.packet.Header))
+	in.sources.begin(from, &in.packet.Header)
 	for i := range s.Sources {
 		v := in.sources.see(&s.Sources[i], now)
 		in.batch.samples.missed += v.missed

@@ -199,7 +199,7 @@ func TestSourceKeys(t *testing.T) {
 						if err := sflow.Decode(payload, &in.packet, &in.samples); err != nil {
 							t.Fatal(err)
 						}
-						table.begin(agentKeyOf(netip.MustParseAddrPort(exporter), &in.packet.Header))
+						table.begin(netip.MustParseAddrPort(exporter), &in.packet.Header)
 						table.see(&in.samples.Sources[0], 0)
 					}
 				}
@@ -239,8 +239,8 @@ func TestForgedSources(t *testing.T) {
 // The constants and the documentation tell how much memory data sources take.
 func TestSourceSize(t *testing.T) {
 	t.Parallel()
-	if size := unsafe.Sizeof(source{}); size > 96 {
-		t.Errorf("a data source takes %d bytes, want 96 at most", size)
+	if size := unsafe.Sizeof(source{}); size > 64 {
+		t.Errorf("a data source takes %d bytes, want 64 at most", size)
 	}
 	if n := len(newSources(maxStreams * sourcesOfStream).slots); n != 65536 {
 		t.Errorf("%d data sources, want 65536", n)

@@ -48,9 +48,17 @@ type streamKey struct {
 	decoder.StreamID
 }
 
+// setKey makes k the key of a packet's stream.
+func (k *streamKey) setKey(from netip.AddrPort, p *decoder.ExportPacket) {
+	decoder.PutMapped(&k.address, from.Addr())
+	k.port = from.Port()
+	p.PutStreamID(&k.StreamID)
+}
+
 // streamKeyOf returns the key of a packet's stream.
-func streamKeyOf(from netip.AddrPort, p *decoder.ExportPacket) streamKey {
-	return streamKey{address: from.Addr().As16(), port: from.Port(), StreamID: p.StreamID()}
+func streamKeyOf(from netip.AddrPort, p *decoder.ExportPacket) (k streamKey) {
+	k.setKey(from, p)
+	return k
 }
 
 // exporter returns the address that the key was made from.

@@ -136,7 +136,7 @@ func (r *Reader) forget() { r.Sets = Sets{Missing: r.Missing[:0], Learned: r.Lea
 func (r *Reader) Begin(p *decoder.ExportPacket, from netip.AddrPort, octets int, now time.Duration) {
 	r.forget()
 	r.packet, r.header = p, &p.Header
-	r.source = sourceOf(from, &p.Header)
+	r.source.put(from, &p.Header)
 	r.now, r.export, r.boot = now, p.ExportTime(), bootTime(&p.Header)
 	r.budget = min(maxRecords, fewRecords+octets/recordOctets)
 	r.updates = r.updates[:0]

@@ -22,9 +22,10 @@ type domainKey struct {
 	format  decoder.Format
 }
 
-// sourceOf returns the source of a packet.
-func sourceOf(from netip.AddrPort, h *decoder.Header) source {
-	return source{domainKey{from.Addr().As16(), h.ObservationDomain, h.Format}, from.Port()}
+// put makes s the source of a packet.
+func (s *source) put(from netip.AddrPort, h *decoder.Header) {
+	decoder.PutMapped(&s.address, from.Addr())
+	s.domain, s.format, s.port = h.ObservationDomain, h.Format, from.Port()
 }
 
 // shard is the part of the table for some of the addresses.

@@ -151,7 +151,8 @@ func (w *Waiting) outlived(h *decoder.Header) bool {
 // knows reports whether there is a template for a set: one that was stored must fit it, or the
 // set goes on waiting for that of its exporter.
 func (t *Table) knows(w *Waiting, now time.Duration) bool {
-	src := sourceOf(w.From, &w.Header)
+	var src source
+	src.put(w.From, &w.Header)
 	s := t.shardOf(&src.address)
 	s.mu.Lock()
 	defer s.mu.Unlock()
