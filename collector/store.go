@@ -119,8 +119,9 @@ func (c *Collector) templateStoreOf(stats *templates.Stats) status.TemplateStore
 }
 
 const (
-	// storeGrace is how long the store may fail before the verdict says so: leaders move within seconds.
-	storeGrace = 10 * time.Second
+	// storeGrace is how long the store may fail before the verdict says so: leaders move within seconds, and
+	// metadata may be 10 s old.
+	storeGrace = 20 * time.Second
 	// crowdedFor is how long the verdict says that the topic had more than there is room for: by then
 	// all of it was written again, or is not used any more.
 	crowdedFor = 24 * time.Hour

@@ -144,9 +144,9 @@ func TestVerdictOnTheStore(t *testing.T) {
 		want   []status.Problem
 	}{
 		{"well", func(*templates.Stats) {}, nil},
-		{"a leader moves", func(s *templates.Stats) { s.Fault = &templates.Fault{Operation: templates.Reading, Since: now.Add(-9 * time.Second)} }, nil},
+		{"a leader moves", func(s *templates.Stats) { s.Fault = &templates.Fault{Operation: templates.Reading, Since: now.Add(-19 * time.Second)} }, nil},
 		{"not read", func(s *templates.Stats) {
-			s.Fault = &templates.Fault{Operation: templates.Reading, Text: "no", Cure: "yes", Since: now.Add(-10 * time.Second)}
+			s.Fault = &templates.Fault{Operation: templates.Reading, Text: "no", Cure: "yes", Since: now.Add(-20 * time.Second)}
 		}, []status.Problem{{
 			Level: status.LevelRisk, What: "The topic for templates cannot be read", Why: "no; flows of exporters that move here are lost until they repeat their templates", Cure: "yes",
 		}}},

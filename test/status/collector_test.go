@@ -11,6 +11,7 @@ import (
 	"github.com/flowpub/flowpub/collector"
 	"github.com/flowpub/flowpub/internal/broker"
 	"github.com/flowpub/flowpub/internal/exporter"
+	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
 // collect runs a collector until the test ends, and returns the address of its page.
@@ -68,7 +69,9 @@ func TestWorkingCollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	c, address := collect(t, []string{b.Addr()}, func(*collector.Config) {})
+	c, address := collect(t, []string{b.Addr()}, func(cfg *collector.Config) {
+		cfg.TemplateTopic, cfg.Publisher.CreateTopic = "templates", cluster.TopicShape{Partitions: 3, Replicas: 1}
+	})
 	send(t, c, 400)
 	tab := open(t, address, desk)
 	await(t, tab, `document.getElementById("verdict").dataset.level === "ok" && document.querySelectorAll("#exporter-rows th").length === 4`)
@@ -77,6 +80,8 @@ func TestWorkingCollector(t *testing.T) {
 	contains(t, tab, "exporter-rows", "127.1.0.1", "127.1.0.4", "NetFlow v5", "NetFlow v9", "IPFIX", "sFlow", "1 in 100", "by header", "by sample", "right")
 	contains(t, tab, "kafka", b.Addr(), "3 partitions", "zstd")
 	contains(t, tab, "stops", "NetFlow v5", "NetFlow v9", "IPFIX", "sFlow")
+	await(t, tab, `/State\s*in use\s*templates/.test(document.getElementById("store").innerText) && /the last one (now|\d+ s ago)/.test(document.getElementById("store").innerText)`)
+	contains(t, tab, "store", "0 provisional", "at the start within", "Room 49,152")
 }
 
 // With Kafka away nothing is lost at first; then the buffer is full, and the page says
@@ -87,11 +92,16 @@ func TestKafkaAwayThenLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	nobody.Close() // nobody listens there now
-	c, address := collect(t, []string{nobody.Addr().String()}, func(cfg *collector.Config) { cfg.Publisher.BufferBytes = 8 << 20 })
+	c, address := collect(t, []string{nobody.Addr().String()}, func(cfg *collector.Config) {
+		cfg.TemplateTopic, cfg.Publisher.BufferBytes = "templates", 8<<20
+	})
 	tab := open(t, address, desk)
 	await(t, tab, `document.getElementById("verdict").dataset.level === "risk"`)
 	contains(t, tab, "verdict", "Flows cannot be delivered yet", "start the broker, or correct FLOWPUB_KAFKA_BROKERS")
 	contains(t, tab, "kafka", fmt.Sprintf("no connection to %v: connection refused", nobody.Addr()))
+	await(t, tab, `document.getElementById("store").innerText.includes("Failing since")`)
+	contains(t, tab, "store", "State failing templates", "connection refused", "start the broker, or correct FLOWPUB_KAFKA_BROKERS")
+	await(t, tab, `document.getElementById("verdict").innerText.includes("The topic for templates cannot be found")`)
 	send(t, c, 60_000)
 	await(t, tab, `document.getElementById("verdict").dataset.level === "loss"`)
 	contains(t, tab, "verdict", "Flows are being lost", "Flows are dropped: buffer_full", "since", "raise FLOWPUB_KAFKA_BUFFER_BYTES")

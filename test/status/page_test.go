@@ -42,7 +42,7 @@ func TestContent(t *testing.T) {
 		"start after end", "NetFlow v8 refused: 1,204", "37 min ago")
 	contains(t, tab, "kafka", "kafka-2.example.net:9092", "6,200 flows", "zstd, 4.1:1", "5 ms", "1: 4, 2: 4, 3: 4", "Last error, 3 h ago", "none: the new leader is asked for")
 	contains(t, tab, "store", "State in use flowpub-templates", "Templates 2,214 31 provisional", "Records read 3,204 at the start within 412 ms",
-		"Records written 96 last 4 min ago", "Records skipped 118 old: 118", "Room 49,152")
+		"Records written 96 the last one 4 min ago", "Records skipped 118 old: 118", "Room 49,152")
 	contains(t, tab, "settings", "FLOWPUB_KAFKA_SASL_PASSWORD (hidden)", "FLOWPUB_EXPORTERS_FILE")
 	if n := eval[int](t, tab, `document.querySelectorAll(".plot canvas").length`); n != 4 {
 		t.Errorf("%d plots are drawn, want 4", n)

@@ -8,7 +8,7 @@ function facts(s, now) {
   const templates = ["Templates", count(s.templates), `${count(s.provisional)} provisional`];
   if (s.state === "off") return [["State", states.off, "templates end with the process: set FLOWPUB_KAFKA_TEMPLATE_TOPIC"], templates];
   const skipped = Object.entries(s.skipped).filter(([, n]) => n > 0);
-  const written = [s.last_written ? `last ${ago(s.last_written, now)}` : "none yet", s.pending > 0 ? `${count(s.pending)} changes wait` : "",
+  const written = [s.last_written ? `the last one ${ago(s.last_written, now)}` : "none yet", s.pending > 0 ? `${count(s.pending)} changes wait` : "",
     s.records_refused > 0 ? `${count(s.records_refused)} refused` : ""];
   return [
     ["State", states[s.state] ?? s.state, s.topic],
