@@ -11,6 +11,7 @@
 //	snapshot.go     the numbers
 //	metrics.go      from a snapshot to the page of metrics
 //	server.go       the pages and probes
+//	scrapes.go      how many pages of metrics at once
 //	connections.go  who may hold a connection
 //	notices.go      what is logged of them, not too often
 package telemetry

@@ -26,7 +26,6 @@ const (
 	profileWriteTimeout = 10 * time.Minute
 	idleTimeout         = 10 * time.Second
 	maxHeaderBytes      = 16 << 10
-	maxScrapes          = 8 // at once
 )
 
 // ServerConfig says what a Server shows. All functions are called from several
@@ -121,10 +120,9 @@ func (s *Server) Close(ctx context.Context) error {
 // newHandler routes the pages.
 func newHandler(cfg ServerConfig, notices *notices) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(NewRegistry(cfg.Snapshot), promhttp.HandlerOpts{
-		ErrorLog:            notices.logger(noticeMetrics),
-		MaxRequestsInFlight: maxScrapes,
-	}))
+	mux.Handle("GET /metrics", &scrapes{pages: promhttp.HandlerFor(NewRegistry(cfg.Snapshot), promhttp.HandlerOpts{
+		ErrorLog: notices.logger(noticeMetrics),
+	})})
 	mux.HandleFunc("GET /livez", probe("live", cfg.Live))
 	mux.HandleFunc("GET /readyz", probe("ready", cfg.Ready))
 	if cfg.PProf {

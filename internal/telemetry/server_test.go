@@ -185,6 +185,58 @@ func TestScrapesAreBounded(t *testing.T) {
 	}
 }
 
+// stuck is a reader that takes nothing until its connection is given up.
+type stuck struct {
+	*httptest.ResponseRecorder
+	reading chan<- struct{}
+	cut     chan struct{}
+}
+
+func (s *stuck) Write([]byte) (int, error) {
+	s.reading <- struct{}{}
+	<-s.cut
+	return 0, os.ErrDeadlineExceeded
+}
+
+func (s *stuck) SetWriteDeadline(time.Time) error {
+	close(s.cut)
+	return nil
+}
+
+// Readers that take nothing of their page keep no other from scraping: the one that reads the longest gives
+// way to each new one.
+func TestScrapesBesideSlowReaders(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(ServerConfig{Snapshot: func() Snapshot { return Snapshot{} }}, newNotices(nil))
+	get := func(w http.ResponseWriter) {
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	}
+	reading := make(chan struct{})
+	readers := make([]*stuck, maxScrapes)
+	var ended sync.WaitGroup
+	for i := range readers {
+		readers[i] = &stuck{httptest.NewRecorder(), reading, make(chan struct{})}
+		ended.Go(func() { get(readers[i]) })
+		<-reading
+	}
+	var last []*stuck // there is always one more than may be
+	for i, slow := range readers {
+		response := httptest.NewRecorder()
+		if get(response); response.Code != http.StatusOK || !strings.Contains(response.Body.String(), "flowpub_flows_decoded_total 0") {
+			t.Errorf("scrape %d: status %d, %s", i, response.Code, response.Body)
+		}
+		<-slow.cut
+		next := &stuck{httptest.NewRecorder(), reading, make(chan struct{})}
+		last = append(last, next)
+		ended.Go(func() { get(next) })
+		<-reading
+	}
+	for _, reader := range last {
+		close(reader.cut)
+	}
+	ended.Wait()
+}
+
 func TestServerServesUntilClosed(t *testing.T) {
 	t.Parallel()
 	server := startListening(t, ServerConfig{Ready: func() []string { return nil }})
