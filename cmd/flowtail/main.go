@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -72,17 +73,31 @@ func show(ctx context.Context, o *options, environ []string, stdout, stderr io.W
 }
 
 // toFile has a file written. It has its name only when it is complete: until then, and if
-// writing fails, it is called NAME.partial.
+// writing fails, it is called NAME.partial. A device or a pipe is written as it is: in its place
+// there must be no file. A link stays, and leads to the file.
 func toFile(name string, write func(io.Writer) error) error {
-	partial := name + ".partial"
-	f, err := os.Create(partial) //nolint:gosec // the file that the command line names
-	if err != nil {
-		return fmt.Errorf("-output: %w", err)
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
 	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0) //nolint:gosec // the file that the command line names
+		return writeTo(f, err, write)
+	}
+	partial := name + ".partial"
+	f, err := os.Create(partial) //nolint:gosec // the same
+	if err := writeTo(f, err, write); err != nil {
 		return err
 	}
 	return os.Rename(partial, name)
+}
+
+// writeTo has a file written, unless it could not be opened, and closes it.
+func writeTo(f *os.File, opened error, write func(io.Writer) error) error {
+	if opened != nil {
+		return fmt.Errorf("-output: %w", opened)
+	}
+	return errors.Join(write(f), f.Close())
 }
 
 // follow shows flows, and tells on stderr what there is to tell in the end.
