@@ -115,6 +115,46 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
+// With these values flows would be lost, and no object is wrong.
+func TestLossesAreRefused(t *testing.T) {
+	t.Parallel()
+	for values, cure := range map[string]string{
+		"terminationGracePeriodSeconds=42":               "FLOWPUB_SHUTDOWN_TIMEOUT and 5 s come to 43",
+		"preStopSeconds=40":                              "come to 68",
+		"config.FLOWPUB_SHUTDOWN_TIMEOUT=1m0.5s":         "come to 89",
+		"config.FLOWPUB_DRAIN_LINGER=41s":                "come to 76",
+		"config.FLOWPUB_LISTEN=:9995":                    "the Service sends to port 2055",
+		`config.FLOWPUB_LISTEN=0.0.0.0:20550\,[::]:6343`: "give service.spec.ports",
+	} {
+		if out, err := run(t, "template", "flowpub", dir, "--set", values); err == nil || !bytes.Contains(out, []byte(cure)) {
+			t.Errorf("%s: %v: %s", values, err, out)
+		}
+	}
+	for _, values := range []string{
+		"terminationGracePeriodSeconds=43", "config.FLOWPUB_SHUTDOWN_TIMEOUT=32000ms", `config.FLOWPUB_LISTEN=:6343\, :2055`,
+		"config.FLOWPUB_LISTEN=:9995,service.spec.ports[0].port=9995",
+	} {
+		if out, err := run(t, "template", "flowpub", dir, "--set", values); err != nil {
+			t.Errorf("%s: %v: %s", values, err, out)
+		}
+	}
+}
+
+// Numbers in a file of values are what they are there.
+func TestNumbersOfSettings(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte("config: {GOMEMLIMIT: 1073741824, FLOWPUB_SOCKETS: 4, GOGC: 1.5, FLOWPUB_KAFKA_TLS: true}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := run(t, "template", "flowpub", dir, "--values", file, "--show-only", "templates/configmap.yaml")
+	for _, line := range []string{`GOMEMLIMIT: "1073741824"`, `FLOWPUB_SOCKETS: "4"`, `GOGC: "1.5"`, `FLOWPUB_KAFKA_TLS: "true"`} {
+		if err != nil || !bytes.Contains(out, []byte(line)) {
+			t.Errorf("%v: %s is not in\n%s", err, line, out)
+		}
+	}
+}
+
 // What the base has no place for arrives where it should.
 func TestFurtherValues(t *testing.T) {
 	t.Parallel()

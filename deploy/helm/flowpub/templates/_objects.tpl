@@ -38,8 +38,37 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (replace "+" "_" .Chart.Version) | 
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $value := .Values.config }}{{ $_ := set $config $name (toString $value) }}{{ end -}}
+{{- range $name, $value := .Values.config -}}
+{{- /* Files of values have no whole numbers: 1000000 would become 1e+06. */ -}}
+{{- if and (kindIs "float64" $value) (eq $value (floor $value)) }}{{ $value = int64 $value }}{{ end -}}
+{{- $_ := set $config $name (toString $value) -}}
+{{- end -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{/* Refuses values with which flows would be lost, and nobody told. */}}
+{{- define "flowpub.check" -}}
+{{- $config := include "flowpub.config" . | fromYaml -}}
+{{- $needed := add .Values.preStopSeconds 5 -}}
+{{- range list "FLOWPUB_DRAIN_LINGER" "FLOWPUB_SHUTDOWN_TIMEOUT" -}}
+{{- $needed = add $needed (include "flowpub.seconds" (get $config .) | int) -}}
+{{- end -}}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %v: pods would be killed before their flows are in Kafka; preStopSeconds, FLOWPUB_DRAIN_LINGER, FLOWPUB_SHUTDOWN_TIMEOUT and 5 s come to %v" .Values.terminationGracePeriodSeconds $needed) -}}
+{{- end -}}
+{{- if and (hasKey $config "FLOWPUB_LISTEN") (not .Values.service.spec.ports) (not (regexMatch ":2055 *(,|$)" $config.FLOWPUB_LISTEN)) -}}
+{{- fail (printf "config.FLOWPUB_LISTEN is %s: the Service sends to port 2055 of the pods; leave it out, service.port is where exporters send to, or give service.spec.ports, too" $config.FLOWPUB_LISTEN) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The whole seconds of a duration as flowpub reads it, such as 1m30s. */}}
+{{- define "flowpub.seconds" -}}
+{{- $units := dict "h" 3600.0 "m" 60.0 "s" 1.0 "ms" 0.001 "us" 0.0 "ns" 0.0 -}}
+{{- $all := 0.0 -}}
+{{- range regexFindAll "[0-9.]+(h|ms|us|ns|m|s)" . -1 -}}
+{{- $all = addf $all (mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[a-z]+$" .))) -}}
+{{- end -}}
+{{- ceil $all | int -}}
 {{- end -}}
 
 {{/* The container's environment and files, which the test has, too. */}}
