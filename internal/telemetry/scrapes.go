@@ -55,7 +55,7 @@ func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), one.header)
 	w.WriteHeader(one.status)
 	// A reader that went away is its own business.
-	_, _ = w.Write(one.body.Bytes()) //nolint:gosec // the page has a type of its own
+	_, _ = w.Write(one.body.Bytes())
 }
 
 // hold reports whether there is room for a page, and takes it.
