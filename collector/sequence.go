@@ -29,9 +29,9 @@ const (
 	plausiblePackets = 100
 	plausibleRecords = 1000
 	plausibleFactor  = 10
-	// learnedAfter packets in a row that a unit foretold make it the stream's.
+	// learnedAfter packets in a row that a unit predicted make it the stream's.
 	// None that does so in triedFor packets, or unsequencedAfter in a row that
-	// contradict the stream's, make it unsequenced; then a unit has to foretell
+	// contradict the stream's, make it unsequenced; then a unit has to predict
 	// sequencedAfter.
 	learnedAfter     = 3
 	triedFor         = 30
@@ -110,7 +110,7 @@ type sequence struct {
 	counts         counting // what the format says, or what was learned
 	learned        bool
 	unsequenced    bool             // not learned, though enough packets came
-	fits           [countings]uint8 // packets in a row that each foretold, of those that tell them apart
+	fits           [countings]uint8 // packets in a row that each predicted, of those that tell them apart
 	tried          uint8            // packets from which it could have been learned
 	short, erratic uint8            // packets in a row whose number moved too little, or at random
 
@@ -153,11 +153,11 @@ func (q *sequence) take(s *sighting, now time.Duration) verdict {
 		q.begin(s, now)
 		return verdict{}
 	}
-	foretold := q.score(s)
+	predicted := q.score(s)
 	if q.learned {
 		return q.judge(s, now)
 	}
-	return q.learn(s, foretold, now)
+	return q.learn(s, predicted, now)
 }
 
 // settle closes the gaps that were open long enough and returns what is missing
@@ -257,28 +257,28 @@ func (q *sequence) telling(s *sighting) bool {
 	return !q.partial && !s.partial && (q.steps != single || s.steps != single)
 }
 
-// score takes note of what foretold the packet's number, and reports whether
+// score takes note of what predicted the packet's number, and reports whether
 // anything may have done so.
-func (q *sequence) score(s *sighting) (foretold bool) {
+func (q *sequence) score(s *sighting) (predicted bool) {
 	moved, telling := s.number-q.number, q.telling(s)
 	for i := range q.fits {
 		switch c := counting(i); {
 		case q.unclear(c, s):
-			foretold = true
+			predicted = true
 		case moved != q.step(c, s):
 			q.fits[c] = 0
 		default:
-			foretold = true
+			predicted = true
 			if telling {
 				q.fits[c] = min(q.fits[c]+1, sequencedAfter)
 			}
 		}
 	}
-	return foretold
+	return predicted
 }
 
 // learn follows a stream that may count anything, until it is known what.
-func (q *sequence) learn(s *sighting, foretold bool, now time.Duration) (v verdict) {
+func (q *sequence) learn(s *sighting, predicted bool, now time.Duration) (v verdict) {
 	if q.rebooted(s) {
 		q.begin(s, now)
 		return verdict{}
@@ -287,7 +287,7 @@ func (q *sequence) learn(s *sighting, foretold bool, now time.Duration) (v verdi
 	if q.unsequenced {
 		needed = sequencedAfter
 	}
-	if !q.adopt(needed) && !q.unsequenced && (q.telling(s) || !foretold) {
+	if !q.adopt(needed) && !q.unsequenced && (q.telling(s) || !predicted) {
 		if q.tried++; q.tried == triedFor {
 			q.giveUp()
 			v.unsequenced = true
@@ -298,13 +298,13 @@ func (q *sequence) learn(s *sighting, foretold bool, now time.Duration) (v verdi
 }
 
 // relearn reports whether the stream counts something else than was learned:
-// that foretold enough packets in a row, of which what was learned did not
-// foretell the last.
+// that predicted enough packets in a row, of which what was learned did not
+// predict the last.
 func (q *sequence) relearn() bool {
 	return q.fits[q.counts] == 0 && q.adopt(learnedAfter)
 }
 
-// adopt reports whether anything foretold so many packets in a row, and makes it
+// adopt reports whether anything predicted so many packets in a row, and makes it
 // what the stream counts. What that was goes first, then what is counted before
 // the packet.
 func (q *sequence) adopt(needed uint8) bool {
