@@ -6,7 +6,7 @@ import (
 	"github.com/flowpub/flowpub/internal/config/variable"
 )
 
-// protocol is what a datagram looks like that is of no format taken here.
+// protocol classifies datagrams that are of no format taken here.
 type protocol uint8
 
 const (

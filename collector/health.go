@@ -6,11 +6,10 @@ import "time"
 // what it takes. Then the process is better started anew.
 const stallLimit = 30 * time.Second
 
-// missing is the readiness probe: what is missing until flows can be taken and
-// delivered, one thing a string. It passes once the publisher has had all it
-// needs, and then until shutdown begins. It does not fail again when Kafka goes
-// away: every replica would leave the load balancer at once, and flows would be
-// lost that the buffers could keep.
+// missing is the readiness probe: it lists what the first delivery still lacks, one item
+// per string. It passes once the publisher has had all it needs, and then until shutdown
+// begins. It does not fail again when Kafka goes away: every replica would leave the load
+// balancer at once, and flows would be lost that the buffers could keep.
 func (c *Collector) missing() []string {
 	if c.stopping.Load() {
 		return []string{"shutting down"}

@@ -144,7 +144,9 @@ func TestVerdictOnTheStore(t *testing.T) {
 		want   []status.Problem
 	}{
 		{"well", func(*templates.Stats) {}, nil},
-		{"a leader moves", func(s *templates.Stats) { s.Fault = &templates.Fault{Operation: templates.Reading, Since: now.Add(-19 * time.Second)} }, nil},
+		{"a leader moves", func(s *templates.Stats) {
+			s.Fault = &templates.Fault{Operation: templates.Reading, Since: now.Add(-19 * time.Second)}
+		}, nil},
 		{"not read", func(s *templates.Stats) {
 			s.Fault = &templates.Fault{Operation: templates.Reading, Text: "no", Cure: "yes", Since: now.Add(-20 * time.Second)}
 		}, []status.Problem{{
@@ -156,7 +158,9 @@ func TestVerdictOnTheStore(t *testing.T) {
 		}, []status.Problem{{
 			Level: status.LevelRisk, What: "The topic for templates cannot be written", Why: "no; flows are lost at the next start, until exporters repeat their templates", Cure: "yes", Count: 7,
 		}}},
-		{"not there", func(s *templates.Stats) { s.Fault = &templates.Fault{Operation: templates.Finding, Text: "no", Since: now.Add(-time.Minute)} }, []status.Problem{{
+		{"not there", func(s *templates.Stats) {
+			s.Fault = &templates.Fault{Operation: templates.Finding, Text: "no", Since: now.Add(-time.Minute)}
+		}, []status.Problem{{
 			Level: status.LevelRisk, What: "The topic for templates cannot be found", Why: "no; flows are lost at the next start, until exporters repeat their templates",
 		}}},
 		{"too much in it", func(s *templates.Stats) { s.Crowded, s.Skipped["limit"] = now.Add(-23*time.Hour), 4 }, []status.Problem{{

@@ -26,8 +26,8 @@ const (
 	// MinBufferBytes is the smallest budget that keeps one partition moving: a
 	// batch being filled, one under way, the client's copy of it.
 	MinBufferBytes = 4 << 20
-	// MaxBufferBytes bounds Config.BufferBytes. More is a slip of the pen: while
-	// Kafka is away the buffer would grow until the system ends the process.
+	// MaxBufferBytes bounds Config.BufferBytes. More would be a typing error: while Kafka is
+	// away the buffer would grow until the system kills the process.
 	MaxBufferBytes = 1 << 40
 	// MaxLinger bounds Config.Linger.
 	MaxLinger = time.Minute

@@ -232,8 +232,8 @@ func (p *Publisher) Missing() []string {
 	return missing
 }
 
-// Stalled names what stands still though it should not, one thing a string. A
-// Kafka that does not answer is no reason.
+// Stalled lists components that are stuck, one item per string. Waiting for a Kafka that does not
+// answer is not being stuck.
 func (p *Publisher) Stalled() []string {
 	if pulse := p.sender.pulse.Load(); pulse != 0 && p.ctx.Err() == nil {
 		if silent := time.Since(time.Unix(0, pulse)); silent > stallLimit {

@@ -8,13 +8,13 @@ import (
 )
 
 const helpIntroduction = `flowpub collects NetFlow v5 and v9, IPFIX and sFlow v5 over UDP and publishes every
-flow record to a Kafka topic. SIGTERM, SIGINT or SIGHUP ends it in order, a second
-one at once.
+flow record to a Kafka topic. SIGTERM, SIGINT or SIGHUP shuts it down gracefully; a
+second signal quits immediately.
 
 Usage: flowpub [-check | -h | -version]
 
   -check
-        look whether this configuration would work, and end: addresses, receive
+        check whether this configuration would work, and end: addresses, receive
         buffer, brokers, login, topics, permissions, schema registry; a line each,
         with the cure where one is needed. Nothing is published or changed
 

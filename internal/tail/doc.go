@@ -11,7 +11,7 @@
 //	config.go     what to read and how to show it; position.go where to begin
 //	tail.go       all of a run; sink.go what becomes of a message
 //	kafka.go      the messages of a topic; offsets.go where they begin and end
-//	connect.go    connections; login.go who we are; cures.go why there is none
+//	connect.go    connections; login.go authentication; cures.go why there is none
 //	datagrams.go  the messages of captures, and of exporters
 //	layout.go     flows to text; columns.go and table.go for people; fields.go of JSON and CSV
 //	printer.go    lines of text as an output

@@ -13,10 +13,9 @@ import (
 	"github.com/flowpub/flowpub/publisher/failure"
 )
 
-// gate keeps brokers from locking us out. Once one has refused who we are,
-// all are left alone but for one login each failure.SlowPause, until one succeeds. Those
-// under way then are not called back. It is safe for concurrent use; the zero value
-// is open.
+// gate keeps brokers from locking the user out. Once one has refused a login, there is one
+// login to all of them each failure.SlowPause, until one succeeds. Logins under way go on.
+// It is safe for concurrent use; the zero value is open.
 type gate struct {
 	mu    sync.Mutex
 	why   error     // nil while it is open

@@ -45,7 +45,7 @@ type Tokens struct {
 	mu      sync.Mutex
 	asking  chan struct{} // closed when the request under way has ended; nil without one
 	token   string
-	number  int       // how many there were, those apart that were as the last
+	number  int       // of this token, counting only changes
 	expires time.Time // zero: not as far as known
 	renew   time.Time // when the next should be asked for; zero: not before somebody refuses this one
 	fetched time.Time

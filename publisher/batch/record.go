@@ -247,8 +247,8 @@ func (e *Encoder) twoBytes(size, value int) bool {
 	return value >= minTwoByteVarint && size <= maxTwoByteVarint && (!e.delimited || value >= delimiterSize+minTwoByteDelim)
 }
 
-// appendUncommon does the same for any record. It encodes the value a little
-// behind its place, which depends on its length.
+// appendUncommon is appendRecord for what the fast path cannot hold. It encodes the value a
+// little behind its place, which depends on its length.
 func (e *Encoder) appendUncommon(b []byte, index int, timestampDelta int64, offsetDelta int) []byte {
 	gap := len(b) + maxFramingSize + len(e.Key())
 	b = slices.Grow(b, gap-len(b))

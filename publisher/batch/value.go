@@ -12,8 +12,8 @@ type Value uint8
 const (
 	// ValueProtobuf: the encoded flow.v1.FlowRecord, nothing else.
 	ValueProtobuf Value = iota
-	// ValueProtobufDelimited: the same behind its length, a varint, as readers
-	// want it that take one message after the other from a run of bytes.
+	// ValueProtobufDelimited: the same behind its length, a varint, for readers that read
+	// messages from a stream.
 	ValueProtobufDelimited
 	// ValueJSON: the record in JSON.
 	ValueJSON

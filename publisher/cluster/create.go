@@ -19,8 +19,8 @@ import (
 	"github.com/flowpub/flowpub/publisher/failure"
 )
 
-// maxCreatedPartitions bounds TopicShape.Partitions. More are a slip of the pen
-// that the brokers would suffer from: partitions cannot be taken away again.
+// maxCreatedPartitions bounds TopicShape.Partitions. More would be a typing error that burdens
+// the brokers for good: partitions cannot be removed.
 const maxCreatedPartitions = 10_000
 
 // TopicShape says how a topic is created. The zero value says that it is not.

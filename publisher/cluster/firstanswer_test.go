@@ -19,7 +19,7 @@ func (f roundTripperFunc) RoundTrip(context.Context, net.Addr, kafka.Request) (k
 	return f()
 }
 
-// Once a broker has refused who we are no other is asked, whatever those say that
+// Once a broker has refused the login no other is asked, whatever those say that
 // had been asked before.
 func TestNobodyIsAskedAfterARefusal(t *testing.T) {
 	t.Parallel()

@@ -206,7 +206,7 @@ func joined(ips []netip.Addr) string {
 }
 
 // ask asks brokers, the next one without waiting long, and tells what each says. It
-// reports whether one refused who we are: then no other is asked, and nobody is locked
+// reports whether one refused the login: then no other is asked, so that nobody is locked
 // out. name is what a broker at an address is called.
 func (i *inspection) ask(ctx context.Context, addresses []string, name func(address string) string) (refused bool) {
 	come := make([]linkAnswer, len(addresses))

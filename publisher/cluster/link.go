@@ -27,8 +27,8 @@ type link struct {
 	addr      net.Addr
 	transport kafka.RoundTripper
 	secret    *auth.Credentials
-	refused   auth.Refusal // of the broker, when the client connected by itself
-	end       func()       // of what the client does by itself, and of its idle connections
+	refused   auth.Refusal // refusals seen on the client's own connections
+	end       func()       // ends what the client does by itself, and closes its idle connections
 
 	mu       sync.Mutex
 	requests int // under way
@@ -225,8 +225,8 @@ type linkAnswer struct {
 
 // firstAnswer asks over links one after the other, and returns the first answer
 // of a broker, which may be an error. A broker may stand still, so the next is
-// asked without waiting long. Where one refuses who we are the others would too,
-// and might lock us out. If none answers, the error is the first there was. All
+// asked without waiting long. If one refuses the login, the others would do so, too,
+// and might lock the user out. If none answers, the error is the first there was. All
 // links but that of the answer are closed.
 func firstAnswer(ctx context.Context, topics []string, links []*link) (first linkAnswer) {
 	ctx, cancel := context.WithCancel(ctx)
