@@ -20,8 +20,10 @@ const (
 	RestoredOld
 	// RestoredInvalid: no exporter could have sent it.
 	RestoredInvalid
-	// RestoredLimit: there is no room for it.
+	// RestoredLimit: the table has no room for it.
 	RestoredLimit
+	// RestoredExporterLimit: its exporter has as many as one may have, or it is larger than one may be.
+	RestoredExporterLimit
 	// RestoredOrphan: what options have told is about a domain without templates.
 	RestoredOrphan
 
@@ -30,7 +32,7 @@ const (
 
 // String returns a name, which metrics use.
 func (r Restored) String() string {
-	return [NumRestored]string{"new", "known", "old", "invalid", "limit", "orphan"}[r]
+	return [NumRestored]string{"new", "known", "old", "invalid", "limit", "exporter_limit", "orphan"}[r]
 }
 
 // MaxRestored is how many templates at most are taken of what was stored, those of exporters included.
@@ -81,8 +83,10 @@ func (t *Table) Restore(stored Template, now time.Duration) Restored {
 	}
 	p, err := t.plans.acquire(stored.Definition, restoredShare)
 	switch {
-	case errors.Is(err, errFull), errors.Is(err, errLimit):
+	case errors.Is(err, errFull):
 		return RestoredLimit
+	case errors.Is(err, errLimit):
+		return RestoredExporterLimit
 	case err != nil:
 		return RestoredInvalid
 	}
@@ -102,10 +106,13 @@ func (t *Table) Restore(stored Template, now time.Duration) Restored {
 // adopt is Restore for a template whose plan is p, which it releases unless an entry has it then.
 func (t *Table) adopt(s *shard, src source, id uint16, p *Plan, when lesson, now time.Duration) Restored {
 	e := s.get(src, id)
+	if e == nil {
+		if limit := t.limit(s, src.domainKey); limit != RestoredNew {
+			t.plans.release(p)
+			return limit
+		}
+	}
 	switch {
-	case e == nil && !t.hasRoom(s, src.domainKey):
-		t.plans.release(p)
-		return RestoredLimit
 	case e != nil && (when.now <= e.refreshed || !e.provisional && e.plan == p):
 		t.plans.release(p)
 		return RestoredKnown
@@ -135,19 +142,20 @@ func (t *Table) unlearn(src source, id uint16, when lesson) Restored {
 	return RestoredNew
 }
 
-// hasRoom reports whether a stored template can be added to a domain.
-func (t *Table) hasRoom(s *shard, key domainKey) bool {
-	if t.counters.templates.Load() >= MaxRestored {
-		return false
-	}
+// limit returns which limit keeps a stored template from being added to a domain; RestoredNew if none does.
+func (t *Table) limit(s *shard, key domainKey) Restored {
 	o, d := s.owners[key.address], s.domains[key]
-	if o == nil {
-		return true
+	switch {
+	case t.counters.templates.Load() >= MaxRestored:
+		return RestoredLimit
+	case o == nil:
+		return RestoredNew
+	case o.entries.count >= maxAddressTemplates*restoredShare/4,
+		d == nil && len(o.domains) >= maxDomains*restoredShare/4,
+		d != nil && d.entries.count >= maxDomainTemplates*restoredShare/4:
+		return RestoredExporterLimit
 	}
-	if d == nil && len(o.domains) >= maxDomains*restoredShare/4 {
-		return false
-	}
-	return o.entries.count < maxAddressTemplates*restoredShare/4 && (d == nil || d.entries.count < maxDomainTemplates*restoredShare/4)
+	return RestoredNew
 }
 
 // consistent reports whether a stored template is one that an exporter could have sent.

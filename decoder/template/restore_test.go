@@ -274,6 +274,7 @@ func TestRestoreRefuses(t *testing.T) {
 		{"cut", change(func(c *template.Template) { c.Raw = c.Raw[:9] }), template.RestoredInvalid},
 		{"more behind", change(func(c *template.Template) { c.Raw = append(c.Raw, 0, 0) }), template.RestoredInvalid},
 		{"no length", stored(0, field{id: 8}), template.RestoredInvalid},
+		{"long", stored(0, field{id: 8, length: 40_000}, field{id: 9, length: 40_000}), template.RestoredExporterLimit},
 	} {
 		if got := d.table.Restore(c.Template, 0); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -306,6 +307,26 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 	if results[template.RestoredNew] != 3072 || results[template.RestoredLimit] != 5000-3072 {
 		t.Errorf("%v, want three quarters of 4,096 definitions", results)
+	}
+	for _, c := range []struct {
+		name   string
+		change func(s *template.Template, i int)
+		want   int // a quarter less than an exporter may have of it
+	}{
+		{"of a domain", func(s *template.Template, i int) { s.ID = uint16(256 + i) }, 384},
+		{"domains", func(s *template.Template, i int) { s.Domain = uint32(i) }, 192},
+		{"of an address", func(s *template.Template, i int) { s.ID, s.Domain = uint16(256+i), uint32(i%10) }, 1536},
+	} {
+		one := newDecoder(template.Config{})
+		clear(results)
+		for i := range 2000 {
+			s := stored(0, short...)
+			c.change(&s, i)
+			results[one.table.Restore(s, 0)]++
+		}
+		if results[template.RestoredNew] != c.want || results[template.RestoredExporterLimit] != 2000-c.want {
+			t.Errorf("%s: %v, want %d", c.name, results, c.want)
+		}
 	}
 	for i := range 16384 {
 		full.decode(t, teaches(other...), exporterPort(1<<20+i, 1), 0)

@@ -357,6 +357,45 @@ func one(yes bool) int {
 	return 0
 }
 
+// What finds no room is counted by which limit keeps it out, and told with what helps against that.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	many := func(n int, change func(key *template.Key, i int)) (all []record) {
+		for i := range n {
+			stored := template.Template{
+				Key:        template.Key{Format: decoder.FormatNetFlowV9, Address: exporter(1).Addr(), Domain: 7, ID: 256},
+				Definition: template.Definition{Format: decoder.FormatNetFlowV9, Raw: teach[6:]},
+			}
+			change(&stored.Key, i)
+			all = append(all, record{keyOf(&stored.Key), templateValue(&stored, now)})
+		}
+		return all
+	}
+	for _, test := range []struct {
+		reason, log string
+		records     []record
+		want        uint64
+		crowded     bool
+	}{
+		{skipLimit, CureCrowded, many(49_152+7, func(k *template.Key, i int) { k.Address, k.Domain = exporter(i%40_000).Addr(), uint32(i/40_000) }), 7, true},
+		{skipExporterLimit, "exporter=10.0.0.1", many(384+3, func(k *template.Key, i int) { k.ID += uint16(i) }), 3, false},
+	} {
+		with(t, &fakeKafka{log: test.records}, func(p *side) {
+			pass(2 * time.Second)
+			s := p.Stats()
+			for reason, n := range s.Skipped {
+				if reason == test.reason && n != test.want || reason != test.reason && n != 0 {
+					t.Errorf("%d are skipped as %s, want %d as %s", n, reason, test.want, test.reason)
+				}
+			}
+			if s.Crowded.IsZero() == test.crowded || len(p.log.Lines(test.log)) != 1 {
+				t.Errorf("%s: crowded at %v; the log:\n%s", test.reason, s.Crowded, p.log.Text())
+			}
+		})
+	}
+}
+
 // An answer that is never of use does not hold up what is behind it.
 func TestUnreadableIsPassedOver(t *testing.T) {
 	t.Parallel()

@@ -261,6 +261,10 @@ func (r *reader) record(key, value []byte) bool {
 	case skipLimit:
 		r.skip(reason, "the topic for templates has more than there is room for: the rest is skipped",
 			CureCrowded)
+	case skipExporterLimit:
+		r.skip(reason, "the topic for templates has more of an exporter than there is room for, or larger ones: they are skipped",
+			"see why it has so many: several devices behind one address, template ids that change without end, or forged datagrams",
+			"exporter", it.template.Address)
 	default:
 		r.s.counts.skip(reason)
 	}
@@ -268,9 +272,9 @@ func (r *reader) record(key, value []byte) bool {
 }
 
 // skip counts and logs a record that cannot be used.
-func (r *reader) skip(reason, message, cure string) {
+func (r *reader) skip(reason, message, cure string, args ...any) {
 	r.s.counts.skip(reason)
-	r.s.notices.Warn("template_store "+reason, message, "topic", r.s.cfg.Topic, "cure", cure)
+	r.s.notices.Warn("template_store "+reason, message, append(args, "topic", r.s.cfg.Topic, "cure", cure)...)
 }
 
 // mark warns if another deployment writes to the topic.

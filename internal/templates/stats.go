@@ -67,6 +67,8 @@ const (
 	skipLimit   = "limit"
 	skipOld     = "old"
 	skipOrphan  = "orphan"
+
+	skipExporterLimit = "exporter_limit"
 )
 
 // counts are the numbers that several goroutines change.
@@ -86,7 +88,7 @@ type counts struct {
 
 func newCounts() *counts {
 	return &counts{
-		skipped:  map[string]uint64{skipGarbage: 0, skipNewer: 0, skipLimit: 0, skipOld: 0, skipOrphan: 0},
+		skipped:  map[string]uint64{skipGarbage: 0, skipNewer: 0, skipLimit: 0, skipExporterLimit: 0, skipOld: 0, skipOrphan: 0},
 		warnings: map[string]warning{warnCleanup: {}, warnRetention: {}, warnReplicas: {}, warnPartitions: {}},
 	}
 }
@@ -140,6 +142,8 @@ func reasonOf(r template.Restored) string {
 		return skipGarbage
 	case template.RestoredLimit:
 		return skipLimit
+	case template.RestoredExporterLimit:
+		return skipExporterLimit
 	case template.RestoredOrphan:
 		return skipOrphan
 	default:
