@@ -55,12 +55,6 @@ func (k *streamKey) setKey(from netip.AddrPort, p *decoder.ExportPacket) {
 	p.PutStreamID(&k.StreamID)
 }
 
-// streamKeyOf returns the key of a packet's stream.
-func streamKeyOf(from netip.AddrPort, p *decoder.ExportPacket) (k streamKey) {
-	k.setKey(from, p)
-	return k
-}
-
 // exporter returns the address that the key was made from.
 func (k *streamKey) exporter() netip.Addr { return netip.AddrFrom16(k.address).Unmap() }
 
