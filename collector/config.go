@@ -252,6 +252,9 @@ func (c Config) validateHTTP() error {
 		if c.HTTPPProf {
 			return variable.Mistake(variable.HTTPPprof, "collector: profiles are asked for but there is no HTTP: give HTTP an address, or ask for none")
 		}
+		if c.MetricsExporters != 0 {
+			return variable.Mistake(variable.MetricsExporters, "collector: metrics of exporters are asked for but there is no HTTP: give HTTP an address, or ask for none")
+		}
 		return nil
 	}
 	if c.MetricsExporters < 0 || c.MetricsExporters > MaxMetricsExporters {

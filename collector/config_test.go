@@ -71,6 +71,7 @@ func TestValidate(t *testing.T) {
 		{"large receive buffer", func(c *Config) { c.Sockets, c.ReceiveBuffer = 2, 100<<40 }, []string{"receive buffer is 100TiB", "below 1GiB for each socket, 2GiB in all"}},
 		{"bad network", func(c *Config) { c.ExportersAllow = []netip.Prefix{{}} }, []string{"allowed network", "192.0.2.0/24"}},
 		{"bad HTTP address", func(c *Config) { c.HTTPListen = "8080" }, []string{`HTTP address "8080"`, "host:port"}},
+		{"metrics without HTTP", func(c *Config) { c.HTTPListen, c.MetricsExporters = "", 1 }, []string{"metrics of exporters are asked for but there is no HTTP"}},
 		{"profiles without HTTP", func(c *Config) { c.HTTPListen, c.HTTPPProf = "", true }, []string{"profiles"}},
 		{"negative delay", func(c *Config) { c.ReceiveDelay = -1 }, []string{"receive delay is -1ns", "from 0 to 100ms"}},
 		{"long delay", func(c *Config) { c.ReceiveDelay = time.Second }, []string{"receive delay is 1s", "from 0 to 100ms"}},

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/flowpub/flowpub/internal/config/variable"
 	"github.com/flowpub/flowpub/internal/notice"
@@ -151,6 +153,9 @@ func (c Config) Validate() error {
 	case !canBeTopic(c.Topic):
 		mistake(variable.Topic, "topic %q cannot exist in Kafka: %s", c.Topic, topicRule)
 	}
+	if len(c.ClientID) > maxClientID || strings.ContainsFunc(c.ClientID, unprintable) {
+		mistake(variable.ClientID, "client id %.40q cannot be: it has up to %d bytes that can be printed", c.ClientID, maxClientID)
+	}
 	if c.Linger < 0 || c.Linger > MaxLinger {
 		mistake(variable.Linger, "linger is %v: it must be from 0 to %v", c.Linger, MaxLinger)
 	}
@@ -251,6 +256,13 @@ func unusual(r rune) bool {
 	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 	return !letter && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
 }
+
+// maxClientID is how long a client id may be: requests have 15 bits for its length, and brokers
+// keep counts of each.
+const maxClientID = 249
+
+// unprintable reports whether r is a control character, or none at all.
+func unprintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
 // ByteSize is a number of bytes that prints as people write it: 4KiB, 1MiB.
 type ByteSize int64
