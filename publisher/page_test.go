@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+
 	"github.com/flowpub/flowpub/internal/fakeregistry"
 	"github.com/flowpub/flowpub/internal/testpage"
 	"github.com/flowpub/flowpub/publisher/failure"
@@ -83,4 +85,30 @@ func TestRegistryIsNotNeededAgain(t *testing.T) {
 	wantDelivered(t, p, n)
 	got := consume(t, broker.ListenAddrs(), int(n))
 	got.unframe(t, withSchema(1))
+}
+
+// Dead letters are datagrams as they came, and flows have the form that is asked for.
+func TestDeadLettersInEveryForm(t *testing.T) {
+	t.Parallel()
+	testpage.Read(t, "values.md").Find(t, `are datagrams as they came, whatever the form`)
+	for _, f := range framings {
+		t.Run(f.Value.String(), func(t *testing.T) {
+			t.Parallel()
+			broker := startBroker(t, 1, kfake.SeedTopics(1, testDead))
+			p := startPublisher(t, broker.ListenAddrs(), func(c *Config) {
+				withDead(c)
+				f.configure(t, c)
+			})
+			p.PublishDeadLetter(testExporter(1), testReceived(1), "version", []byte("\x00\x09 as it came"))
+			n := publish(t, p, 0, 16, 30)
+			eventually(t, 10*time.Second, "both are delivered", func() bool {
+				return p.Stats().Delivered == n && lettersAre(p, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 1})
+			})
+			for _, r := range consumeTopic(t, broker.ListenAddrs(), testDead, 1)[0] {
+				if string(r.Value) != "\x00\x09 as it came" {
+					t.Errorf("the letter is %q", r.Value)
+				}
+			}
+		})
+	}
 }

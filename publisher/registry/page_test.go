@@ -3,6 +3,8 @@ package registry
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -40,5 +42,23 @@ func TestLookUpFindsThatVeryText(t *testing.T) {
 	r.Add("flows-value", flowv1.Schema)
 	if id, err := c.SchemaID(t.Context(), "flows-value"); err != nil || id != 2 {
 		t.Errorf("it gives %d, %v, want 2", id, err)
+	}
+}
+
+// The registry's port has to be added to the network policy, which has DNS and Kafka.
+func TestPageOfNetworkPolicy(t *testing.T) {
+	t.Parallel()
+	path := testpage.Read(t, "values.md").Section(t, "confluent").Find(t, "the network policy of `([a-z/]+)` lets flowpub reach Kafka's ports only: add the registry's")[0]
+	b, err := os.ReadFile("../../" + path + "/networkpolicy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, egress, _ := strings.Cut(string(b), "\n  egress:\n")
+	var ports []string
+	for _, m := range regexp.MustCompile(`(?:port|endPort): ([0-9]+)`).FindAllStringSubmatch(egress, -1) {
+		ports = append(ports, m[1])
+	}
+	if fmt.Sprint(ports) != "[53 53 9092 9094]" {
+		t.Errorf("flowpub reaches the ports %v", ports)
 	}
 }

@@ -3,14 +3,17 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/corpus"
 	"github.com/flowpub/flowpub/internal/testpage"
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
@@ -105,7 +108,8 @@ func TestPageOfTemplates(t *testing.T) {
 			},
 			[]string{"0 0 0 0 0"},
 		},
-		"`start_time_ns`, `end_time_ns`: the finest that the record has; 0 in IPFIX if it has uptimes and the exporter does not tell when it booted": flowTimes(t),
+		"`start_time_ns`, `end_time_ns`: the finest that the record has; 0 in IPFIX if it has uptimes and the exporter does not tell when it booted":                                                             flowTimes(t),
+		"times in NTP's form: elements 154 to 157, 324, 325: of 1970 to 2104: their seconds were full in 2036 and have counted anew since, so those without the highest bit are of 2036 and later; 0 is no time": ntpTimes(t),
 		// 1 and 2 are what came since, 85 and 86 totals, 231 and 233 an initiator's octets and an event.
 		"`octets`, `packets`, `counter_kind`: what came since the flow's last record; with `counter_kind` total all until now: take the last; event: see `firewall_event`": {
 			flowsOf(t, New(), inIPFIX(t, 1, 7,
@@ -165,6 +169,26 @@ func flowTimes(t *testing.T) fact {
 			inIPFIX(t, 3, 7, "0002 0010 0102 0002 0016 0004 00a0 0008", "0102 0010 000003e8 0000018fd0e1a580")),
 		func(f *flowv1.FlowRecord) []any { return []any{f.GetStartTimeNs()} },
 		[]string{fmt.Sprint(exported + 1_000_000), fmt.Sprint(exported - 1_000_000_000), "0", fmt.Sprint(exported - 3_600_000_000_000 + 1_000_000_000)},
+	}
+}
+
+// ntpTimes are of nanoseconds (156, 157, 325) and of microseconds (154, 155, 324), of which the lowest 11 bits are left out.
+// 1900 is 2,208,988,800 s before 1970, and seconds are full after 2^32.
+func ntpTimes(t *testing.T) fact {
+	t.Helper()
+	const second, full, epoch = 1_000_000_000, 1 << 32, 2_208_988_800
+	return fact{
+		flowsOf(t, New(), inIPFIX(t, 1, 7,
+			"0002 0014 0100 0003 009c 0008 009d 0008 0145 0008", "0002 0014 0101 0003 009a 0008 009b 0008 0144 0008",
+			"0100 001c ea04e300 80000000 00000001 00000000 7fffffff 00000000",
+			"0101 001c ea04e300 800007ff 00000000 00000000 83aa7e81 00000000")),
+		func(f *flowv1.FlowRecord) []any {
+			return []any{f.GetStartTimeNs(), f.GetEndTimeNs(), f.GetObservationTimeNs()}
+		},
+		[]string{
+			fmt.Sprint(1_717_200_000*second+second/2, " ", (full+1-epoch)*second, " ", uint64(full+1<<31-1-epoch)*second),
+			fmt.Sprint(1_717_200_000*second+second/2, " 0 ", second),
+		},
 	}
 }
 
@@ -317,5 +341,61 @@ func TestPageOfSFlowBeside(t *testing.T) {
 	} {
 		page.Find(t, regexp.QuoteMeta(text))
 		f.check(t, text)
+	}
+}
+
+// The fields that docs/values.md has for it identify a record of sFlow, in all recordings: what is equal
+// in them is equal in all but the time of receipt, a copy that the network made.
+func TestPageOfIdentity(t *testing.T) {
+	t.Parallel()
+	said := testpage.Read(t, "values.md").Section(t, "Records of sFlow").Find(t, "A record is identified by these fields together: (.*?`)\\.")[0]
+	names := regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(said, -1)
+	records, copies := 0, 0
+	for _, path := range corpus.Find(t, 3, "../../../decoder/sflow/testdata/*/*.pcap.gz") {
+		d, known := New(), map[string]*flowv1.FlowRecord{}
+		for _, in := range corpus.Datagrams(t, path) {
+			_ = d.Decode(in.Payload, in.From, received, func(value []byte) error { // some are malformed
+				m := new(flowv1.FlowRecord)
+				if err := proto.Unmarshal(value, m); err != nil {
+					return err
+				}
+				identity := ""
+				for _, name := range names {
+					field := m.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(name[1]))
+					if field == nil {
+						t.Fatalf("no field %s", name[1])
+					}
+					identity += m.ProtoReflect().Get(field).String() + " "
+				}
+				if other := known[identity]; other == nil {
+					known[identity] = m
+				} else if copies++; !proto.Equal(m, other) {
+					t.Errorf("%s: %s is of two records:\n%v\n%v", path, identity, m, other)
+				}
+				records++
+				return nil
+			})
+		}
+	}
+	if t.Logf("%d records, %d copies", records, copies); records < 400 {
+		t.Errorf("the recordings have %d records", records)
+	}
+}
+
+// An exporter may have an IPv6 address although it sends NetFlow v5.
+func TestPageOfIPv6Exporters(t *testing.T) {
+	t.Parallel()
+	testpage.Read(t, "values.md").Section(t, "ClickHouse").Find(t, "An exporter may have an IPv6 address although it sends NetFlow v5.")
+	payload := datagram(t, "0005 0001 000003e8 6553f100 00000000 00000064 00000000", strings.Repeat("00", 48))
+	from := netip.MustParseAddrPort("[2001:db8::1]:2055")
+	if err := New().Decode(payload, from, received, func(value []byte) error {
+		m := new(flowv1.FlowRecord)
+		err := proto.Unmarshal(value, m)
+		if a, _ := netip.AddrFromSlice(m.GetExporterAddress()); a != from.Addr() || m.GetFormat() != flowv1.ExportFormat_EXPORT_FORMAT_NETFLOW_V5 {
+			t.Errorf("the exporter is %v, of %v", a, m.GetFormat())
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
