@@ -73,7 +73,7 @@ def measure(kind: str, consumers: int, args, partitions: dict[int, int]) -> floa
             work.mkdir()
             arguments, settings = command(kind, args, group, work)
             with open(work / "log", "w") as log:
-                running.append(subprocess.Popen(arguments, env=os.environ | settings, stdout=log, stderr=log))
+                running.append(subprocess.Popen([*args.under.split(), *arguments], env=os.environ | settings, stdout=log, stderr=log))
         try:
             first = None
             while True:
@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--brokers", default="127.0.0.1:9092")
     parser.add_argument("--topic", default="flows")
     parser.add_argument("--consumers", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--under", default="", metavar="COMMAND", help="what starts each consumer, such as 'systemd-run --scope -qp CPUQuota=25%%'")
     parser.add_argument("kind", nargs="*", default=["python", "java", "clickhouse"])
     args = parser.parse_args()
     partitions = ends(args)

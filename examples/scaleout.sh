@@ -2,7 +2,10 @@
 # Measures, on a Kafka of its own, what docs/consumers.md says of several consumers: 16
 # exporters of one rate, one with 70 % of the flows, and the same divided among partitions.
 #
-#   FLOWS=400000 scaleout.sh [KIND...]      python, java, clickhouse; all unless named
+#   FLOWS=400000 UNDER= scaleout.sh [KIND...]      python, java, clickhouse; all unless named
+#
+# UNDER is what starts each consumer: UNDER='systemd-run --scope -qp CPUQuota=25%' gives each a quarter
+# of a processor, so that a machine has room for several.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -28,8 +31,8 @@ fill() { # TOPIC ELEPHANT SPREAD
 fill equal 0 ''
 fill elephant 0.7 ''
 fill divided 0.7 127.1.0.1/32=12/datagram
-python3 examples/scaleout.py --brokers "$brokers" --topic equal --consumers 1 2 3 -- "$@"
+python3 examples/scaleout.py --brokers "$brokers" --topic equal --under "${UNDER:-}" --consumers 1 2 3 -- "$@"
 for topic in elephant divided; do
   echo "$topic:"
-  python3 examples/scaleout.py --brokers "$brokers" --topic "$topic" --consumers 3 -- "$@"
+  python3 examples/scaleout.py --brokers "$brokers" --topic "$topic" --under "${UNDER:-}" --consumers 3 -- "$@"
 done
