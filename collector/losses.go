@@ -60,7 +60,7 @@ func lossKinds() []lossKind {
 			func(s *sample) uint64 { return s.datagrams.samples.missed }),
 		{
 			level: status.LevelNote, what: "Agents of sFlow drop samples", why: "they take more than they can send, so their traffic is more than their flows tell",
-			cure: "let them sample less, by a higher rate", count: func(s *sample) uint64 { return s.datagrams.samples.agentDropped },
+			cure: "let them sample fewer packets: 1 in a larger number", count: func(s *sample) uint64 { return s.datagrams.samples.agentDropped },
 		},
 		setLoss(setNoTemplate, "their template does not come, so nobody can say what is in them", "have the exporters repeat their templates every minute"),
 		setLoss(setMalformed, "a length in them is impossible", "the log names exporters: look for a defect, or for datagrams that arrive cut"),

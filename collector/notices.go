@@ -157,7 +157,7 @@ func (n *notices) agentDrops(from netip.AddrPort, k *agentKey, s *sflow.Source, 
 	if n.claim(notice{from.Addr(), matterAgentDrops}, n.standingOf(from.Addr()), now) {
 		n.of(from.Addr()).Warn("an agent of sFlow drops samples: it takes more than it can send, so its traffic is more than its flows tell",
 			"port", from.Port(), "agent", k.agentAddress(), "source_type", s.Type, "source_index", s.Index, "drops", drops,
-			"cure", "let it sample less, by a higher rate")
+			"cure", "let it sample fewer packets: 1 in a larger number")
 	}
 }
 
@@ -191,7 +191,7 @@ func (n *notices) found(what *news, now time.Duration) {
 	}
 	if f&foundSkew != 0 && n.claim(notice{exporter, matterSkewed}, what.standing, now) {
 		n.about(k).Warn("exporter's clock is more than a minute from ours",
-			"cure", "let the exporter take its time by NTP")
+			"cure", "set the clock of the exporter by NTP")
 	}
 }
 
@@ -204,7 +204,7 @@ func (n *notices) surveyed(address [16]byte, e *exporter, now time.Duration) {
 	if e.several && n.claim(notice{exporter, matterSeveralDevices}, e.standing, now) {
 		n.of(exporter).Warn("several devices send from one address: its ports tell different boot times",
 			"port", e.ports[0], "other_port", e.ports[1],
-			"cure", "find what rewrites the source address on the way here, such as the NAT of Docker or of a load balancer, and go round it: "+
+			"cure", "find what rewrites the source address on the way here, such as the NAT of Docker or of a load balancer, and avoid it: "+
 				"flow records do not tell the devices apart; if several exporting programs run on one host, nothing is wrong")
 	}
 	if e.changesPorts() && n.claim(notice{exporter, matterChangingPorts}, e.standing, now) {

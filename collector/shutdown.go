@@ -54,7 +54,7 @@ func (e *FlowsLostError) Unwrap() []error {
 }
 
 // secondSignal is what the line about the shutdown says of the way out.
-const secondSignal = "a second signal ends it at once, and loses what is buffered"
+const secondSignal = "a second signal quits immediately, and loses what is buffered"
 
 // linger reads on for DrainLinger, so that a load balancer can see that the
 // collector is not ready and send elsewhere. Something fatal ends it early.

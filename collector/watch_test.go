@@ -415,7 +415,7 @@ func TestShutdownTellsWhatItWaitsFor(t *testing.T) {
 		cancel()
 		_ = c.start(ctx)()
 		first := c.log.Lines(`msg="shutting down"`)
-		if len(first) != 1 || !strings.Contains(first[0], "flows_waiting=50") || !strings.Contains(first[0], "a second signal ends it at once") {
+		if len(first) != 1 || !strings.Contains(first[0], "flows_waiting=50") || !strings.Contains(first[0], "a second signal quits immediately") {
 			t.Errorf("the first lines are %q", first)
 		}
 		if got := c.log.Lines("still reading"); len(got) != 2 {
@@ -423,7 +423,7 @@ func TestShutdownTellsWhatItWaitsFor(t *testing.T) {
 		}
 		var left []string
 		for _, line := range c.log.Lines("waiting for Kafka to take what is buffered") {
-			hasAll(t, line, []string{"flows_waiting=50", "a second signal ends it at once"})
+			hasAll(t, line, []string{"flows_waiting=50", "a second signal quits immediately"})
 			_, rest, _ := strings.Cut(line, "time_left=")
 			left = append(left, strings.Fields(rest)[0])
 		}

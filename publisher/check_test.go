@@ -297,11 +297,11 @@ var checkedSetUps = []checked{
 		name: "a partition has no leader", start: described(func(m *kmsg.MetadataResponse) {
 			m.Topics[0].Partitions[0].Leader, m.Topics[0].Partitions[0].ISR = -1, nil
 		}),
-		notOK: []foundLine{{"NOT OK topic flows", "1 of 1 partition without a leader: 0"}, oneReplica, {"unknown permission", "do not tell"}},
+		notOK: []foundLine{{"NOT OK topic flows", "1 of 1 partition without a leader: 0"}, oneReplica, {"unknown permission", "do not say"}},
 	},
 	{
 		name: "replicas are not in sync", start: described(func(m *kmsg.MetadataResponse) { m.Topics[0].Partitions[0].ISR = nil }),
-		notOK: []foundLine{{"NOT OK settings of topic flows", "bring the missing brokers back"}, oneReplica, {"unknown permission", "do not tell"}},
+		notOK: []foundLine{{"NOT OK settings of topic flows", "bring the missing brokers back"}, oneReplica, {"unknown permission", "do not say"}},
 	},
 	{
 		name: "the topic is compacted", start: withTopic(map[string]string{"cleanup.policy": "compact"}),
@@ -383,7 +383,7 @@ var checkedSetUps = []checked{
 	{
 		name:  "the registry is away",
 		start: withRegistry(func(r *fakeregistry.Registry, _ *registry.Config) { r.Server.Close() }),
-		notOK: []foundLine{oneReplica, {"NOT OK schema registry", "look whether the registry runs"}},
+		notOK: []foundLine{oneReplica, {"NOT OK schema registry", "check whether the registry runs"}},
 	},
 }
 

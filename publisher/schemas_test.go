@@ -95,7 +95,7 @@ func TestRegistryComesLate(t *testing.T) {
 	t.Parallel()
 	address, _ := reserveAddress(t)
 	p, broker, n, log := confluent(t, registry.Config{URL: "http://" + address})
-	awaitComplaint(t, p, n, log, "connection refused", "look whether the registry runs")
+	awaitComplaint(t, p, n, log, "connection refused", "check whether the registry runs")
 	listener, err := net.Listen("tcp4", address)
 	if err != nil {
 		t.Fatal(err)
@@ -234,9 +234,9 @@ func TestRegistryMistakes(t *testing.T) {
 		"none":           {ValueConfluent, nil, "need one: name its URL"},
 		"other values":   {ValueJSON, &registry.Config{URL: url}, "but values are json"},
 		"no URL":         {ValueConfluent, &registry.Config{}, "there is no schema registry"},
-		"no scheme":      {ValueConfluent, &registry.Config{URL: "registry:8081"}, "URL is none"},
-		"no host":        {ValueConfluent, &registry.Config{URL: "http:///subjects"}, "URL is none"},
-		"another scheme": {ValueConfluent, &registry.Config{URL: "ftp://registry"}, "URL is none"},
+		"no scheme":      {ValueConfluent, &registry.Config{URL: "registry:8081"}, "URL is not valid"},
+		"no host":        {ValueConfluent, &registry.Config{URL: "http:///subjects"}, "URL is not valid"},
+		"another scheme": {ValueConfluent, &registry.Config{URL: "ftp://registry"}, "URL is not valid"},
 		"credentials":    {ValueConfluent, &registry.Config{URL: "https://flowpub:hunter2@registry"}, "without credentials"},
 		"a query":        {ValueConfluent, &registry.Config{URL: url + "?key=hunter2"}, "without credentials or a query"},
 		"no password":    {ValueConfluent, &registry.Config{URL: url, Username: "flowpub"}, "both a user name and a password file"},

@@ -25,7 +25,7 @@ func check(ctx context.Context, environ []string, stdout io.Writer) int {
 		collector.Check(ctx, cfg.Collector, tell)
 	}
 	if ctx.Err() != nil {
-		tell.Broken("check", "it was ended before everything was looked at", "")
+		tell.Broken("check", "it ended before everything was checked", "")
 	}
 	if !printer.Conclude() {
 		return command.Failed

@@ -67,7 +67,7 @@ func TestCheckIsEnded(t *testing.T) {
 	if status := check(ctx, []string{"FLOWPUB_LISTEN=127.0.0.1:0", "FLOWPUB_HTTP_LISTEN=", "FLOWPUB_KAFKA_BROKERS=127.0.0.1:1"}, &out); status != command.Failed {
 		t.Errorf("exit status %d, want %d", status, command.Failed)
 	}
-	if text := out.String(); !strings.Contains(text, "NOT OK   check: it was ended") || strings.Contains(text, "can be taken") {
+	if text := out.String(); !strings.Contains(text, "NOT OK   check: it ended") || strings.Contains(text, "can be taken") {
 		t.Errorf("it says\n%s", text)
 	}
 }

@@ -19,7 +19,7 @@ const spareTime = 5 * time.Second
 func serve(ctx context.Context, manager systemd.Manager, cfg collector.Config, c *collector.Collector) error {
 	complain := func(err error) {
 		if err != nil {
-			cfg.Logger.Warn("the service manager cannot be told how flowpub is, and may end it", "error", err,
+			cfg.Logger.Warn("flowpub cannot report to the service manager, which may restart it", "error", err,
 				"cure", "see that the unit has NotifyAccess=main")
 		}
 	}

@@ -211,7 +211,7 @@ func TestMistakes(t *testing.T) {
 		}},
 		{"registry with a password in its URL", []string{
 			"FLOWPUB_KAFKA_VALUE=confluent", "FLOWPUB_SCHEMA_REGISTRY_URL=https://alice:hunter2@registry",
-		}, []string{`FLOWPUB_SCHEMA_REGISTRY_URL is set: the schema registry's URL is none: write it as https://registry:8081, without credentials`}},
+		}, []string{`FLOWPUB_SCHEMA_REGISTRY_URL is set: the schema registry's URL is not valid: write it as https://registry:8081, without credentials`}},
 		{"registry with a user alone", []string{
 			"FLOWPUB_KAFKA_VALUE=confluent", "FLOWPUB_SCHEMA_REGISTRY_URL=https://registry", "FLOWPUB_SCHEMA_REGISTRY_USERNAME=alice",
 		}, []string{`FLOWPUB_SCHEMA_REGISTRY_PASSWORD_FILE is not set: a schema registry takes both a user name and a password file, or neither`}},

@@ -114,7 +114,7 @@ func loginError(ctx context.Context, err error) error {
 	}
 	kind := failure.Auth
 	if _, ok := errors.AsType[*scram.IterationsError](err); ok {
-		kind.Cure = fmt.Sprintf("give the user SCRAM credentials with %d to %d iterations, or look who stands in the broker's place", scram.MinIterations, scram.MaxIterations)
+		kind.Cure = fmt.Sprintf("give the user SCRAM credentials with %d to %d iterations, or check who answers in the broker's place", scram.MinIterations, scram.MaxIterations)
 	}
 	return &failure.Error{Kind: kind, Err: err}
 }

@@ -71,7 +71,7 @@ func validateTokenURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil, u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
-		return errors.New("OAuth token URL is none: write it as https://host/path")
+		return errors.New("OAuth token URL is not valid: write it as https://host/path")
 	case u.User != nil:
 		return errors.New("OAuth token URL holds credentials: set the client id and the file of the client secret instead")
 	case u.Fragment != "":

@@ -90,7 +90,7 @@ func (i *inspection) permission(topic string, needed, granted operations, err er
 	case err != nil:
 		i.tell.Unknown(what, failure.Sentence(err), failure.Of(err).Cure)
 	case !granted.told():
-		i.tell.Unknown(what, "brokers do not tell it: its use will", "")
+		i.tell.Unknown(what, "brokers do not say whether this user has it", "")
 	case granted&needed == 0:
 		i.tell.Broken(what, "this user does not have it", cure)
 	default:

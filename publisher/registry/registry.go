@@ -75,7 +75,7 @@ func validateURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("the schema registry's URL is none: write it as https://registry:8081, without credentials or a query")
+		return errors.New("the schema registry's URL is not valid: write it as https://registry:8081, without credentials or a query")
 	}
 	return nil
 }
@@ -240,7 +240,7 @@ func cureOf(status int) string {
 // unanswered tells of a request without an answer. Texts of net/http quote
 // what was received, so only those of the network and of TLS are shown.
 func unanswered(ctx context.Context, err error) error {
-	e := &Error{Cure: "look whether the registry runs and can be reached from here, and whether " + variable.SchemaRegistryURL + " is right: http or https, host, port"}
+	e := &Error{Cure: "check whether the registry runs and can be reached from here, and whether " + variable.SchemaRegistryURL + " is right: http or https, host, port"}
 	_, network := errors.AsType[*net.OpError](err)
 	_, dns := errors.AsType[*net.DNSError](err)
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)

@@ -129,8 +129,8 @@ func TestRegistryUnreached(t *testing.T) {
 		config     Config
 		want, cure string
 	}{
-		"nobody listens":     {Config{URL: "http://" + address}, "connection refused", "look whether the registry runs"},
-		"no such name":       {Config{URL: "http://registry.invalid"}, "registry.invalid", "look whether the registry runs"},
+		"nobody listens":     {Config{URL: "http://" + address}, "connection refused", "check whether the registry runs"},
+		"no such name":       {Config{URL: "http://registry.invalid"}, "registry.invalid", "check whether the registry runs"},
 		"no TLS there":       {Config{URL: secure}, "it answers without TLS", "write http in FLOWPUB_SCHEMA_REGISTRY_URL"},
 		"unknown authority":  {Config{URL: secured.Server.URL}, "certificate signed by unknown authority", "the authorities in FLOWPUB_SCHEMA_REGISTRY_CA_FILE"},
 		"another's name":     {Config{URL: strings.Replace(secured.Server.URL, "127.0.0.1", "localhost", 1), CAFile: authority.File(t)}, "localhost", "its name with FLOWPUB_SCHEMA_REGISTRY_URL"},
