@@ -1,5 +1,5 @@
-// Package zstdframe writes record batches as frames of Zstandard (RFC 8878) at less
-// than half of what a general codec costs. That one searches for what repeats; here the
+// Package zstdframe writes record batches as frames of Zstandard (RFC 8878) for about
+// half of what a general codec costs. That one searches for what repeats; here the
 // batch's author marks where a record's parts are, and only these places are looked at.
 // Marks are hints: whatever they say, the frame holds the bytes that were given.
 //
