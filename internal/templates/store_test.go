@@ -213,12 +213,13 @@ func TestCloseWrites(t *testing.T) {
 	for n := range 3000 {
 		first.teach(t, exporter(n), teach)
 	}
-	before := first.table.Untold()
+	s := first.Stats()
+	most := int64(s.Pending) + int64(s.Written) // some are already, if that took long
 	first.close()
 	second := open(t, brokers, nil)
 	second.awaitLoad(t)
-	if got := second.table.Stats().Stored; got == 0 || got > int64(before) {
-		t.Errorf("%d templates were written of %d", got, before)
+	if got := second.table.Stats().Stored; got == 0 || got > most {
+		t.Errorf("%d templates were written of %d", got, most)
 	}
 }
 
