@@ -10,6 +10,7 @@ import (
 	"github.com/flowpub/flowpub/decoder/ipfix"
 	"github.com/flowpub/flowpub/decoder/netflow9"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 const perPacket = 22
@@ -106,18 +107,19 @@ func TestTableMemory(t *testing.T) {
 		large = append(large, field{id: 1 + id, length: 1 + 65534*(id%2)}, field{id: 1 + id, length: 65535, pen: 29305})
 	}
 	options := append(be16(be16(be16(nil, 512), 3), 1), 0, 145, 0, 2, 0, 34, 0, 4, 0, 35, 0, 1)
-	for _, c := range []struct {
+	type load struct {
 		name                 string
 		exporters, templates int
 		fields               []field
 		options              bool
 		plans                int
-	}{
+	}
+	for _, c := range testwait.Few(1, []load{
 		{"usual templates", 2048, 32, twentyThree, false, 2000},
 		{"an exporter each", 65536, 1, twentyThree, false, 2000},
 		{"large templates", 65536, 1, large[:511], false, 2300},
 		{"options", 32768, 1, large[:511], true, 2300},
-	} {
+	}) {
 		t.Run(c.name, func(t *testing.T) {
 			before := heap()
 			table := template.NewTable(template.Config{})

@@ -12,6 +12,7 @@ import (
 	"github.com/flowpub/flowpub/decoder/ipfix"
 	"github.com/flowpub/flowpub/decoder/netflow9"
 	"github.com/flowpub/flowpub/decoder/template"
+	"github.com/flowpub/flowpub/internal/testwait"
 )
 
 // short is a template of 8 bytes: an address and a counter of four bytes.
@@ -199,7 +200,7 @@ func TestTableKeepsRegulars(t *testing.T) {
 			d.decode(t, data, exporterPort(e, 1), 0)
 		}
 	}
-	for i := range 150_000 {
+	for i := range testwait.Fewer(70_000, 150_000) {
 		forged := slices.Concat(short[:2], []field{{id: 50000, length: uint16(1 + i%4000)}})
 		d.decode(t, v9(1, set(0, definition(300+i%7, forged...))), exporterPort(1<<20+i, 1), time.Duration(i)*time.Microsecond)
 	}
@@ -237,7 +238,7 @@ func TestTableKeepsRegularsOfAnAddress(t *testing.T) {
 // Whatever follows a header of either format is decoded within bounds, and the memory
 // that it leaves behind is bounded. Exporters that are heard keep their templates.
 func TestRandomDatagrams(t *testing.T) {
-	count := 1_000_000
+	count := testwait.Fewer(100_000, 1_000_000)
 	if testing.Short() {
 		count = 50_000
 	}
@@ -370,7 +371,7 @@ func TestUntoldChangesAreBounded(t *testing.T) {
 	d := newDecoder(template.Config{Track: true})
 	options := append(be16(be16(be16(nil, 512), 2), 1), 0, 48, 0, 1, 0, 34, 0, 2)
 	packet := message(set(3, options), set(512, []byte{1, 0, 9}))
-	for i := range 400_000 {
+	for i := range testwait.Fewer(150_000, 400_000) {
 		d.decode(t, packet, exporterPort(i, 1), 0)
 	}
 	if taken := heap() - before; taken > 64<<20 {

@@ -57,7 +57,7 @@ func Few[T any](n int, all []T) []T { return all[:Fewer(n, len(all))] }
 
 // Fewer returns how many a test is to have of what it computes a lot with: all, and with
 // the race detector n.
-func Fewer[N int | uint64](n, all N) N {
+func Fewer[N int | int64 | uint64](n, all N) N {
 	if RaceDetector {
 		return min(n, all)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowpub/flowpub/decoder"
 	"github.com/flowpub/flowpub/internal/flowtest"
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/zstdframe"
 )
 
@@ -86,7 +87,7 @@ func TestMarkedBatches(t *testing.T) {
 				t.Parallel()
 				var m testMemory
 				plain, packed := NewSealer(CompressionNone), NewSealer(CompressionZstdFast)
-				for _, packets := range []int{1, 40} {
+				for _, packets := range []int{1, testwait.Fewer(10, 40)} {
 					want, got := trafficBatch(&m, CompressionNone, f, packets, change), trafficBatch(&m, CompressionZstdFast, f, packets, change)
 					_, known := got.appendMarks(nil)
 					if got.Size() != want.Size() {
