@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -208,8 +207,8 @@ func elements(x *decoder.Extension) []decoder.Element {
 	return x.Elements
 }
 
-// maxExtensionSize bounds what appendExtension appends, and touches, for the fields
-// in set.
+// maxExtensionSize bounds what putExtension appends, and touches, for the fields in
+// set.
 func maxExtensionSize(x *decoder.Extension, set decoder.FieldSet) int {
 	n := bits.OnesCount64(uint64(set))*maxSingleSize + extensionSlack
 	if set&(knownFields[kindList]|knownFields[kindBytes]|knownFields[kindElements]) == 0 {
@@ -229,14 +228,11 @@ func maxExtensionSize(x *decoder.Extension, set decoder.FieldSet) int {
 	return n
 }
 
-// appendExtension appends the fields of x in set: numbers, then what is longer.
-func appendExtension(b []byte, x *decoder.Extension, set decoder.FieldSet) []byte {
-	b = slices.Grow(b, maxExtensionSize(x, set))
+// putExtension appends the fields of x in set, numbers first, where there is room for
+// maxExtensionSize.
+func putExtension(b []byte, x *decoder.Extension, set decoder.FieldSet) []byte {
 	b = putNumbers(b, x, uint64(set&knownFields[kindNumber]))
-	if set &^= knownFields[kindNumber]; set == 0 {
-		return b
-	}
-	for s := uint64(set); s != 0; s &= s - 1 {
+	for s := uint64(set &^ knownFields[kindNumber]); s != 0; s &= s - 1 {
 		b = appendOther(b, x, decoder.Field(bits.TrailingZeros64(s)))
 	}
 	return b

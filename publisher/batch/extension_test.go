@@ -244,11 +244,15 @@ func TestFit(t *testing.T) {
 		} {
 			p := flowtest.Packet(1, 50)
 			change(p)
-			e := Encoder{Framing: f}
+			e, unasked := Encoder{Framing: f}, Encoder{Framing: f}
 			e.Reset(flowtest.Exporter(1), flowtest.Time, p)
+			unasked.Reset(flowtest.Exporter(1), flowtest.Time, p)
 			for _, most := range []int{0, 100, 5000, 20_000, 1 << 20} {
 				for from := range 50 {
 					to := e.Fit(from, most)
+					if got, want := e.MaxSize(from, to), unasked.MaxSize(from, to); got != want {
+						t.Fatalf("%v, %s: the records from %d to %d take %d bytes at most, want %d", f.Value, name, from, to, got, want)
+					}
 					if to <= from || to > 50 || (to > from+1 && e.MaxMessagesSize(from, to) > most) || (to < 50 && e.MaxMessagesSize(from, to+1) <= most) {
 						t.Fatalf("%v, %s: from %d on, %d bytes take records up to %d", f.Value, name, from, most, to)
 					}

@@ -50,12 +50,15 @@ type Encoder struct {
 	jsonSize int
 	// annotation is how many bytes of the constants the packet's annotation takes.
 	annotation int
+	// fitted are the records that Fit was last asked for, and their mostBytes: it is
+	// asked for those next.
+	fitted struct{ from, to, bytes int }
 }
 
 // Reset prepares e for the records of p, received from an exporter at a time.
 func (e *Encoder) Reset(from netip.AddrPort, received decoder.UnixNano, p *decoder.ExportPacket) {
 	from = netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port())
-	e.packet = p
+	e.packet, e.fitted.to, e.fitted.bytes = p, 0, 0
 	e.extended = len(p.Records) > 0 && len(p.Extensions) == len(p.Records)
 	e.published = 1<<len(extensionFields) - 1
 	if p.AgentAddress.IsValid() {
@@ -100,6 +103,9 @@ func (e *Encoder) MaxSize(from, to int) int { return e.mostBytes(from, to) + (to
 
 // mostBytes is the same without marks.
 func (e *Encoder) mostBytes(from, to int) int {
+	if from == e.fitted.from && to == e.fitted.to {
+		return e.fitted.bytes
+	}
 	n := (to - from) * e.maxRecordSize()
 	if e.extended {
 		for i := from; i < to; i++ {
@@ -122,16 +128,20 @@ func (e *Encoder) MaxMessagesSize(from, to int) int {
 // Fit returns how far the records from one on go together: MaxMessagesSize of
 // from..to-1 is not above most, unless that is one record.
 func (e *Encoder) Fit(from, most int) (to int) {
-	each := messageHead + e.maxRecordSize()
+	each := e.maxRecordSize()
 	if !e.extended {
-		return min(from+max(1, most/each), e.Records())
+		return min(from+max(1, most/(messageHead+each)), e.Records())
 	}
+	bytes := 0
 	for to = from; to < e.Records(); to++ {
-		if most -= each + e.maxExtensionSize(to); most < 0 {
+		n := each + e.maxExtensionSize(to)
+		if most -= messageHead + n; most < 0 && to > from {
 			break
 		}
+		bytes += n
 	}
-	return min(max(to, from+1), e.Records())
+	e.fitted.from, e.fitted.to, e.fitted.bytes = from, to, bytes
+	return to
 }
 
 // maxExtensionSize bounds what the extension of the record at index takes.
@@ -162,17 +172,13 @@ func (e *Encoder) appendMessage(b []byte, index int) []byte {
 		return append(b, '}')
 	}
 	b = append(b, e.template[e.messageStart:e.size]...)
-	return e.appendExtension(appendFields(b, e.packet, index), index)
-}
-
-// appendExtension appends the fields of the extension of the record at index, if
-// there is one.
-func (e *Encoder) appendExtension(b []byte, index int) []byte {
-	if !e.extended {
-		return b
+	b = appendFields(b, e.packet, index)
+	if e.extended {
+		x := &e.packet.Extensions[index]
+		set := x.Present & e.published
+		b = putExtension(slices.Grow(b, maxExtensionSize(x, set)), x, set)
 	}
-	x := &e.packet.Extensions[index]
-	return appendExtension(b, x, x.Present&e.published)
+	return b
 }
 
 // appendValue appends the same as the value of a Kafka record.
@@ -205,7 +211,8 @@ func (e *Encoder) putRecord(b []byte, index int, timestampDelta int64, offsetDel
 	i, at := putFields(w, i+uint(e.size), r, e.place(index), e.packet.Anomalies)
 	end := n + int(i)
 	if e.extended {
-		b = e.appendExtension(b[:end], index)
+		x := &e.packet.Extensions[index]
+		b = putExtension(b[:end], x, x.Present&e.published)
 		end = len(b)
 	}
 	size := end - n - value
