@@ -13,7 +13,7 @@ type sampleKind uint8
 // The kinds. Those of the first two became flow records.
 const (
 	sampleFlow      sampleKind = iota
-	sampleDiscarded            // a packet that its agent told for having been discarded
+	sampleDiscarded            // a packet that its agent reported as discarded
 	sampleCounters             // holds no flow
 	sampleUnknown              // of a format that is not known
 	sampleMalformed            // dropped: a length in it is impossible

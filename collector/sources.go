@@ -51,7 +51,7 @@ func (k *agentKey) agentAddress() string {
 // sourceName tells apart the data sources of an agent.
 type sourceName struct {
 	kind, index uint32
-	discarded   bool // packets that were told for having been discarded
+	discarded   bool // packets that were reported as discarded
 }
 
 // source is what is known of a data source.

@@ -53,7 +53,7 @@ func TestSequenceLearnsWhatIsCounted(t *testing.T) {
 		{"v9 counts packets", of(v9, 0, join(run(0, 4, 7, 1), run(4, 4, 14, 1))), outcome{missed: 3, unit: packets}},
 		{"v9 that counts flows", of(v9, 0, join(run(0, 4, 7, 24), run(4, 4, 7+5*24, 24))), outcome{missed: 24, unit: flows}},
 		{"v9 that counts flows and options", of(v9, 2, join(run(0, 4, 7, 26), run(4, 4, 7+5*26, 26))), outcome{missed: 26, unit: records}},
-		{"nothing counts before three packets in a row were foretold", of(v9, 0, join(run(0, 3, 7, 1), run(3, 3, 20, 1))), outcome{unit: packets}},
+		{"nothing counts before three packets in a row were predicted", of(v9, 0, join(run(0, 3, 7, 1), run(3, 3, 20, 1))), outcome{unit: packets}},
 		{"nor while packets of one flow tell nothing", of(v9, 0, join(every(s, 0, 20, 7, 1, 1), every(s, 20*s, 20, 40, 1, 1))), outcome{unit: packets}},
 		{"packets of templates tell", of(v9, 0, join(every(s, 0, 4, 7, 1, 0), every(s, 4*s, 4, 14, 1, 1))), outcome{missed: 3, unit: packets}},
 		{"v9 knows its packets though sets were not decoded", undecoded(of(v9, 0, join(run(0, 6, 7, 1), run(6, 4, 16, 1))), 5), outcome{missed: 3, unit: packets}},

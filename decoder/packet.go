@@ -92,8 +92,8 @@ type Annotation struct {
 	// Name is the exporter's: at most MaxExporterName bytes of UTF-8 without
 	// control characters. Empty: none.
 	Name string
-	// SamplingOverride says that the exporter counts one packet in so many. Counters
-	// are not scaled by it. Zero: nothing is known.
+	// SamplingOverride is N if the exporter counts one packet in N. Counters are not
+	// scaled by it. Zero: nothing is known.
 	SamplingOverride uint32
 }
 
@@ -135,7 +135,7 @@ type Header struct {
 	// HasUptime reports whether SystemUptime was exported.
 	HasUptime bool
 	// SequenceUnknown reports whether part of the packet could not be decoded,
-	// so that the next packet's FlowSequence cannot be foretold.
+	// so that the next packet's FlowSequence cannot be predicted.
 	SequenceUnknown bool
 	// SystemUptime is the exporter's uptime clock when it sent the packet.
 	SystemUptime Uptime
@@ -154,7 +154,7 @@ type Header struct {
 	// SamplingMode is the top two bits of NetFlow v5's sampling field, as
 	// exported.
 	SamplingMode uint8
-	// SamplingInterval is its low 14 bits: one packet in so many is counted.
+	// SamplingInterval is its low 14 bits, N: one packet in N is counted.
 	// Zero or one does not prove that the exporter does not sample, and mode 0
 	// with an interval above one occurs in the field.
 	SamplingInterval uint16

@@ -9,7 +9,7 @@ import (
 	"github.com/flowpub/flowpub/publisher/failure"
 )
 
-// errNoAnswer is what becomes of a batch that the answer has nothing about.
+// errNoAnswer is the error of a batch that the answer does not mention.
 var errNoAnswer = errors.New("the answer does not mention the partition")
 
 // answerFor finds a partition's result in the broker's answer.

@@ -77,7 +77,7 @@ type Config struct {
 	// DeadLetterTopic, when not empty, gets the datagrams that PublishDeadLetter
 	// is given. It is as Topic, and none of those for flow records.
 	DeadLetterTopic string
-	// CreateTopic, when not zero, has a missing topic created with that shape.
+	// CreateTopic, when not zero, is the shape in which a missing topic is created.
 	CreateTopic cluster.TopicShape
 	// Value is how a Kafka message's value holds its flow record.
 	Value Value
@@ -230,7 +230,7 @@ func (c Config) ValidateTopic(name, purpose string) error {
 	return nil
 }
 
-// cluster is which cluster it is, and about what it is asked.
+// cluster returns the configuration of the connections.
 func (c Config) cluster(log *slog.Logger, notices *notice.Limiter) *cluster.Config {
 	return &cluster.Config{
 		Brokers: c.Brokers, ClientID: c.ClientID, Auth: c.auth(), Topics: c.topics(), DeadLetters: c.DeadLetterTopic,

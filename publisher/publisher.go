@@ -97,7 +97,7 @@ func (c *core) deadLetters() *deadletter.Config {
 	}
 }
 
-// warnOfSecurity tells what the configuration leaves open to others.
+// warnOfSecurity warns of what the configuration leaves open to others.
 func (c *core) warnOfSecurity() {
 	for _, w := range securityWarnings(&c.cfg) {
 		args := slices.Concat(w.args, []any{"cure", w.cure})
@@ -136,11 +136,11 @@ func securityWarnings(cfg *Config) []securityWarning {
 	return all
 }
 
-// Publish queues the records of pkt, received from an exporter at a time, those of
-// a packet of usual size all or none. It never waits for Kafka: when the budget has no
-// room the records are dropped and counted, or from some of a large packet on the rest, and
-// the error is ErrBufferFull. It keeps no reference to pkt. Records of one exporter are
-// delivered in the order of the calls, unless they are spread.
+// Publish queues the records of pkt, which came from an exporter at the time received. It never
+// waits for Kafka. When the budget has no room, all records of a packet of usual size are
+// dropped and counted, and of a larger packet those from the first without room on; the error
+// is then ErrBufferFull. After Close it is ErrClosed. Publish keeps no reference to pkt.
+// Records of one exporter are delivered in the order of the calls, unless they are spread.
 func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt *decoder.ExportPacket) error {
 	if len(pkt.Records) == 0 {
 		return nil
@@ -148,12 +148,12 @@ func (p *Publisher) Publish(from netip.AddrPort, received decoder.UnixNano, pkt 
 	return p.routes.of(from.Addr()).publish(from, received, pkt)
 }
 
-// PublishDeadLetter queues a datagram that could not be decoded for the topic of
-// dead letters, if there is one. The key is the exporter's address as text, the
-// value the datagram, Kafka's timestamp the time of receipt; headers tell reason,
-// receive_time (RFC 3339, nanoseconds) and exporter_port. Reasons are a small
-// fixed set. It never waits and keeps no reference to datagram; what is over the
-// limits is counted and forgotten. A letter may be delivered more than once.
+// PublishDeadLetter queues a datagram that could not be decoded for the topic of dead
+// letters, if there is one. The key is the exporter's address as text, the value the
+// datagram, Kafka's timestamp the time of receipt; headers have the reason, receive_time
+// (RFC 3339, nanoseconds) and exporter_port. Reasons must be a small fixed set. It never
+// waits, and keeps no reference to datagram. What is over the limits is counted and
+// dropped. A letter may be delivered more than once.
 func (p *Publisher) PublishDeadLetter(from netip.AddrPort, received decoder.UnixNano, reason string, datagram []byte) {
 	if p.letters != nil {
 		p.letters.Offer(from, received, reason, datagram)
@@ -213,9 +213,8 @@ func (p *Publisher) warnings() map[string]bool {
 	return all
 }
 
-// Missing tells what is not there yet of what the first delivery needs, one
-// thing a string: each topic with its partitions, the id of its schema, a producer
-// id. Once it returned nothing it always will.
+// Missing lists what the first delivery still lacks, one item per string: each topic with its
+// partitions, the id of its schema, a producer id. Once it has returned nothing it always will.
 func (p *Publisher) Missing() []string {
 	var missing []string
 	for _, t := range p.topics {

@@ -11,7 +11,7 @@ import (
 var errRevoked = errors.New("publisher: the attempt has ended")
 
 // recordSet gives a batch to the client as the protocol writes it, a size and
-// then the bytes. The client may still be at it when the attempt has ended for
+// then the bytes. The client may still read it when the attempt has ended for
 // us, after a time-out: revoke makes sure that it never reads memory that has
 // another use by then.
 type recordSet struct {

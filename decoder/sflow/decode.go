@@ -30,8 +30,8 @@ type Source struct {
 	// Type is 0 for an interface, 1 a VLAN, 2 an entity of the agent; Index is its
 	// number.
 	Type, Index uint32
-	// Discarded: the packet was told for having been discarded. Those have numbers and
-	// drops of their own.
+	// Discarded: the agent reported the packet as discarded. Those have numbers and drops
+	// of their own.
 	Discarded bool
 	// Sequence numbers the data source's samples.
 	Sequence uint32

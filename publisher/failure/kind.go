@@ -32,7 +32,7 @@ type Kind struct {
 	Slow bool
 	// Unconnected: nobody was reached at the address.
 	Unconnected bool
-	// Identity: authentication failed, and would at other brokers too.
+	// Identity: authentication failed, and would fail at other brokers, too.
 	Identity bool
 }
 

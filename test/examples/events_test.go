@@ -30,7 +30,7 @@ func events(t *testing.T) (values [][]byte) {
 		{Octets: 7000, CounterKind: flowv1.CounterKind_COUNTER_KIND_EVENT, FirewallEvent: 2},
 		{Octets: 60, CounterKind: flowv1.CounterKind_COUNTER_KIND_EVENT, FirewallEvent: 5},
 		{Octets: 800, NatEvent: 4},
-		{Octets: 90, ForwardingStatus: 128, Format: flowv1.ExportFormat_EXPORT_FORMAT_SFLOW_V5}, // told for having been dropped
+		{Octets: 90, ForwardingStatus: 128, Format: flowv1.ExportFormat_EXPORT_FORMAT_SFLOW_V5}, // reported as dropped
 		{
 			Octets: 90, ForwardingStatus: 128, SamplingInterval: 100, Format: flowv1.ExportFormat_EXPORT_FORMAT_SFLOW_V5, SourceAddress: bytesOf("198.18.0.2"),
 		},

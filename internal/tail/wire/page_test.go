@@ -303,7 +303,7 @@ func TestPageOfSFlow(t *testing.T) {
 func TestPageOfSFlowBeside(t *testing.T) {
 	t.Parallel()
 	const (
-		told  = "Records with `forwarding_status` 128 and without `sampling_interval` are packets that an agent told for having been dropped, beside its samples."
+		told  = "Records with `forwarding_status` 128 and without `sampling_interval` are packets that an agent reported as dropped, beside its samples."
 		outer = "Of a tunnel the outer headers count; `layer2_segment_id` has the network of VXLAN and NVGRE."
 		odd   = "A header that the agent cut short is read as far as it goes, and has the anomaly `ANOMALY_TRUNCATED_HEADER`. " +
 			"Some agents (Open vSwitch) cut the frame's length, too: an IP length that does not fit into it is published as it is, with " +

@@ -472,7 +472,8 @@ type FlowRecord struct {
 	OutputInterface uint32 `protobuf:"varint,11,opt,name=output_interface,json=outputInterface,proto3" json:"output_interface,omitempty"`
 	// OR of the TCP flags of all packets in the flow, 0 to 65535, in NetFlow v5 0 to
 	// 255, in the order of the TCP header: 1 is FIN, 2 SYN, 4 RST, 8 PSH, 16 ACK,
-	// 32 URG, 64 ECE, 128 CWR, 256 AE; above are the header's other bits. Zero: not TCP, no flag seen, or not recorded by the exporter.
+	// 32 URG, 64 ECE, 128 CWR, 256 AE; above are the header's other bits. Zero: not
+	// TCP, no flag seen, or not recorded by the exporter.
 	TcpFlags uint32 `protobuf:"varint,12,opt,name=tcp_flags,json=tcpFlags,proto3" json:"tcp_flags,omitempty"`
 	// IP type of service, 0 to 255: DSCP in the upper six bits, ECN in the lower
 	// two. Zero: best effort, or not recorded by the exporter.
@@ -518,7 +519,7 @@ type FlowRecord struct {
 	// Top two bits of the header's sampling field, 0 to 3, as exported. Zero does
 	// not mean unsampled: some routers leave it zero beside an interval above 1.
 	SamplingMode uint32 `protobuf:"varint,23,opt,name=sampling_mode,json=samplingMode,proto3" json:"sampling_mode,omitempty"`
-	// One packet in so many is counted, as exported. In NetFlow v5 the low 14 bits
+	// N, if one packet in N is counted, as exported. In NetFlow v5 the low 14 bits
 	// of the header's sampling field, 0 to 16383; else where sampling_source says.
 	// Zero and one do not say that the exporter does not sample; many sample
 	// without saying so.
@@ -591,8 +592,8 @@ type FlowRecord struct {
 	// What became of the packets, 0 to 255, as exported: element 89 (of 4 bytes,
 	// the lowest). The top two bits are 0 unknown, 1 forwarded, 2 dropped, 3
 	// consumed; the others the reason. In sFlow 128 for a dropped packet: one of a sample,
-	// or, without sampling_interval, one that the agent told for having been dropped,
-	// beside its samples. Zero: unknown, or not carried.
+	// or, without sampling_interval, one that the agent reported as dropped, beside its
+	// samples. Zero: unknown, or not carried.
 	ForwardingStatus uint32 `protobuf:"varint,45,opt,name=forwarding_status,json=forwardingStatus,proto3" json:"forwarding_status,omitempty"`
 	// Packets behind the exporter, as exported: element 24. By some exporters
 	// (Meraki) those of the other direction. Never added to packets. Zero: as
