@@ -20,7 +20,7 @@ fi
 
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
-  # Only where it runs. What comes meanwhile waits for nobody: the pause is short, as
+  # Only where it runs. Datagrams that arrive meanwhile are lost; the pause is short, since
   # the new program is in place already.
   if [ "$change" = upgrade ]; then systemctl try-restart flowpub.service; fi
 fi

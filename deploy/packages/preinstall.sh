@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the user that flowpub runs as, before files are unpacked that its group may read.
+# Makes the user that flowpub runs as, before files for its group are unpacked.
 set -e
 
 if ! getent passwd flowpub >/dev/null; then

@@ -39,10 +39,10 @@ type ServerConfig struct {
 	Page http.Handler
 	// Snapshot returns the numbers of /metrics.
 	Snapshot func() Snapshot
-	// Ready returns what is missing until the readiness probe may pass, one
-	// thing a string; nothing when it passes.
+	// Ready lists what is missing until the readiness probe may pass, one item per
+	// string; nothing when it passes.
 	Ready func() []string
-	// Live returns what stands still and should not, in the same way.
+	// Live lists components that are stuck, in the same way.
 	Live func() []string
 	// Logger receives what goes wrong in serving, each kind of it at most once a
 	// minute; nil means nothing is logged.

@@ -107,7 +107,7 @@ func (c *Cluster) Do(ctx context.Context, r kafka.Request) (kafka.Response, erro
 	}
 }
 
-// RoundTrip is Do, as part of kafka.RoundTripper. Where to is not looked at.
+// RoundTrip is Do, as part of kafka.RoundTripper. It ignores the address.
 func (c *Cluster) RoundTrip(ctx context.Context, _ net.Addr, r kafka.Request) (kafka.Response, error) {
 	return c.Do(ctx, r)
 }

@@ -23,16 +23,16 @@ type Config struct {
 	// empty; its settings are nobody's concern.
 	Topics      []string
 	DeadLetters string
-	// CreateTopic, when not zero, has a missing topic created with that shape.
+	// CreateTopic, when not zero, is the shape in which a missing topic is created.
 	CreateTopic TopicShape
 	// Settings, when not nil, are what a created topic gets, and one partition, in place of what
 	// one for flow records does.
 	Settings []Setting
-	// Unacknowledged: brokers acknowledge no batch, so that each has to get all of
-	// them over one connection, or their order were lost.
+	// Unacknowledged: brokers acknowledge no batch, so that each must get all of them
+	// over one connection, which keeps their order.
 	Unacknowledged bool
-	// Idempotent asks for a producer id. Unless it is Required, a cluster that
-	// refuses one is gone on with.
+	// Idempotent asks for a producer id. Unless it is Required, a refusal
+	// by the cluster is accepted, and batches go without one.
 	Idempotent, Required bool
 	// Log and Notices tell operators.
 	Log     *slog.Logger

@@ -44,7 +44,7 @@ type inspection struct {
 	top  *topology // what that said
 }
 
-// Inspect looks at all that the cluster has to give: names, brokers, the login, topics,
+// Inspect checks what publishing needs of the cluster: names, brokers, the login, topics,
 // permissions, a producer id. judge tells what the settings of a topic come to. It sends
 // no message, and ends within two minutes, or with ctx. It reports whether a broker could
 // be asked.
@@ -70,8 +70,8 @@ func Inspect(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(top
 	return true
 }
 
-// InspectTopics looks at the topics alone, which are to be read, too. A broker could be
-// asked before.
+// InspectTopics checks the topics only, which must be readable, too. Call it after Inspect has
+// reached a broker.
 func InspectTopics(ctx context.Context, cfg *Config, tell checkup.Tell, judge func(topic string, s *Settings)) {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
