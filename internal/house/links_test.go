@@ -70,7 +70,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Decisions are numbered from 1, each number is there once, and the title has it.
+// Decisions are numbered from 1, each number is there once, the title has it, and each has a status.
 func TestDecisionsAreNumbered(t *testing.T) {
 	t.Parallel()
 	number := 0
@@ -82,6 +82,9 @@ func TestDecisionsAreNumbered(t *testing.T) {
 		prefix := fmt.Sprintf("%04d", number)
 		if !strings.HasPrefix(path.Base(file), prefix+"-") || !strings.HasPrefix(read(t, file), "# "+prefix+": ") {
 			t.Errorf("%s is to be number %s, in its name and its title", file, prefix)
+		}
+		if !strings.Contains(read(t, file), "\n\nStatus: accepted") {
+			t.Errorf("%s has no line \"Status: accepted\"", file)
 		}
 	}
 	if number == 0 {
