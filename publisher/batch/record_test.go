@@ -327,6 +327,10 @@ func TestAppendRecordPaths(t *testing.T) {
 			_, _, full := largestPacket()
 			p.Header = full.Header
 		},
+		"zones": func(_ *decoder.ExportPacket, r *decoder.Record, v uint64) {
+			r.SourceAddress = netip.MustParseAddr("fe80::1%" + strings.Repeat("z", 1+int(v%1000)))
+			r.DestinationAddress, r.NextHop = r.SourceAddress, r.SourceAddress
+		},
 		"override": func(p *decoder.ExportPacket, _ *decoder.Record, v uint64) {
 			p.Annotation = &decoder.Annotation{SamplingOverride: uint32(v)}
 		},

@@ -186,19 +186,17 @@ func putIPv4(w *window, i uint, field uint64, a [4]byte) uint {
 
 // putAddress writes an address of either family, if there is one.
 func putAddress(w *window, i uint, field uint64, a *netip.Addr) uint {
-	sixteen := a.As16()
-	high, low := binary.LittleEndian.Uint64(sixteen[:8]), binary.LittleEndian.Uint64(sixteen[8:])
 	switch {
 	case a.Is6(): // the most frequent: records of IPv4 alone do without
 		put(w, i, field<<3|wireBytes|16<<8)
-		put(w, i+2, high)
-		put(w, i+10, low)
+		at := (i + 2) & windowMask
+		_, _ = a.AppendBinary(w[at:at]) // As16 would copy it once more, and wait for it
 		return i + 18
-	case !a.IsValid():
+	case a.Is4():
+		return putIPv4(w, i, field, a.As4())
+	default:
 		return i
 	}
-	put(w, i, field<<3|wireBytes|4<<8|low>>32<<16)
-	return i + 6
 }
 
 // putVarint writes v, which is below 2^56.
