@@ -357,6 +357,27 @@ func one(yes bool) int {
 	return 0
 }
 
+// A topic that was gone is looked at as soon as it is back.
+func TestTopicIsMadeAnewWhileItIsMissed(t *testing.T) {
+	t.Parallel()
+	k := &fakeKafka{id: cluster.TopicID{1}}
+	with(t, k, func(p *side) {
+		p.teach(t, exporter(1), teach)
+		pass(12 * time.Second)
+		k.mu.Lock()
+		k.fetch = func(int64) (*cluster.Log, error) { return nil, kafka.UnknownTopicOrPartition }
+		k.mu.Unlock()
+		pass(12 * time.Second)
+		k.mu.Lock()
+		k.fetch, k.id = nil, cluster.TopicID{2}
+		k.log = make([]record, 20)
+		k.mu.Unlock()
+		if pass(2500 * time.Millisecond); len(p.log.Lines("was made anew")) != 1 || k.count() != 21 {
+			t.Errorf("%d records, want the template written again; the log:\n%s", k.count(), p.log.Text())
+		}
+	})
+}
+
 // What finds no room is counted by which limit keeps it out, and told with what helps against that.
 func TestNoRoom(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"github.com/flowpub/flowpub/decoder/template"
 	"github.com/flowpub/flowpub/publisher/answers"
 	"github.com/flowpub/flowpub/publisher/cluster"
@@ -111,6 +113,9 @@ func (r *reader) read() (err error) {
 		r.restart()
 		return err
 	case err != nil:
+		if errors.Is(err, kafka.UnknownTopicOrPartition) {
+			r.topic.asked = time.Time{} // it may be made anew
+		}
 		r.pass(err)
 		return err
 	}
