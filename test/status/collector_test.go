@@ -81,7 +81,7 @@ func TestWorkingCollector(t *testing.T) {
 	contains(t, tab, "kafka", b.Addr(), "3 partitions", "zstd")
 	contains(t, tab, "stops", "NetFlow v5", "NetFlow v9", "IPFIX", "sFlow")
 	await(t, tab, `/State\s*in use\s*templates/.test(document.getElementById("store").innerText) && /the last one (now|\d+ s ago)/.test(document.getElementById("store").innerText)`)
-	contains(t, tab, "store", "0 provisional", "at the start within", "Room 49,152")
+	contains(t, tab, "store", "0 provisional", "read at the start in", "Room for 49,152")
 }
 
 // With Kafka away nothing is lost at first; then the buffer is full, and the page says

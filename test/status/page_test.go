@@ -41,8 +41,8 @@ func TestContent(t *testing.T) {
 	contains(t, tab, "exporters", "10 heard, 1 silent, 1 refused", "1–12 of 12", "edge-fra-1", "198.51.100.3", "1 in 512", "by file", "3 min behind",
 		"start after end", "NetFlow v8 refused: 1,204", "37 min ago")
 	contains(t, tab, "kafka", "kafka-2.example.net:9092", "6,200 flows", "zstd, 4.1:1", "5 ms", "1: 4, 2: 4, 3: 4", "Last error, 3 h ago", "none: the new leader is asked for")
-	contains(t, tab, "store", "State in use flowpub-templates", "Templates 2,214 31 provisional", "Records read 3,204 at the start within 412 ms",
-		"Records written 96 the last one 4 min ago", "Records skipped 118 old: 118", "Room 49,152")
+	contains(t, tab, "store", "State in use flowpub-templates", "Templates 2,214 31 provisional", "Records read 3,204 read at the start in 412 ms",
+		"Records written 96 the last one 4 min ago", "Records skipped 118 old: 118", "Room for 49,152 templates in all")
 	contains(t, tab, "settings", "FLOWPUB_KAFKA_SASL_PASSWORD (hidden)", "FLOWPUB_EXPORTERS_FILE")
 	if n := eval[int](t, tab, `document.querySelectorAll(".plot canvas").length`); n != 4 {
 		t.Errorf("%d plots are drawn, want 4", n)
@@ -106,7 +106,7 @@ func TestTemplateStore(t *testing.T) {
 		return r
 	}, desk)
 	contains(t, tab, "store", "State being read", "not all that there was at the start", "Records written 0 none yet, 2 refused", "Records skipped 9,118 limit: 9,000, old: 118",
-		"templates: no more are taken from the topic")
+		"templates in all: no more are taken from the topic")
 }
 
 // Nothing is cut off or has to be scrolled to the side, whatever the width and however

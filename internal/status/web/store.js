@@ -13,10 +13,10 @@ function facts(s, now) {
   return [
     ["State", states[s.state] ?? s.state, s.topic],
     templates,
-    ["Records read", count(s.records_read), s.load > 0 ? `at the start within ${span(s.load)}` : "not all that there was at the start"],
+    ["Records read", count(s.records_read), s.load > 0 ? `read at the start in ${span(s.load)}` : "not all that there was at the start"],
     ["Records written", count(s.records_written), written.filter((w) => w !== "").join(", ")],
     ["Records skipped", count(skipped.reduce((sum, [, n]) => sum + n, 0)), skipped.map(([reason, n]) => `${name(reason)}: ${count(n)}`).join(", ") || "none"],
-    ["Room", count(s.room), s.templates < s.room ? "templates, with those of exporters" : "templates: no more are taken from the topic"],
+    ["Room for", count(s.room), s.templates < s.room ? "templates in all" : "templates in all: no more are taken from the topic"],
   ];
 }
 
