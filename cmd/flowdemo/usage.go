@@ -2,7 +2,7 @@ package main
 
 // usage is what flowdemo -h prints.
 const usage = `Flowdemo shows flowpub at work, in one process and without anything to set up:
-an embedded Kafka-protocol broker, the collector, exporters of made-up flows, and
+an embedded Kafka-protocol broker, the collector, exporters of synthetic flows, and
 a consumer that prints flows from the topic.
 
     flowdemo [flags]
@@ -19,11 +19,11 @@ Flags:
   -kafka host:port         where the broker listens (127.0.0.1:9092 or a free port)
   -http host:port          where metrics and probes are served (127.0.0.1:8080 or a
                            free port)
-  -exporters n             how many exporters of made-up flows; 0: none, wait for
+  -exporters n             how many exporters of synthetic flows; 0: none, wait for
                            others (4)
   -rate n                  flows a second that these send together (200)
-  -n number                end after so many flows were printed; 0: never (0)
-  -pace number             print so many flows a second at most and pass over the
+  -n number                end after this many flows were printed; 0: never (0)
+  -pace number             print at most this many flows a second and skip the
                            others; 0: print all (25)
   -version                 print the version
   -h                       print this

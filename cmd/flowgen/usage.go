@@ -26,8 +26,8 @@ Flags:
                            0: as many as each of the others (0)
   -flap time               let exporters be silent for as long as they send: neighbours
                            in turn; 0: never (0)
-  -flows n                 end after so many flows; 0: never (0)
-  -duration time           end after so long, such as 30s; 0: never (0)
+  -flows n                 end after this many flows; 0: never (0)
+  -duration time           end after this time, such as 30s; 0: never (0)
   -records n               flows in a packet, up to 1364; v5 allows 30. 0: as many as
                            fit into an Ethernet frame in every chosen format (0)
   -seed n                  which traffic; the same seed makes the same (1)
@@ -51,7 +51,7 @@ Flags:
                            leave gaps in the sequence (0)
   -malformed share         datagrams with flows that are damaged, such as 0.01 (0)
   -uptime-wrap             let the exporters' uptime clocks wrap after a second
-  -status url              ask a flowpub at this HTTP address how it does, such as
+  -status url              ask a flowpub at this HTTP address what it counts, such as
                            http://127.0.0.1:8080: for the line that is rewritten each
                            second, and the summary
   -find-limit              find the highest rate that the flowpub at -status takes

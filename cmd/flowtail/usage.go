@@ -6,7 +6,7 @@ that exporters send to it.
 
     flowtail [flags] [filter]
 
-Of a topic it reads all partitions, those included that are added later, and commits
+It reads all partitions of a topic, including those that are added later, and commits
 nothing. Ctrl-C ends it. Flows go to standard output, all else to standard error.
 
 What to read:
@@ -18,8 +18,8 @@ What to read:
   -from start|end|time     begin with the oldest record, the next, or the first that
                            was received at a time: 2026-01-31T15:04:05Z, 15:04, in
                            UTC unless it has a zone (end)
-  -since duration          begin so long ago, such as 10m
-  -offset number           begin with this offset in each partition; below 0: so
+  -since duration          begin this long ago, such as 10m
+  -offset number           begin with this offset in each partition; below 0: this
                            many records before the end
   -until time              end with what was received before: a time, or now
   -partition number,...    only these partitions, such as 0,3-5
@@ -29,13 +29,13 @@ What to read:
                            standard input) or a file that holds one datagram, not
                            Kafka; may be given several times
   -listen host:port        receive datagrams, such as :2055, not Kafka
-  -packets                 of these show the datagrams as they are, with headers,
-                           templates and records
+  -packets                 show the datagrams of -read or -listen as they are, with
+                           headers, templates and records
 
 How to show it:
-  -n number                end after so many flows, or show so many rows with -top,
-                           which has 10 without; 0: no end (0)
-  -pace number             print so many flows a second at most and pass over the
+  -n number                end after this many flows; 0: no end (0); with -top: show
+                           this many rows (10)
+  -pace number             print at most this many flows a second and skip the
                            others; 0: print all (0)
   -format table|wide|json|csv|parquet|none
                            a table of 80 characters a line; one of 145 with more of
@@ -57,8 +57,8 @@ How to show it:
                            flags, format, icmp, domain; networks as src/24, with the
                            length for IPv6 as src/24/48
   -by octets|packets|flows order of the sums (octets)
-  -every duration          show sums so often, and begin anew; 0: in the end (10s for
-                           what goes on, else 0)
+  -every duration          how often sums are shown, and begin anew; 0: in the end
+                           (10s for live flows, else 0)
   -scaled                  multiply packets and octets of the sums by the sampling
                            interval
   -version                 print the version

@@ -55,7 +55,7 @@ var sentNumbers = []sent{
 	{encoder.ICMPTypeCodeIPv4, 32, func(f *encoder.Flow, _ *encoder.Values) uint64 { return uint64(f.ICMPTypeCode) }, numberOf(decoder.FieldICMPTypeCode)},
 }
 
-// FuzzRoundTrip: what the encoder of made-up exporters writes is what is decoded, in any order of
+// FuzzRoundTrip: what the encoder of synthetic exporters writes is what is decoded, in any order of
 // fields, of any width, in either format.
 func FuzzRoundTrip(f *testing.F) {
 	for seed := range uint64(100) {

@@ -32,7 +32,7 @@ func (d *demo) describeExporters() string {
 	if d.generator == nil {
 		return "no exporters here: waiting for yours"
 	}
-	return fmt.Sprintf("%d exporters here send %g flows/s of made-up traffic, as %s in turn", d.cfg.Exporters, d.cfg.Rate, formatList)
+	return fmt.Sprintf("%d exporters here send %g flows/s of synthetic traffic, as %s in turn", d.cfg.Exporters, d.cfg.Rate, formatList)
 }
 
 // describePace says how many of the flows are shown.

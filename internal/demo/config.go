@@ -26,7 +26,7 @@ type Config struct {
 	// Kafka is the TCP host:port of the embedded broker, HTTP that of metrics and
 	// probes. Empty: DefaultKafka and DefaultHTTP, or free ports.
 	Kafka, HTTP string
-	// Exporters is how many exporters of made-up flows there are, up to
+	// Exporters is how many exporters of synthetic flows there are, up to
 	// exporter.MaxExporters; 0: none, others are waited for.
 	Exporters int
 	// Rate is how many flows a second they send together, above 0.

@@ -1,5 +1,5 @@
 // Package demo runs everything in one process, for a first look: an embedded
-// Kafka-protocol broker, the collector, exporters of made-up flows, and a
+// Kafka-protocol broker, the collector, exporters of synthetic flows, and a
 // consumer that prints what arrives in the topic.
 //
 // The parts are those of the real programs and meet over UDP and TCP on

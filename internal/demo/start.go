@@ -35,7 +35,7 @@ const (
 	// ipv6Share and samplingInterval show what version 5 cannot.
 	ipv6Share        = 0.1
 	samplingInterval = 100
-	// seed chooses the made-up traffic.
+	// seed chooses the synthetic traffic.
 	seed = 1
 )
 

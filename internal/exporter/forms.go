@@ -31,7 +31,7 @@ const (
 // samplerID is the exporters' only sampler.
 const samplerID = 1
 
-// What records tell that made-up flows do not differ in.
+// What records tell that synthetic flows do not differ in.
 const (
 	flowForwarded = 0x40 // forwarded, for no special reason: RFC 7270
 	endedIdle     = 1

@@ -1,4 +1,4 @@
-// Command shots takes the pictures of the status page for the documentation: of made-up reports,
+// Command shots takes the pictures of the status page for the documentation: of synthetic reports,
 // in a Chromium without a screen.
 package main
 
