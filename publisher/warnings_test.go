@@ -7,7 +7,11 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/flowpub/flowpub/internal/testwait"
 	"github.com/flowpub/flowpub/publisher/cluster"
 )
 
@@ -64,6 +68,16 @@ func TestTopicIsChecked(t *testing.T) {
 	if p.topics[0].warnings.set(warnCompaction, true) || p.topics[0].warnings.set(warnCompaction, false) || !p.topics[0].warnings.set(warnCompaction, true) {
 		t.Error("a warning is new only when it did not stand before")
 	}
+}
+
+// A broker that does not know a new topic yet when it is asked for the settings is asked again soon.
+func TestTopicIsCheckedAgain(t *testing.T) {
+	testwait.Long(t)
+	t.Parallel()
+	broker := startBroker(t, 1)
+	broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.UnknownTopicOrPartition})
+	p := startPublisher(t, broker.ListenAddrs(), nil)
+	eventually(t, time.Minute, "the topic is checked", func() bool { return p.topics[0].messageLimit.Load() > 0 })
 }
 
 // Not being allowed to read the settings is no reason to warn.

@@ -53,12 +53,12 @@ type Cluster struct {
 	renewed  chan struct{}
 	// Of the goroutine of Run only: the number of the token for which there is a
 	// link, or will be; what new links need, and whether one is needed; the topics
-	// that were ever reached, with when their settings were looked at.
+	// that were ever reached, with when their settings are looked at next.
 	linked      int
 	credentials *auth.Credentials
 	lost        bool
 	creator     *creator
-	checked     map[string]time.Time
+	nextCheck   map[string]time.Time
 
 	// brokers are the addresses of all brokers, by id, as the cluster last told
 	// them; nil until it has.
@@ -74,16 +74,16 @@ type Cluster struct {
 // Connections end with life at the latest.
 func New(life context.Context, cfg *Config, observer Observer) (*Cluster, error) {
 	c := &Cluster{
-		cfg:      *cfg,
-		observer: observer,
-		life:     life,
-		files:    secretfile.NewWatch(cfg.Auth.Files()), // before they are read
-		tokens:   cfg.Auth.Tokens(life),
-		lost:     true,
-		checked:  make(map[string]time.Time),
-		wanted:   make(chan struct{}, 1),
-		renewed:  make(chan struct{}, 1),
-		linked:   1, // the first link asks for the first token
+		cfg:       *cfg,
+		observer:  observer,
+		life:      life,
+		files:     secretfile.NewWatch(cfg.Auth.Files()), // before they are read
+		tokens:    cfg.Auth.Tokens(life),
+		lost:      true,
+		nextCheck: make(map[string]time.Time),
+		wanted:    make(chan struct{}, 1),
+		renewed:   make(chan struct{}, 1),
+		linked:    1, // the first link asks for the first token
 	}
 	c.checker = cfg.checker(c.throttled)
 	c.producers = &producerIDs{cfg: &c.cfg, do: c.Do, plain: !cfg.Idempotent}
@@ -274,8 +274,8 @@ func (c *Cluster) tell(name string, m *topicMetadata, brokers int) {
 	t := &Topic{Name: name, Leaders: m.leaders, Err: m.err}
 	switch {
 	case m.err == nil:
-		if _, known := c.checked[name]; !known {
-			c.checked[name] = time.Time{}
+		if _, known := c.nextCheck[name]; !known {
+			c.nextCheck[name] = time.Now()
 		}
 	case errors.Is(m.err, kafka.UnknownTopicOrPartition):
 		t.Cure = c.cfg.missingCure(name, brokers)

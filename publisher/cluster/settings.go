@@ -16,8 +16,12 @@ import (
 	"github.com/flowpub/flowpub/publisher/failure"
 )
 
-// checkInterval is how often a topic's settings are looked at.
-const checkInterval = 10 * time.Minute
+// checkInterval is how often a topic's settings are looked at, checkPause how long after
+// an attempt that failed by chance.
+const (
+	checkInterval = 10 * time.Minute
+	checkPause    = 5 * time.Second
+)
 
 // Settings are those of a topic that matter to whoever publishes, or why they cannot
 // be read.
@@ -60,8 +64,7 @@ func (s *Settings) text() string {
 func (c *Cluster) checkTopics(ctx context.Context) {
 	var due []string
 	for _, name := range c.cfg.Topics {
-		if last, reached := c.checked[name]; reached && time.Since(last) > checkInterval {
-			c.checked[name] = time.Now()
+		if at, reached := c.nextCheck[name]; reached && time.Until(at) <= 0 {
 			due = append(due, name)
 		}
 	}
@@ -79,8 +82,18 @@ func (c *Cluster) check(ctx context.Context, topics []string) {
 		if err != nil {
 			s.Err = err
 		}
+		c.nextCheck[name] = time.Now().Add(untilNextCheck(s.Err))
 		c.observer.Check(name, &s)
 	}
+}
+
+// untilNextCheck is how long a check with such an error, or none, will do. A broker that was
+// away, or did not know a new topic yet, is asked again soon; not so what somebody has to permit.
+func untilNextCheck(err error) time.Duration {
+	if err == nil || failure.Of(err).Slow {
+		return checkInterval
+	}
+	return checkPause
 }
 
 // settings asks for the settings of topics, by name.

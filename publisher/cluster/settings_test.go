@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"context"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -47,5 +49,24 @@ func TestSettings(t *testing.T) {
 	var s Settings
 	if s.set("max.message.bytes", "many"); s.MaxMessageBytes != 0 {
 		t.Errorf("a limit of %d was read from what is no number", s.MaxMessageBytes)
+	}
+}
+
+// What a broker may know soon is asked for again soon; what somebody has to permit is not.
+func TestUntilNextCheck(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err  error
+		want time.Duration
+	}{
+		{nil, 10 * time.Minute},
+		{kafka.TopicAuthorizationFailed, 10 * time.Minute},
+		{kafka.UnknownTopicOrPartition, 5 * time.Second},
+		{context.DeadlineExceeded, 5 * time.Second},
+		{io.EOF, 5 * time.Second},
+	} {
+		if got := untilNextCheck(test.err); got != test.want {
+			t.Errorf("after %v it is %v, want %v", test.err, got, test.want)
+		}
 	}
 }
