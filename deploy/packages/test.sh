@@ -20,8 +20,8 @@ rate=${RATE:-40000}
 receive_buffer=$((32 << 20))
 
 # Mounts that nobody else sees, and a /run for nspawn that is no disk.
-if [[ -z ${FLOWPUB_PACKAGES_UNSHARED:-} ]]; then
-  FLOWPUB_PACKAGES_UNSHARED=yes exec unshare --mount --propagation private "${BASH_SOURCE[0]}" "$@"
+if [[ -z ${PACKAGES_UNSHARED:-} ]]; then
+  PACKAGES_UNSHARED=yes exec unshare --mount --propagation private "${BASH_SOURCE[0]}" "$@"
 fi
 
 work=$(mktemp -d)

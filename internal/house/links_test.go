@@ -91,3 +91,22 @@ func TestDecisionsAreNumbered(t *testing.T) {
 		t.Error("found no decision")
 	}
 }
+
+// Documents name targets of the Makefile that are there.
+func TestTargetsAreThere(t *testing.T) {
+	t.Parallel()
+	makefile := read(t, "Makefile")
+	command := regexp.MustCompile("(?m)(?:`|^ *|&& )make ([a-z][a-z0-9-]*)\\b")
+	named := 0
+	for _, document := range tree(t, ".md") {
+		for _, match := range command.FindAllStringSubmatch(read(t, document), -1) {
+			named++
+			if !strings.Contains(makefile, "\n"+match[1]+":") {
+				t.Errorf("%s: there is no target of %q", document, match[0])
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("documents name %d targets, want 50 at least", named)
+	}
+}

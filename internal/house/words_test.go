@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/flowpub/flowpub/internal/config"
 )
 
 // longestRow is how many characters a row of a document, or a line of code, may have: tables
@@ -73,5 +75,30 @@ func TestFunctionsReportWhether(t *testing.T) {
 		for _, found := range otherwise.FindAllString(read(t, file), -1) {
 			t.Errorf("%s: %q: Go says \"reports whether\"", file, found)
 		}
+	}
+}
+
+// Whatever names a variable names one that is there, or what several begin with.
+func TestVariablesAreThere(t *testing.T) {
+	t.Parallel()
+	variables := config.Variables()
+	name := regexp.MustCompile(`\bFLOWPUB_[A-Z0-9_]*[A-Z0-9]\b(_?\*|…)?`)
+	named := 0
+	for _, file := range tree(t, ".md", ".go", ".yaml", ".yml", ".sh", ".env", ".service", ".proto", ".js", ".html", "Makefile") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue // tests name some that are not
+		}
+		for _, found := range name.FindAllString(read(t, file), -1) {
+			named++
+			stem := strings.TrimRight(found, "*…")
+			if !slices.ContainsFunc(variables, func(v config.Variable) bool {
+				return v.Name == stem || stem != found && strings.HasPrefix(v.Name, stem)
+			}) {
+				t.Errorf("%s names %s, which is no variable", file, found)
+			}
+		}
+	}
+	if named < 400 {
+		t.Errorf("variables are named %d times, want 400 at least", named)
 	}
 }
