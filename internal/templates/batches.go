@@ -21,6 +21,9 @@ const (
 	maxWindow   = 8 << 20  // the window of zstd
 )
 
+// maxRecords is how many records of a batch are read: a few kilobytes can unpack to millions.
+const maxRecords = 1 << 16
+
 // Offsets in a record batch, from Kafka's documentation of its message format.
 const (
 	batchFrame      = 8 + 4 // the first offset, and the length of what follows
@@ -37,10 +40,10 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// readBatches calls take with each record of the whole batches in b, from an offset on. A nil value is
-// a record without one. It returns the offset behind the last whole batch, or from, and how many
+// readBatches calls take with each record of the whole batches in b, from an offset on, until it
+// returns false. A nil value is a record without one. It returns the offset behind the last whole batch, or from, and how many
 // batches could not be read.
-func readBatches(b []byte, from int64, take func(key, value []byte)) (next int64, unread int) {
+func readBatches(b []byte, from int64, take func(key, value []byte) bool) (next int64, unread int) {
 	next = from
 	for len(b) >= batchFrame {
 		first := int64(binary.BigEndian.Uint64(b))
@@ -51,6 +54,9 @@ func readBatches(b []byte, from int64, take func(key, value []byte)) (next int64
 		batch := b[:batchFrame+length]
 		b = b[batchFrame+length:]
 		last, err := readBatch(batch, first, from, take)
+		if errors.Is(err, errStopped) {
+			return next, unread
+		}
 		if err != nil {
 			unread++
 		}
@@ -64,10 +70,14 @@ func readBatches(b []byte, from int64, take func(key, value []byte)) (next int64
 // epochOf returns the epoch of the leader that took a batch.
 func epochOf(batch []byte) int32 { return int32(binary.BigEndian.Uint32(batch[batchEpoch:])) }
 
-var errBatch = errors.New("it is not a readable record batch")
+// Why a batch is not read to its end.
+var (
+	errBatch   = errors.New("it is not a readable record batch")
+	errStopped = errors.New("no more of it is wanted")
+)
 
 // readBatch reads a batch that begins at an offset, and returns its last offset.
-func readBatch(batch []byte, first, from int64, take func(key, value []byte)) (last int64, err error) {
+func readBatch(batch []byte, first, from int64, take func(key, value []byte) bool) (last int64, err error) {
 	if len(batch) < batchRecords || batch[batchMagic] != 2 {
 		return first, errBatch
 	}
@@ -146,8 +156,8 @@ func appendSnappy(all, block []byte) ([]byte, error) {
 }
 
 // readRecords reads the records of a batch that begins at an offset.
-func readRecords(r *bufio.Reader, first, from int64, take func(key, value []byte)) error {
-	for {
+func readRecords(r *bufio.Reader, first, from int64, take func(key, value []byte) bool) error {
+	for range maxRecords {
 		n, err := binary.ReadVarint(r)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -159,7 +169,9 @@ func readRecords(r *bufio.Reader, first, from int64, take func(key, value []byte
 			if _, err := io.CopyN(io.Discard, r, n); err != nil {
 				return errBatch
 			}
-			take(nil, nil)
+			if !take(nil, nil) {
+				return errStopped
+			}
 			continue
 		}
 		record := make([]byte, n)
@@ -170,10 +182,14 @@ func readRecords(r *bufio.Reader, first, from int64, take func(key, value []byte
 		if err != nil {
 			return err
 		}
-		if first+delta >= from {
-			take(key, value)
+		if first+delta >= from && !take(key, value) {
+			return errStopped
 		}
 	}
+	if _, err := r.ReadByte(); errors.Is(err, io.EOF) {
+		return nil
+	}
+	return errBatch
 }
 
 // splitRecord parses a record behind its length.

@@ -76,9 +76,43 @@ func TestBombs(t *testing.T) {
 		{"an unknown codec", packed(7, long)},
 	} {
 		before := allocated()
-		next, _ := readBatches(c.batch, 0, func(_, _ []byte) {})
+		next, _ := readBatches(c.batch, 0, func(_, _ []byte) bool { return true })
 		if used := allocated() - before; used > 64<<20 || next != 1 {
 			t.Errorf("%s: %d MiB were allocated, and the next is %d", c.name, used>>20, next)
+		}
+	}
+}
+
+// tiny returns a packed batch of so many records that have nothing.
+func tiny(t *testing.T, records int) []byte {
+	t.Helper()
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	if _, err := w.Write(bytes.Repeat([]byte{12, 0, 0, 0, 1, 1, 0}, records)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed(1, zipped.Bytes())
+}
+
+// A few bytes that unpack to millions of records are read as far as a batch may go, and no further than is
+// wanted.
+func TestRecordsOfABatchAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ records, wanted, taken, unread int }{
+		{maxRecords, maxRecords + 1, maxRecords, 0},
+		{2_000_000, 2_000_000, maxRecords, 1},
+		{2_000_000, 10, 10, 0},
+	} {
+		taken := 0
+		_, unread := readBatches(tiny(t, c.records), 0, func(_, _ []byte) bool {
+			taken++
+			return taken < c.wanted
+		})
+		if taken != c.taken || unread != c.unread {
+			t.Errorf("of %d records, %d wanted, %d are taken, and %d batches unread; want %d and %d", c.records, c.wanted, taken, unread, c.taken, c.unread)
 		}
 	}
 }
@@ -98,9 +132,10 @@ func FuzzReadBatches(f *testing.F) {
 			at += n
 		}
 		records := 0
-		next, _ := readBatches(b, from, func(key, value []byte) {
+		next, _ := readBatches(b, from, func(key, value []byte) bool {
 			records++
 			_, _ = readItem(key, value, time.Now())
+			return true
 		})
 		if next < from {
 			t.Errorf("from %d to %d", from, next)

@@ -145,7 +145,11 @@ func with(t *testing.T, k *fakeKafka, use func(p *side)) {
 		p := &side{table: template.NewTable(template.Config{Track: true}), began: time.Now(), log: new(testlog.Book)}
 		p.Store = newStore(&Config{
 			Topic: testTopic, Brokers: []string{"kafka:9092"}, Deployment: "flows", Table: p.table, Now: p.now,
-			Restored: func() { p.restored.Add(1) }, Log: p.log.Logger(),
+			Restored: func() {
+				p.restored.Add(1)
+				<-time.After(time.Duration(p.slow.Load()))
+			},
+			Log: p.log.Logger(),
 		})
 		p.kafka = k
 		p.start()
@@ -479,6 +483,45 @@ func TestHastyAnswersAreNotAskedForAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The end of the process waits for nothing that is to be read.
+func TestEndStopsReading(t *testing.T) {
+	t.Parallel()
+	s := newStore(&Config{Topic: testTopic, Table: template.NewTable(template.Config{}), Now: func() time.Duration { return 0 }, Log: new(testlog.Book).Logger()})
+	s.cancel()
+	s.reader.take(&cluster.Log{End: 2, Batches: append(tiny(t, 1000), tiny(t, 1000)...)})
+	if got := s.Stats().Read; got > 1 {
+		t.Errorf("%d records were read after the end", got)
+	}
+}
+
+// Whoever writes much to the topic takes half of a processor's time at most.
+func TestReadingTakesHalfOfTheTime(t *testing.T) {
+	t.Parallel()
+	k := new(fakeKafka)
+	asked := 0
+	k.fetch = func(offset int64) (*cluster.Log, error) {
+		asked++
+		one := template.Template{
+			Key:        template.Key{Format: decoder.FormatNetFlowV9, Address: exporter(1).Addr(), ID: uint16(256 + offset)},
+			Definition: template.Definition{Format: decoder.FormatNetFlowV9, Raw: teach[6:]},
+		}
+		return &cluster.Log{End: 1 << 62, Batches: batchOf(offset, record{keyOf(&one.Key), templateValue(&one, time.Now())})}, nil
+	}
+	with(t, k, func(p *side) {
+		p.slow.Store(int64(time.Second))
+		pass(2 * LoadPatience) // until then what there was at the start is read
+		k.mu.Lock()
+		asked = 0
+		k.mu.Unlock()
+		pass(20*time.Second + time.Millisecond)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if asked < 9 || asked > 11 {
+			t.Errorf("asked %d times in 20 seconds for what takes a second, want 10", asked)
+		}
+	})
 }
 
 // What options have told waits for a template of its domain, within bounds.

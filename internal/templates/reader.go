@@ -125,8 +125,14 @@ func (r *reader) read() (err error) {
 		r.s.rest(idlePause)
 		return nil
 	}
-	if !r.take(log) {
+	came := time.Now()
+	loading := !r.load && came.Sub(r.s.began) < LoadPatience
+	whole := r.take(log)
+	switch took := time.Since(came); {
+	case !whole:
 		r.s.rest(min(idlePause, wait-time.Since(asked)))
+	case !loading && took > idlePause:
+		r.s.rest(took) // whatever others write, half of a processor is free
 	}
 	return nil
 }
@@ -196,10 +202,11 @@ func (r *reader) take(log *cluster.Log) bool {
 	r.lost = false
 	before := r.offset
 	restored := 0
-	next, unread := readBatches(log.Batches, r.offset, func(key, value []byte) {
+	next, unread := readBatches(log.Batches, r.offset, func(key, value []byte) bool {
 		if r.record(key, value) {
 			restored++
 		}
+		return r.s.ctx.Err() == nil
 	})
 	for range unread {
 		r.s.counts.skip(skipGarbage)

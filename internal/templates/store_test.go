@@ -58,6 +58,7 @@ type side struct {
 	began    time.Time
 	log      *testlog.Book
 	restored atomic.Int64
+	slow     atomic.Int64 // how long each takes
 }
 
 // open starts a process whose store is at the brokers.
