@@ -19,8 +19,7 @@ import (
 // bearerToken is what a token may consist of: b64token of RFC 6750, section 2.1.
 var bearerToken = regexp.MustCompile(`^[-A-Za-z0-9._~+/]+=*$`)
 
-// readToken reads a file that holds a bearer token. Spaces around it are none of
-// it.
+// readToken reads a file that holds a bearer token. Spaces around it do not count.
 func readToken(file string) (string, error) {
 	text, err := secretfile.Read("OAuth token", file)
 	if err != nil {
@@ -58,8 +57,8 @@ func (b *bearer) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
 	return &bearerExchange{bearer: b, token: token}, []byte("n,,\x01auth=Bearer " + token + "\x01" + b.extensions + "\x01"), nil
 }
 
-// tokenErrors are the codes of RFC 6750, section 3.1, and those of RFC 6749 that
-// fit. Of what a broker says nothing else is ever shown: it may repeat the token.
+// tokenErrors are the codes of RFC 6750, section 3.1, and those of RFC 6749 that fit. Nothing else
+// of a broker's answer is ever shown: it may repeat the token.
 var tokenErrors = []string{
 	"invalid_token", "insufficient_scope", "invalid_request", "invalid_client", "invalid_scope", "unauthorized_client",
 	"access_denied", "server_error", "temporarily_unavailable",
@@ -148,7 +147,7 @@ type bearerExchange struct {
 	confirmed bool
 }
 
-// errTokenRefused is what a broker gets that goes on after it refused the token.
+// errTokenRefused ends the exchange with a broker that goes on after it refused the token.
 var errTokenRefused = errors.New("the broker refuses the OAuth token")
 
 // Next is part of sasl.StateMachine. An empty answer is success. Anything else is

@@ -77,7 +77,7 @@ func (c Config) Load(tokens *Tokens) (*Credentials, error) {
 // Refused is why there may be no login now; nil when there may be one.
 func (c *Credentials) Refused() error { return c.gate.refusal(time.Now()) }
 
-// Admit lets logins through again that brokers refused: there is another token.
+// Admit allows logins again after a refusal: there is another token.
 func (c *Credentials) Admit() { c.gate.open() }
 
 // Explain is Discreet, and adds why a token was refused.
@@ -88,9 +88,9 @@ func (c *Credentials) Explain(err error, refused *Refusal) error {
 	return err
 }
 
-// Discreet leaves of a broker's error only Kafka's code, where brokers are logged in
-// to: what they say beside it may repeat the secret that they were sent, in whatever
-// encoding. Other errors stay as they are; err may be nil.
+// Discreet reduces a broker's error to Kafka's code where flowpub logs in to brokers: their text
+// may repeat the secret that they were sent, in any encoding. Other errors stay as they are; err
+// may be nil.
 func (c *Credentials) Discreet(err error) error {
 	code, ok := errors.AsType[kafka.Error](err)
 	if !ok || c.SASL == nil {

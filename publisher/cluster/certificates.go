@@ -38,7 +38,7 @@ func (c *certificates) note(chain []*x509.Certificate) {
 	}
 }
 
-// tellCertificates tells when the brokers' and our own end.
+// tellCertificates tells when the certificates of the brokers and flowpub's own end.
 func (i *inspection) tellCertificates(now time.Time) {
 	if i.credentials.TLS == nil {
 		return

@@ -28,8 +28,9 @@ const mostQuorum = 64 << 10
 // errNoTime is why Kafka's time is not known.
 var errNoTime = errors.New("the brokers do not tell their time: those of Apache Kafka do, since 3.3")
 
-// quorumRequest asks how far the controllers are. What the leader tells of itself has its
-// time: no other request gets any that sends no message. It writes itself and reads its answer.
+// quorumRequest asks for the state of the controllers. The leader's own entry has its time; no
+// other request returns a time without sending a message. It encodes itself and decodes its
+// answer.
 type quorumRequest struct {
 	clientID string
 	known    bool // to the broker
@@ -66,7 +67,7 @@ func (*quorumRequest) body() []byte {
 	return append(b, 1+1, 0, 0, 0, 0, 0, 0, 0) // one partition, the first; no tagged fields, three times
 }
 
-// quorumAnswer is what came of it.
+// quorumAnswer is the answer to it.
 type quorumAnswer struct {
 	offset time.Duration // by how much our clock is ahead
 	took   time.Duration // of which the half is not known
@@ -121,7 +122,7 @@ func (c *cursor) varint() (n int) {
 	return n
 }
 
-// tags passes over tagged fields.
+// tags skips tagged fields.
 func (c *cursor) tags() {
 	for range c.varint() {
 		c.varint()
@@ -152,7 +153,7 @@ func (i *inspection) clock(ctx context.Context) {
 	}
 }
 
-// judgeClock tells what a difference between the clocks comes to.
+// judgeClock judges the difference between the clocks.
 func judgeClock(what string, a *quorumAnswer) checkup.Line {
 	by, direction := a.offset, "ahead of"
 	if by < 0 {

@@ -161,9 +161,8 @@ func (c *Cluster) Refresh() {
 	signal(c.wanted)
 }
 
-// reloadFiles has a new link made when a certificate, key or password has
-// changed on disk, and reports whether it did. If the new ones are of no use the
-// old link stays.
+// reloadFiles asks for a new link when a certificate, key or password has changed on disk, and
+// reports whether one has. If the new files cannot be used the old link stays.
 func (c *Cluster) reloadFiles() bool {
 	if !c.files.Changed() {
 		return false
@@ -178,8 +177,7 @@ func (c *Cluster) reloadFiles() bool {
 	return true
 }
 
-// renewToken has the next OAuth token asked for when it is time, beside everything
-// else.
+// renewToken asks for the next OAuth token when it is time, in a goroutine of its own.
 func (c *Cluster) renewToken(ctx context.Context) {
 	if c.tokens == nil || !c.tokens.Due() || c.renewing.Swap(true) {
 		return
@@ -197,9 +195,8 @@ func (c *Cluster) renewToken(ctx context.Context) {
 	})
 }
 
-// followToken has a new link made when there is another OAuth token, whoever asked
-// for it, and reports whether there is: brokers may cut off connections whose token
-// has expired.
+// followToken asks for a new link when there is another OAuth token, whoever got it, and reports
+// whether there is: brokers may cut off connections whose token has expired.
 func (c *Cluster) followToken() bool {
 	if c.tokens == nil {
 		return false
@@ -214,9 +211,9 @@ func (c *Cluster) followToken() bool {
 	return true
 }
 
-// worthAsking reports whether the cluster should be asked again that gave no
-// metadata some time ago. Where somebody has to mend something first, a wrong
-// password above all, that is not each second: brokers lock users out.
+// worthAsking reports whether to ask the cluster again after an attempt without metadata. Where
+// somebody has to mend something first, such as a wrong password, it is not asked each second:
+// brokers lock users out.
 func (c *Cluster) worthAsking(ago time.Duration) bool {
 	problem := c.Problem()
 	if problem == nil || c.credentials.Refused() != nil {
@@ -255,8 +252,8 @@ func (c *Cluster) update(ctx context.Context, forced bool) bool {
 	return true
 }
 
-// create has missing topics created, beside everything else: a controller that
-// stands still must not hold up the others.
+// create creates missing topics in a goroutine of its own: a controller that hangs must not hold
+// up anything else.
 func (c *Cluster) create(ctx context.Context, missing []string, brokers int) {
 	if !c.creator.due(missing) {
 		return
@@ -268,8 +265,7 @@ func (c *Cluster) create(ctx context.Context, missing []string, brokers int) {
 	})
 }
 
-// tell tells the observer what the cluster says of a topic, and what helps if that
-// is nothing good.
+// tell tells the observer what the cluster says of a topic, and the cure if that is an error.
 func (c *Cluster) tell(name string, m *topicMetadata, brokers int) {
 	t := &Topic{Name: name, Leaders: m.leaders, Err: m.err}
 	switch {

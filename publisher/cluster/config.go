@@ -11,7 +11,7 @@ import (
 	"github.com/flowpub/flowpub/publisher/auth"
 )
 
-// Config says which cluster it is, who asks, and about what.
+// Config says which cluster to connect to, as whom, and for which topics.
 type Config struct {
 	// Brokers are asked first, each as host:port; the others are learned from them.
 	Brokers []string
@@ -25,8 +25,8 @@ type Config struct {
 	DeadLetters string
 	// CreateTopic, when not zero, is the shape in which a missing topic is created.
 	CreateTopic TopicShape
-	// Settings, when not nil, are what a created topic gets, and one partition, in place of what
-	// one for flow records does.
+	// Settings, when not nil, are those that a created topic gets, with one partition, instead of
+	// those for flow records.
 	Settings []Setting
 	// Unacknowledged: brokers acknowledge no batch, so that each must get all of them
 	// over one connection, which keeps their order.
@@ -39,8 +39,8 @@ type Config struct {
 	Notices *notice.Limiter
 }
 
-// Observer is told what the cluster tells, by one goroutine at a time except for
-// Ready. It must not wait for the cluster.
+// Observer is told what is learned of the cluster, by one goroutine at a time except for Ready. It
+// must not wait for the cluster.
 type Observer interface {
 	// Learn takes over what the cluster says of a topic.
 	Learn(t *Topic)

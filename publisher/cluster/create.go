@@ -67,7 +67,7 @@ func (s TopicShape) Validate() error {
 // Setting is one of a topic's.
 type Setting struct{ Name, Value string }
 
-// shaped returns the shape that a topic of this configuration gets where s is asked for.
+// shaped returns the shape in which a topic of this configuration is created if s is asked for.
 func (c *Config) shaped(s TopicShape) TopicShape {
 	if c.Settings != nil {
 		s.Partitions = 1
@@ -93,7 +93,7 @@ func (c *Config) settings(s TopicShape) []createtopics.RequestConfig {
 	return all
 }
 
-// command is what an operator types to create a topic where that shape is asked for.
+// command is what an operator types to create a topic of that shape.
 func (c *Config) command(topic string, s TopicShape) string {
 	s = c.shaped(s)
 	var b strings.Builder
@@ -105,14 +105,13 @@ func (c *Config) command(topic string, s TopicShape) string {
 	return b.String()
 }
 
-// suggestedShape is how a topic should be in a cluster with so many brokers:
-// partitions for some consumers side by side, and replicas that survive a broker.
+// suggestedShape is the shape to suggest for a topic, by the number of brokers: partitions for
+// several consumers, and replicas that survive the loss of a broker.
 func suggestedShape(brokers int) TopicShape {
 	return TopicShape{Partitions: 12, Replicas: max(1, min(3, brokers))}
 }
 
-// missingCure tells how a topic that is not there comes into being in a cluster
-// with so many brokers.
+// missingCure tells how to create a missing topic, by the number of brokers.
 func (c *Config) missingCure(topic string, brokers int) string {
 	if c.CreateTopic != (TopicShape{}) {
 		return "it is being created, as " + variable.CreateTopic + " asks for; or run: " + c.command(topic, c.CreateTopic)
@@ -122,8 +121,8 @@ func (c *Config) missingCure(topic string, brokers int) string {
 		c.command(topic, shape), variable.CreateTopic, shape.Partitions, shape.Replicas)
 }
 
-// creator has missing topics created, if the configuration says so. Brokers that
-// refuse are asked again slowly: somebody has to mend something first.
+// creator creates missing topics, if the configuration says so. Brokers that refuse are asked
+// again slowly: somebody has to mend something first.
 type creator struct {
 	cfg   *Config
 	asked time.Time   // when it was last tried
@@ -144,8 +143,8 @@ func (c *creator) due(missing []string) bool {
 	return true
 }
 
-// request asks for topics and tells what came of it. That another replica of
-// this program was faster is as good.
+// request creates topics and logs the result. If another replica of this program was faster, that
+// is as good.
 func (c *creator) request(ctx context.Context, l *link, missing []string, brokers int) {
 	defer c.busy.Store(false)
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
@@ -221,8 +220,7 @@ func (c *creator) refusal(topic string) error {
 	return c.refusals[topic]
 }
 
-// creationCure tells what helps when a topic cannot be created in a cluster with
-// so many brokers.
+// creationCure tells what to do when a topic cannot be created, by the number of brokers.
 func (c *Config) creationCure(err error, topic string, brokers int) string {
 	byHand := c.command(topic, suggestedShape(brokers))
 	switch {

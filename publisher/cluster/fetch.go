@@ -39,8 +39,8 @@ type Log struct {
 	Batches []byte
 }
 
-// Fetch reads what a partition has from an offset on. If there is nothing it waits so long
-// for more.
+// Fetch reads the records of a partition from an offset on. If there are none, the broker waits
+// for some, up to wait.
 func (c *Cluster) Fetch(ctx context.Context, topic string, partition int32, offset int64, wait time.Duration) (*Log, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+controlTimeout)
 	defer cancel()

@@ -77,7 +77,7 @@ func (r *identityRequest) body() []byte {
 	return append(b, 0, 0, 0, 0)         // create nothing, tell of no permissions, twice; no tagged fields
 }
 
-// identityAnswer is what came of it.
+// identityAnswer is the answer to it.
 type identityAnswer struct{ id TopicID }
 
 // ApiKey is part of protocol.Message.

@@ -30,7 +30,7 @@ const (
 	inspectedBroker = 100 // brokers that are asked, beside those that are configured
 )
 
-// inspection is one look at a cluster, for people. All it learns it tells.
+// inspection checks a cluster once, and tells all that it learns.
 type inspection struct {
 	life        context.Context // ends with the last connection
 	cfg         *Config
@@ -176,7 +176,7 @@ func (i *inspection) resolved(ctx context.Context) []string {
 	return found
 }
 
-// lookup is what came of looking up a name.
+// lookup is the result of looking up a name.
 type lookup struct {
 	ips []netip.Addr
 	err error
@@ -241,7 +241,7 @@ func (i *inspection) ask(ctx context.Context, addresses []string, name func(addr
 	return denied.Load()
 }
 
-// judge tells what came of asking a broker, and keeps the first link that is of use.
+// judge tells the result of asking a broker, and keeps the first link that works.
 func (i *inspection) judge(what, address string, a *linkAnswer, refused bool) {
 	switch {
 	case a.link == nil && refused:

@@ -130,10 +130,9 @@ func exchange[A kafka.Response](ctx context.Context, l *link, r kafka.Request) (
 	return answer, err
 }
 
-// refresh has the client fetch metadata anew, and reports whether it did. Creating
-// no topics at all has that effect and keeps the connections. Whether metadata
-// came is not told then, so the broker it comes from has to show first that it
-// answers.
+// refresh makes the client fetch metadata anew, and reports whether it did. A request to create no
+// topics has that effect and keeps the connections. It does not tell whether metadata came, so the
+// broker has to show first that it answers.
 func (l *link) refresh(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
@@ -216,7 +215,7 @@ func leadersOf(partitions []metadata.ResponsePartition, brokers map[int32]string
 	return leaders, nil
 }
 
-// linkAnswer is what came of asking over a link.
+// linkAnswer is the answer that came over a link.
 type linkAnswer struct {
 	link *link
 	top  *topology
@@ -276,7 +275,7 @@ func firstAnswer(ctx context.Context, topics []string, links []*link) (first lin
 }
 
 // answered reports whether an error is none, or a broker's answer that is not about
-// who we are.
+// authentication.
 func answered(err error) bool {
 	var code kafka.Error
 	return err == nil || errors.As(err, &code) && !failure.Of(err).Identity

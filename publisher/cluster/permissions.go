@@ -32,7 +32,7 @@ func (o operations) told() bool { return o != 0 && o != notTold }
 // believes that it is sent to several brokers.
 type permissionRequest struct{ metadata.Request }
 
-// permissionResponse is what came of it.
+// permissionResponse is the answer to it.
 type permissionResponse struct{ *metadata.Response }
 
 // Split is part of protocol.Splitter.

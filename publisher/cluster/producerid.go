@@ -92,7 +92,7 @@ func (p *producerIDs) first(ctx context.Context) bool {
 	return true
 }
 
-// producerCure tells what helps when no producer id is given.
+// producerCure tells what to do when no producer id is given.
 func producerCure(err error) string {
 	if strange, ok := errors.AsType[*answers.Error](err); ok {
 		return strange.Cure
@@ -187,7 +187,7 @@ func (p *producerIDs) ask(ctx context.Context) (Producer, error) {
 	return Producer{}, err
 }
 
-// goPlain has batches sent without idempotence. The caller holds the lock.
+// goPlain lets batches be sent without idempotence. The caller holds the lock.
 func (p *producerIDs) goPlain(err error) {
 	if p.plain {
 		return
@@ -197,7 +197,7 @@ func (p *producerIDs) goPlain(err error) {
 		"error", err, "cure", cureRefused)
 }
 
-// cureRefused tells what helps where producer ids are refused.
+// cureRefused tells what to do when producer ids are refused.
 const cureRefused = "allow WRITE on the topic, or, where brokers are older than 2.8, IDEMPOTENT_WRITE on the cluster"
 
 // initProducerIDRequest is kafka-go's without the method that would have it

@@ -59,8 +59,7 @@ func (s *Settings) text() string {
 	return strings.Join(texts, ", ")
 }
 
-// checkTopics has the settings of those topics looked at whose turn it is, as far as
-// this user may read them.
+// checkTopics reads the settings of the topics whose turn it is, as far as this user may.
 func (c *Cluster) checkTopics(ctx context.Context) {
 	var due []string
 	for _, name := range c.cfg.Topics {
@@ -87,8 +86,9 @@ func (c *Cluster) check(ctx context.Context, topics []string) {
 	}
 }
 
-// untilNextCheck is how long a check with such an error, or none, will do. A broker that was
-// away, or did not know a new topic yet, is asked again soon; not so what somebody has to permit.
+// untilNextCheck is how long until the next check, after an error or none. A broker that was away,
+// or did not know a new topic yet, is asked again soon; what somebody has to permit is asked for
+// later.
 func untilNextCheck(err error) time.Duration {
 	if err == nil || failure.Of(err).Slow {
 		return checkInterval
