@@ -162,9 +162,8 @@ func (c *Collector) readInventory() error {
 	return err
 }
 
-// watchInventory has the file of exporters read again when it changes, until stop is
-// called, also when ctx has ended. Stop does not wait: a file that cannot be read
-// holds nothing up.
+// watchInventory reads the file of exporters again when it changes, until stop is called, also
+// when ctx has ended. Stop does not wait: a file that cannot be read holds nothing up.
 func (c *Collector) watchInventory(ctx context.Context) (stop func()) {
 	ctx, stop = context.WithCancel(context.WithoutCancel(ctx))
 	if c.inventory != nil {

@@ -27,8 +27,8 @@ func (c *Collector) missing() []string {
 	return things
 }
 
-// Stalled is the liveness probe: readers and senders that stand still though
-// they have work. It never depends on Kafka.
+// Stalled is the liveness probe: it lists readers and senders that are stuck though they have
+// work. It never depends on Kafka.
 func (c *Collector) Stalled() []string {
 	var things []string
 	for _, l := range c.listeners {

@@ -184,7 +184,7 @@ func (n *notices) found(what *news, now time.Duration) {
 	k, f, exporter := &what.streamKey, what.findings, what.exporter()
 	if f&foundLoss != 0 && n.claim(notice{exporter, matterLosing}, what.standing, now) {
 		n.about(k).Warn("flows are missing: the exporter sent them and they did not arrive",
-			"cure", "if flowpub_datagrams_kernel_dropped_total stands still, they were lost before they reached this machine")
+			"cure", "if flowpub_datagrams_kernel_dropped_total does not rise, they were lost before they reached this machine")
 	}
 	if f&foundUnsequenced != 0 && n.claim(notice{exporter, matterUnsequenced}, what.standing, now) {
 		n.about(k).Info("sequence counts neither flows nor packets: losses on the way from this exporter cannot be seen")

@@ -61,9 +61,8 @@ type sighting struct {
 	sampling  sampling
 }
 
-// bootTime returns when an exporter booted whose uptime was u at a moment, in
-// milliseconds, modulo 2^32 as the uptime is: so it stands still when the
-// uptime wraps.
+// bootTime returns when an exporter booted whose uptime was u at a moment, in milliseconds, modulo
+// 2^32 as the uptime is: so it does not change when the uptime wraps.
 func bootTime(at decoder.UnixNano, u decoder.Uptime) uint32 {
 	return uint32(uint64(at)/uint64(time.Millisecond)) - uint32(u)
 }

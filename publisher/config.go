@@ -91,7 +91,7 @@ type Config struct {
 	ClientID string
 	// Compression is the codec of the record batches.
 	Compression Compression
-	// Linger is the longest time a record waits for company before the batch of
+	// Linger is the longest time a record waits for more before the batch of
 	// an idle partition is sent.
 	Linger time.Duration
 	// BatchBytes is the uncompressed size at which the batch of an idle

@@ -29,7 +29,7 @@ type partition struct {
 	// appends by an older layout are refused.
 	generation int
 	closed     bool
-	flushing   bool // nothing waits for company any more
+	flushing   bool // no batch waits for more records
 	account    memory.Account
 	open       *pending
 	queue      []*pending // full batches and those tried already, oldest first
@@ -67,7 +67,7 @@ type partition struct {
 type agenda interface {
 	// ready: now.
 	ready(p *partition)
-	// linger: a batch was opened at a time, and waits for company.
+	// linger: a batch was opened at a time, and waits for more records.
 	linger(p *partition, opened time.Time)
 	// delay: after a failure, not before a time.
 	delay(p *partition, until time.Time)
@@ -412,7 +412,7 @@ func (p *partition) more() {
 	}
 }
 
-// flush lets nothing wait for company from now on and takes no more.
+// flush sends the open batch without waiting for more records, and takes none.
 func (p *partition) flush() {
 	p.mu.Lock()
 	p.closed, p.flushing = true, true

@@ -25,7 +25,7 @@ type topic struct {
 
 	layout   atomic.Pointer[layout]
 	adopting sync.Mutex // guards changes of layout, and flushing
-	flushing bool       // new partitions let nothing wait for company
+	flushing bool       // new partitions do not wait for more records
 
 	// moving is held while records go from a stage to a partition, so that no
 	// snapshot sees them in both or in neither. It guards stages and past.
@@ -110,7 +110,7 @@ func (t *topic) count() (total counts, partitions int) {
 }
 
 // flush closes all stages and partitions to new records, and has everything
-// sent without waiting for company.
+// sent without waiting for more records.
 func (t *topic) flush() {
 	t.adopting.Lock() // no partition may come into being unnoticed
 	t.flushing = true

@@ -72,9 +72,9 @@ func show(ctx context.Context, o *options, environ []string, stdout, stderr io.W
 	})
 }
 
-// toFile has a file written. It has its name only when it is complete: until then, and if
-// writing fails, it is called NAME.partial. A device or a pipe is written as it is: in its place
-// there must be no file. A link stays, and leads to the file.
+// toFile writes a file. It has its name only when it is complete: until then, and if writing
+// fails, it is called NAME.partial. A device or a pipe is written as it is: in its place there
+// must be no file. A link stays, and leads to the file.
 func toFile(name string, write func(io.Writer) error) error {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target
@@ -92,7 +92,7 @@ func toFile(name string, write func(io.Writer) error) error {
 	return os.Rename(partial, name)
 }
 
-// writeTo has a file written, unless it could not be opened, and closes it.
+// writeTo writes a file, unless it could not be opened, and closes it.
 func writeTo(f *os.File, opened error, write func(io.Writer) error) error {
 	if opened != nil {
 		return fmt.Errorf("-output: %w", opened)

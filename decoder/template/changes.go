@@ -251,7 +251,7 @@ func (t *Table) Untold() (n int) {
 	return n
 }
 
-// Retell has everything told again that exporters have sent here: the store has lost it.
+// Retell marks everything that exporters have sent here as changed: the store has lost it.
 func (t *Table) Retell() {
 	for i := range t.shards {
 		s := &t.shards[i]

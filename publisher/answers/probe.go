@@ -14,8 +14,7 @@ import (
 const (
 	// probeTime bounds asking a peer what it is; with patience it is named within 2 s.
 	probeTime = 700 * time.Millisecond
-	// probePause is how long what came of that is kept: a broker that stands still is
-	// not asked again and again.
+	// probePause is how long the result is kept: a broker that hangs is not asked again and again.
 	probePause = time.Minute
 	// maxPeers bounds how many addresses are remembered.
 	maxPeers = 4 * maxBrokers

@@ -113,9 +113,9 @@ func (e *Tokens) Due() bool {
 	return e.token != "" && e.stale(time.Now())
 }
 
-// refuse has another token asked for, soon but not at once, and later each time
-// that the next is refused too: brokers that refuse every token must turn neither
-// into requests nor into new connections without end.
+// refuse asks for another token, soon but not at once, and later each time that the next is
+// refused, too: brokers that refuse every token must turn neither into requests nor into new
+// connections without end.
 func (e *Tokens) refuse(token string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -129,8 +129,8 @@ func (e *Tokens) refuse(token string) {
 	}
 }
 
-// Ask has a request made if it is time for one, and returns why the last one
-// failed. All that ask at the same time share one, which goes on when ctx ends.
+// Ask makes a request if it is time for one, and returns why the last one failed. All that ask at
+// the same time share one, which goes on when ctx ends.
 func (e *Tokens) Ask(ctx context.Context) error {
 	ended := e.begin() //nolint:contextcheck // the request is for all that wait
 	if ended == nil {
@@ -165,7 +165,7 @@ func (e *Tokens) lastProblem() error {
 	return e.problem
 }
 
-// take notes what came of a request that has just ended.
+// take notes the result of a request that has just ended.
 func (e *Tokens) take(token *oauth2.Token, err error, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -19,8 +19,8 @@ type Config struct {
 	ClientID string
 	// Auth is how connections are encrypted and authenticated.
 	Auth auth.Config
-	// Topics are those for flow records, DeadLetters another one, which may be
-	// empty; its settings are nobody's concern.
+	// Topics are those for flow records, DeadLetters another one, which may be empty; its settings
+	// are not checked.
 	Topics      []string
 	DeadLetters string
 	// CreateTopic, when not zero, is the shape in which a missing topic is created.

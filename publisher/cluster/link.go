@@ -20,9 +20,9 @@ import (
 	"github.com/flowpub/flowpub/publisher/failure"
 )
 
-// link is a client of the cluster, and the broker from which that learns who
-// leads what. It asks no other, also when this one stands still or is gone: then
-// a new link is needed, to one that answers. It is safe for concurrent use.
+// link is a client of the cluster, and the broker from which that learns who leads what. It asks
+// no other, even when this one hangs or is gone: then a new link is needed, to one that answers.
+// It is safe for concurrent use.
 type link struct {
 	addr      net.Addr
 	transport kafka.RoundTripper
@@ -222,11 +222,10 @@ type linkAnswer struct {
 	err  error
 }
 
-// firstAnswer asks over links one after the other, and returns the first answer
-// of a broker, which may be an error. A broker may stand still, so the next is
-// asked without waiting long. If one refuses the login, the others would do so, too,
-// and might lock the user out. If none answers, the error is the first there was. All
-// links but that of the answer are closed.
+// firstAnswer asks over links one after the other, and returns the first answer of a broker, which
+// may be an error. A broker may hang, so the next is asked without waiting long. If one refuses
+// the login, the others would do so, too, and might lock the user out. If none answers, the error
+// is the first there was. All links but that of the answer are closed.
 func firstAnswer(ctx context.Context, topics []string, links []*link) (first linkAnswer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -39,7 +39,7 @@ type Kind struct {
 // The kinds of failures on this side of the broker.
 var (
 	Timeout     = Kind{Name: "timeout", Cure: "the broker did not answer in time: look at its load and the network", Moved: true}
-	DialTimeout = Kind{Name: "timeout", Cure: "no connection came about in time: look at the network, for a firewall, and whether the broker stands still", Moved: true, Unconnected: true}
+	DialTimeout = Kind{Name: "timeout", Cure: "no connection came about in time: look at the network, for a firewall, and whether the broker hangs", Moved: true, Unconnected: true}
 	Refused     = Kind{Name: "connection_refused", Cure: "nothing listens there: start the broker, or correct " + variable.Brokers + " or its advertised.listeners", Moved: true, Unconnected: true}
 	Unreachable = Kind{Name: "unreachable", Cure: "there is no way to that address: correct the broker's advertised.listeners, or the network", Moved: true, Unconnected: true}
 	Lost        = Kind{Name: "connection_lost", Cure: "the broker ends or restarts; if that lasts, look at its log: it may want TLS, SASL or another password", Moved: true}
