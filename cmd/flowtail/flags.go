@@ -155,6 +155,9 @@ func (o *options) compare(given map[string]bool) error {
 	if o.Group != "" && (len(o.Partitions) > 0 || o.offset != nil || !o.Until.IsZero()) {
 		mistake("-group: the group shares out what is read; leave out -partition, -offset and -until, or -group")
 	}
+	if !elsewhere && o.Group == "" && given["until"] && o.From.NothingUntil(o.Until, time.Now()) {
+		mistake("-until: nothing lies between %v and then; begin earlier, with -from start or -since 1h", o.From)
+	}
 	if o.Packets && !elsewhere {
 		mistake("-packets: a topic has none; name captures with -read, or a port with -listen")
 	}

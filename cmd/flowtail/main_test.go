@@ -34,6 +34,8 @@ func TestMistakes(t *testing.T) {
 		{"position", []string{"-from", "yesterday"}, []string{`"yesterday" for flag -from`, "use start, end, or a time such as"}},
 		{"two positions", []string{"-from", "start", "-since", "10m"}, []string{"-from, -since and -offset: each says where to begin"}},
 		{"end", []string{"-until", "later"}, []string{`"later" for flag -until`, "use now, 2026-01-31T15:04:05Z"}},
+		{"end before the beginning", []string{"-until", "now"}, []string{"-until: nothing lies between end and then; begin earlier"}},
+		{"end of a time before it", []string{"-from", "2026-01-31T16:00:00Z", "-until", "2026-01-31T15:00:00Z"}, []string{"-until: nothing lies between 2026-01-31T16:00:00Z and then"}},
 		{"partition", []string{"-partition", "3-1"}, []string{`"3-1" for flag -partition`, "give numbers and ranges, such as 0,3-5"}},
 		{"offset", []string{"-offset", "first"}, []string{`"first" for flag -offset`, "how many before the end as -100"}},
 		{"group with an end", []string{"-group", "g", "-until", "now"}, []string{"-group: the group shares out what is read"}},

@@ -28,22 +28,23 @@ type datagrams struct {
 	cfg     *Config
 	decoder *wire.Decoder
 	sink    *sink
-	show    *packets
+	packets *packets // nil: messages are made of them
 	message message
 }
 
 func newDatagrams(cfg *Config, s *sink) *datagrams {
 	d := &datagrams{cfg: cfg, decoder: wire.New(), sink: s}
 	if cfg.Packets {
-		d.show = newPackets(cfg)
+		d.packets = newPackets(cfg)
+		s.output = d.packets
 	}
 	return d
 }
 
 // take takes a datagram.
 func (d *datagrams) take(in *datagram) error {
-	if d.show != nil {
-		return d.showOne(in)
+	if d.packets != nil {
+		return d.show(in)
 	}
 	err := d.decoder.Decode(in.payload, in.from, in.received, d.emit)
 	switch {
@@ -67,8 +68,8 @@ func (d *datagrams) emit(value []byte) error {
 	return nil
 }
 
-func (d *datagrams) showOne(in *datagram) error {
-	if err := d.show.add(in); err != nil {
+func (d *datagrams) show(in *datagram) error {
+	if err := d.packets.show(in); err != nil {
 		return printing(err)
 	}
 	d.sink.summary.Printed++
@@ -82,14 +83,7 @@ func (d *datagrams) showOne(in *datagram) error {
 func (d *datagrams) end() { d.sink.summary.Waiting = d.decoder.Missed() }
 
 // idle shows what waits to be shown.
-func (d *datagrams) idle() error {
-	if d.show != nil {
-		if err := d.show.idle(); err != nil {
-			return printing(err)
-		}
-	}
-	return d.sink.idle()
-}
+func (d *datagrams) idle() error { return d.sink.idle() }
 
 // unreadable counts a datagram that is no export packet. The first one is logged.
 func (s *sink) unreadable(in *datagram, reason error) {

@@ -42,6 +42,45 @@ func TestPackets(t *testing.T) {
 	}
 }
 
+// Every line of every datagram is shown, however the run ends: at the limit, or at a file that cannot be read.
+func TestPacketsToTheEnd(t *testing.T) {
+	t.Parallel()
+	file := corpus.Find(t, 1, "../../decoder/netflow5/testdata/crafted_edges.pcap")[0]
+	var whole bytes.Buffer
+	if _, err := Run(t.Context(), Config{Files: []string{file}, Packets: true, Out: &whole}); err != nil {
+		t.Fatal(err)
+	}
+	first := "" // of the datagrams: from its title to the next one
+	for line := range strings.Lines(whole.String()) {
+		if first != "" && strings.Contains(line, " bytes: ") {
+			break
+		}
+		first += line
+	}
+	for _, tt := range []struct {
+		name  string
+		files []string
+		limit int
+		want  string
+		err   string
+	}{
+		{"limit", []string{file}, 1, first, ""},
+		{"missing file", []string{file, filepath.Join(t.TempDir(), "no.pcap")}, 0, whole.String(), "no such file"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			_, err := Run(t.Context(), Config{Files: tt.files, Packets: true, Limit: tt.limit, Out: &out})
+			if (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("error is %v, want %q", err, tt.err)
+			}
+			if out.String() != tt.want {
+				t.Errorf("%d bytes are shown, want %d", out.Len(), len(tt.want))
+			}
+		})
+	}
+}
+
 // A port takes all formats at once.
 func TestListen(t *testing.T) {
 	t.Parallel()

@@ -36,6 +36,18 @@ func FromTime(t time.Time) Position { return Position{kind: atTime, time: t} }
 // many before the end.
 func FromOffset(n int64) Position { return Position{kind: atOffset, offset: n} }
 
+// NothingUntil reports whether no record can lie between the position, as it is now, and t.
+func (p Position) NothingUntil(t, now time.Time) bool {
+	switch p.kind {
+	case atEnd:
+		return !t.After(now)
+	case atTime:
+		return !t.After(p.time)
+	default:
+		return false
+	}
+}
+
 // String returns the position as UnmarshalText reads it; an offset as a number.
 func (p Position) String() string {
 	switch p.kind {
