@@ -103,7 +103,7 @@ func (t *telling) tell(boot decoder.UnixNano, now time.Duration) {
 	t.dirty = false
 }
 
-// heard notes that the store was told at a moment, by whomever.
+// heard notes that the store was told at a moment, by this process or another.
 func (t *telling) heard(boot decoder.UnixNano, at time.Duration) {
 	t.last, t.again, t.boot, t.stored = at, at+repeatAfter+rand.N(repeatJitter), boot, true
 }
@@ -182,9 +182,9 @@ func (e *entry) proven(now time.Duration) bool {
 	return e.domain.sets >= provenSets && e.sets >= least && (e.changes <= manyChanges || now-e.redefined >= changeWindow)
 }
 
-// Changes calls the functions with what has changed and was not told yet, at most so many times: a
-// template's last definition, at most once a minute, and only if data sets have proven it. It works if
-// [Config.Track] was set, and allocates. One goroutine at a time may call it.
+// Changes calls the functions with what has changed and was not told yet, at most `most` times in
+// all: with the last definition of a template, at most once a minute, and only if data sets have
+// proven it. It needs [Config.Track], and allocates. One goroutine at a time may call it.
 func (t *Table) Changes(now time.Duration, most int, template func(Template), options func(DomainOptions)) {
 	for range t.shards {
 		templates, domains := t.shards[t.turn].takeChanges(now, most)
@@ -201,7 +201,7 @@ func (t *Table) Changes(now time.Duration, most int, template func(Template), op
 	}
 }
 
-// takeChanges returns at most so much of what is to be told of a shard.
+// takeChanges returns what is to be told of a shard, at most `most` items.
 func (s *shard) takeChanges(now time.Duration, most int) (templates []Template, domains []DomainOptions) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,7 +240,7 @@ func (s *shard) takeChanges(now time.Duration, most int) (templates []Template, 
 	return templates, domains
 }
 
-// Untold returns how many changes there are that were not told yet, be it that they are not proven.
+// Untold returns how many changes were not told yet, including those that are not proven.
 func (t *Table) Untold() (n int) {
 	for i := range t.shards {
 		s := &t.shards[i]

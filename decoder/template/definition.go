@@ -6,8 +6,8 @@ import (
 	"github.com/flowpub/flowpub/decoder"
 )
 
-// VariableLength is the length of a field that tells its own in each record. Both
-// formats use it, NetFlow v9 without its specification's blessing.
+// VariableLength is the length of a field that has its own length in each record. Both formats use
+// it, NetFlow v9 against its specification.
 const VariableLength = 65535
 
 // firstID is the lowest id of a template: below are the ids of other sets.

@@ -35,7 +35,8 @@ func (r Restored) String() string {
 	return [NumRestored]string{"new", "known", "old", "invalid", "limit", "exporter_limit", "orphan"}[r]
 }
 
-// MaxRestored is how many templates at most are taken of what was stored, those of exporters included.
+// MaxRestored bounds the templates in the table up to which stored ones are taken, those of
+// exporters included.
 const MaxRestored = maxTemplates * restoredShare / 4
 
 // restoredShare is how much of each limit may be taken by what was stored, in quarters: exporters
@@ -68,8 +69,8 @@ func (t *Table) doubt(e *entry) {
 	}
 }
 
-// Restore takes a template that was stored. It is provisional: its exporter confirms or replaces
-// it. While the exporter sends its templates here, only those count.
+// Restore takes a stored template. It is provisional: its exporter confirms or replaces it. While
+// the exporter sends its templates here, only those count.
 func (t *Table) Restore(stored Template, now time.Duration) Restored {
 	src := source{domainKey{stored.Address.As16(), stored.Domain, stored.Key.Format}, stored.Port}
 	when := lesson{now - max(stored.Age, 0), stored.Booted, stored.Exported}
@@ -172,8 +173,8 @@ func (st *Template) consistent() bool {
 	return found == pieceTemplate && len(rest) == 0
 }
 
-// RestoreOptions takes what the options of a domain had told. The domain must have templates. While
-// the exporter sends its options here, only those count.
+// RestoreOptions takes stored options of a domain, which must have templates. While the exporter
+// sends its options here, only those count.
 func (t *Table) RestoreOptions(stored DomainOptions, now time.Duration) Restored {
 	key := domainKey{stored.Address.As16(), stored.Domain, stored.Format}
 	when := lesson{now: now - max(stored.Age, 0), boot: stored.Booted}

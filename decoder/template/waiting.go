@@ -224,11 +224,11 @@ func (rm *Room) Len() (sets, octets int) {
 	return rm.sets, rm.octets
 }
 
-// Waited replaces *p with the records of a set that waited, by the template that has come
-// since. Their anomalies have decoder.AnomalyWaited, and p.FirstRecord keeps them apart
-// from those of the set's packet. Sets tells what became of it: it is missing again
-// when the template is gone, which the caller is to count as one that has none. One of which
-// nothing could be read is dropped, and counted, as any other.
+// Waited replaces *p with the records of a set that waited, by the template that has come since.
+// Their anomalies have decoder.AnomalyWaited, and p.FirstRecord keeps them apart from those of the
+// set's packet. Sets tells the result: the set is missing again if the template is gone, and the
+// caller must count it as one without a template. A set of which nothing could be read is dropped
+// and counted like any other.
 func (r *Reader) Waited(w *Waiting, now time.Duration, p *decoder.ExportPacket) {
 	p.Reset()
 	p.Header = w.Header
