@@ -194,29 +194,24 @@ func isFlow(format uint32) bool {
 
 // readFlow decodes a sample into a record of its own, if it is as it should be.
 func readFlow(format uint32, b []byte, p *decoder.ExportPacket, s *Samples) {
-	if len(p.Records) == MaxRecords {
+	n := len(p.Records)
+	if n == MaxRecords {
 		s.Dropped[DropLimit]++
 		return
 	}
-	var f flow
-	if !f.read(format, b) {
-		p.Anomalies |= decoder.AnomalyMalformedSet
-		s.Dropped[DropMalformed]++
-		return
-	}
-	n := len(p.Records)
 	p.Records = slices.Grow(p.Records, 1)[:n+1]
 	p.Records[n] = decoder.Record{}
 	p.Records[n].Packets = 1
 	p.Extensions = slices.Grow(p.Extensions, 1)[:n+1]
 	s.Sources = slices.Grow(s.Sources, 1)[:n+1]
-	source := &s.Sources[n]
-	source.Type, source.Index, source.Discarded = f.Type, f.Index, f.Discarded
-	source.Sequence, source.Drops = f.Sequence, f.Drops
-	if f.Discarded {
+	switch source := &s.Sources[n]; {
+	case !target{p, &p.Records[n], &p.Extensions[n]}.sample(format, b, source):
+		p.Records, p.Extensions, s.Sources = p.Records[:n], p.Extensions[:n], s.Sources[:n]
+		p.Anomalies |= decoder.AnomalyMalformedSet
+		s.Dropped[DropMalformed]++
+	case source.Discarded:
 		s.Discarded++
-	} else {
+	default:
 		s.Flows++
 	}
-	target{p, &p.Records[n], &p.Extensions[n]}.fill(&f)
 }

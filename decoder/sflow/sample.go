@@ -2,139 +2,167 @@ package sflow
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"net/netip"
 
 	"github.com/flowpub/flowpub/decoder"
 )
 
-// A flow is a flow sample, or a discarded packet, taken apart.
-type flow struct {
-	Source
-	rate          uint32
-	input, output port
-	// body is what has the records, parts where in it they are, by kind: those of
-	// the set present. Of a kind that is there twice the first counts.
-	body    []byte
-	present uint32
-	parts   [numParts]span
-}
-
-// A span is from one byte to before another.
-type span struct{ from, to uint32 }
-
 // A port is an interface: what it is, and its index or whatever else it has.
 type port struct{ format, value uint32 }
 
-// The kinds of records that are read, in the order in which they are: what the packet
-// itself says comes after what the agent says about it, and prevails.
-const (
-	partSwitch = iota
-	partEthernet
-	partIPv4
-	partIPv6
-	partMPLS
-	partVNI
-	partHeader
-	partRouter
-	partGateway
-	partNAT
-	partNATPort
-
-	numParts
-	noPart = numParts
-)
-
-// partOf is the kind of records of a format.
-func partOf(format uint32) int {
-	switch format {
-	case recordHeader:
-		return partHeader
-	case recordEthernet:
-		return partEthernet
-	case recordIPv4:
-		return partIPv4
-	case recordIPv6:
-		return partIPv6
-	case recordSwitch:
-		return partSwitch
-	case recordRouter:
-		return partRouter
-	case recordGateway:
-		return partGateway
-	case recordMPLS:
-		return partMPLS
-	case recordNAT:
-		return partNAT
-	case recordNATPort:
-		return partNATPort
-	case recordVNIEgress, recordVNIIngress:
-		return partVNI
-	default:
-		return noPart
-	}
+// A target is where a flow goes.
+type target struct {
+	p *decoder.ExportPacket
+	r *decoder.Record
+	x *decoder.Extension
 }
 
-// read takes a sample apart. It reports whether its records are those announced, and
-// fit.
+// sample reads a sample into its record, which is empty, and says in source what it tells
+// about its data source. It reports whether its records are those announced, and fit.
 //
 // Here and below fields are assigned one by one: a composite literal would be built
 // aside and copied.
-func (f *flow) read(format uint32, b []byte) bool {
+func (t target) sample(format uint32, b []byte, source *Source) bool {
 	if len(b) < flowSampleLen { // the shortest
 		return false
 	}
-	f.Sequence = word(b, 0)
-	var records uint32
+	var rate, records uint32
+	var input, output port
+	source.Sequence, source.Discarded = word(b, 0), false
 	switch {
 	case format == sampleFlow:
-		source := word(b, 1)
-		f.Type, f.Index = source>>24, source&0xffffff
-		f.rate, f.Drops = word(b, 2), word(b, 4)
-		f.input, f.output = compact(word(b, 5)), compact(word(b, 6))
+		id := word(b, 1)
+		source.Type, source.Index = id>>24, id&0xffffff
+		rate, source.Drops = word(b, 2), word(b, 4)
+		input, output = compact(word(b, 5)), compact(word(b, 6))
 		records, b = word(b, 7), b[flowSampleLen:]
 	case format == sampleExpandedFlow && len(b) >= expandedSampleLen:
-		f.Type, f.Index = word(b, 1), word(b, 2)
-		f.rate, f.Drops = word(b, 3), word(b, 5)
-		f.input, f.output = expanded(word(b, 6), word(b, 7)), expanded(word(b, 8), word(b, 9))
+		source.Type, source.Index = word(b, 1), word(b, 2)
+		rate, source.Drops = word(b, 3), word(b, 5)
+		input, output = expanded(word(b, 6), word(b, 7)), expanded(word(b, 8), word(b, 9))
 		records, b = word(b, 10), b[expandedSampleLen:]
 	case format == sampleDiscarded && len(b) >= discardedLen:
-		f.Type, f.Index = word(b, 1), word(b, 2)
-		f.Discarded, f.Drops = true, word(b, 3)
-		f.input, f.output = expanded(interfaceSingle, word(b, 4)), expanded(interfaceSingle, word(b, 5))
+		source.Type, source.Index = word(b, 1), word(b, 2)
+		source.Discarded, source.Drops = true, word(b, 3)
+		input, output = expanded(interfaceSingle, word(b, 4)), expanded(interfaceSingle, word(b, 5))
 		records, b = word(b, 7), b[discardedLen:]
 	default:
 		return false
 	}
-	f.body = b
-	return uint64(records)*headLen <= uint64(len(b)) && f.takeParts(records)
+	t.source(source, rate)
+	t.interfaces(input, output)
+	return uint64(records)*headLen <= uint64(len(b)) && t.records(records, b)
 }
 
-// takeParts finds the records of a sample. Each ends at a multiple of four bytes; some
-// agents leave the last one's padding out.
-func (f *flow) takeParts(records uint32) bool {
-	at := 0
-	for range min(records, maxParts) {
-		b := f.body[at:]
+// records reads the records of a sample. What the packet itself says is read last, since it
+// prevails. Each record ends at a multiple of four bytes; some agents leave the last one's
+// padding out.
+func (t target) records(n uint32, b []byte) bool {
+	var last packetRecords
+	for range min(n, maxParts) {
 		if len(b) < headLen {
 			return false
 		}
-		length := word(b, 1)
-		if uint64(length) > uint64(len(b)-headLen) {
+		format, length := word(b, 0), word(b, 1)
+		b = b[headLen:]
+		if uint64(length) > uint64(len(b)) {
 			return false
 		}
-		from := at + headLen
-		at = min(from+int(length+3)&^3, len(f.body))
-		if part := partOf(word(b, 0)); part != noPart && f.present>>part&1 == 0 {
-			f.present |= 1 << part
-			f.parts[part] = span{uint32(from), uint32(from) + length}
-		}
+		t.check(t.record(format, b[:length], &last))
+		b = b[min(int(length+3)&^3, len(b)):]
+	}
+	if last.seen&seenIPv4 != 0 {
+		t.check(t.sampledIPv4(last.ipv4))
+	}
+	if last.seen&seenIPv6 != 0 {
+		t.check(t.sampledIPv6(last.ipv6))
+	}
+	if last.seen&seenHeader != 0 {
+		t.check(t.header(last.header))
 	}
 	return true
 }
 
-// word returns the 32 bits at an index.
-func word(b []byte, index int) uint32 { return binary.BigEndian.Uint32(b[4*index:]) }
+// check notes a record that is not whole.
+func (t target) check(whole bool) {
+	if !whole {
+		t.p.Anomalies |= decoder.AnomalyMalformedSet
+	}
+}
+
+// packetRecords are the records of what the packet itself says, and which kinds of
+// records a sample has: of one that is there twice the first counts.
+type packetRecords struct {
+	header, ipv4, ipv6 []byte
+	seen               seen
+}
+
+// seen is a set of kinds of records.
+type seen uint32
+
+// The kinds.
+const (
+	seenHeader seen = 1 << iota
+	seenEthernet
+	seenIPv4
+	seenIPv6
+	seenSwitch
+	seenRouter
+	seenGateway
+	seenMPLS
+	seenNAT
+	seenNATPort
+	seenVNI
+)
+
+// first reports whether a kind is not in the set, and adds it.
+func (s *seen) first(kind seen) bool {
+	first := *s&kind == 0
+	*s |= kind
+	return first
+}
+
+// record writes what a record says, or puts it aside for last. It reports whether all that it
+// announces is there.
+func (t target) record(format uint32, b []byte, last *packetRecords) bool {
+	switch format {
+	case recordHeader:
+		if last.seen.first(seenHeader) {
+			last.header = b
+		}
+	case recordIPv4:
+		if last.seen.first(seenIPv4) {
+			last.ipv4 = b
+		}
+	case recordIPv6:
+		if last.seen.first(seenIPv6) {
+			last.ipv6 = b
+		}
+	case recordEthernet:
+		return !last.seen.first(seenEthernet) || t.ethernet(b)
+	case recordSwitch:
+		return !last.seen.first(seenSwitch) || t.vlans(b)
+	case recordRouter:
+		return !last.seen.first(seenRouter) || t.router(b)
+	case recordGateway:
+		return !last.seen.first(seenGateway) || t.gateway(b)
+	case recordMPLS:
+		return !last.seen.first(seenMPLS) || t.mpls(b)
+	case recordNAT:
+		return !last.seen.first(seenNAT) || t.nat(b)
+	case recordNATPort:
+		return !last.seen.first(seenNATPort) || t.natPorts(b)
+	case recordVNIEgress, recordVNIIngress:
+		return !last.seen.first(seenVNI) || t.vni(b)
+	}
+	return true
+}
+
+// word returns the 32 bits at an index. Slicing b for binary.BigEndian costs more than the load.
+func word(b []byte, index int) uint32 {
+	i := 4 * index
+	return uint32(b[i+3]) | uint32(b[i+2])<<8 | uint32(b[i+1])<<16 | uint32(b[i])<<24
+}
 
 // compact returns an interface of 32 bits: the upper two say what it is.
 func compact(v uint32) port {
@@ -152,89 +180,41 @@ func expanded(format, value uint32) port {
 	return port{format, value}
 }
 
-// A target is where a flow goes.
-type target struct {
-	p *decoder.ExportPacket
-	r *decoder.Record
-	x *decoder.Extension
-}
-
-// fill writes the flow into its record, which is empty.
-func (t target) fill(f *flow) {
-	t.source(f)
-	t.interfaces(f)
-	for set := f.present; set != 0; set &= set - 1 {
-		part := bits.TrailingZeros32(set)
-		at := f.parts[part]
-		if !t.part(part, f.body[at.from:at.to]) {
-			t.p.Anomalies |= decoder.AnomalyMalformedSet
-		}
-	}
-}
-
 // source writes what the sample's head says.
-func (t target) source(f *flow) {
+func (t target) source(s *Source, rate uint32) {
 	x := t.x
 	x.Present = 1<<decoder.FieldSampleSequence | 1<<decoder.FieldSourceID
-	x.Values[decoder.FieldSampleSequence] = uint64(f.Sequence)
-	x.Values[decoder.FieldSourceID] = uint64(f.Type<<24 | f.Index)
-	if f.Type != 0 && (f.Type|f.Index>>16) > 0xff {
-		x.Values[decoder.FieldSourceID] = uint64(f.Type<<24 | f.Index&0xffffff)
+	x.Values[decoder.FieldSampleSequence] = uint64(s.Sequence)
+	x.Values[decoder.FieldSourceID] = uint64(s.Type<<24 | s.Index)
+	if s.Type != 0 && (s.Type|s.Index>>16) > 0xff {
+		x.Values[decoder.FieldSourceID] = uint64(s.Type<<24 | s.Index&0xffffff)
 		t.r.Anomalies |= decoder.AnomalyFieldWidth
 	}
-	if f.Discarded {
+	if s.Discarded {
 		x.Set(decoder.FieldForwardingStatus, forwardingDropped)
 		return
 	}
-	x.Values[decoder.FieldSamplingInterval] = uint64(f.rate)
+	x.Values[decoder.FieldSamplingInterval] = uint64(rate)
 	x.Values[decoder.FieldSamplingSource] = samplingSourceSample
 	x.Present |= 1<<decoder.FieldSamplingInterval | 1<<decoder.FieldSamplingSource
 }
 
 // interfaces writes where the packet came in and went. A packet that went out by
 // several interfaces has none that could be told.
-func (t target) interfaces(f *flow) {
-	if f.input.format == interfaceSingle {
-		t.r.InputInterface = f.input.value
+func (t target) interfaces(input, output port) {
+	if input.format == interfaceSingle {
+		t.r.InputInterface = input.value
 	} else {
 		t.r.Anomalies |= decoder.AnomalyValueOutOfRange
 	}
-	switch f.output.format {
+	switch output.format {
 	case interfaceSingle:
-		t.r.OutputInterface = f.output.value
+		t.r.OutputInterface = output.value
 	case interfaceDiscarded:
 		t.x.Set(decoder.FieldForwardingStatus, forwardingDropped)
 	case interfaceMultiple:
 	default:
 		t.r.Anomalies |= decoder.AnomalyValueOutOfRange
-	}
-}
-
-// part writes what a record says. It reports whether all that it announces is there.
-func (t target) part(part int, b []byte) bool {
-	switch part {
-	case partSwitch:
-		return t.vlans(b)
-	case partEthernet:
-		return t.ethernet(b)
-	case partIPv4:
-		return t.sampledIPv4(b)
-	case partIPv6:
-		return t.sampledIPv6(b)
-	case partMPLS:
-		return t.mpls(b)
-	case partVNI:
-		return t.vni(b)
-	case partHeader:
-		return t.header(b)
-	case partRouter:
-		return t.router(b)
-	case partGateway:
-		return t.gateway(b)
-	case partNAT:
-		return t.nat(b)
-	default:
-		return t.natPorts(b)
 	}
 }
 
