@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
@@ -115,13 +116,29 @@ func unpack(b []byte, codec uint16) (records io.Reader, done func(), err error) 
 	case 3:
 		return lz4.NewReader(bytes.NewReader(b)), nothing, nil
 	case 4:
-		d, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		d, err := takeDecoder()
 		if err != nil {
 			return nil, nothing, err
 		}
-		return d, d.Close, nil
+		done = func() {
+			_ = d.Reset(nil) // which lets go of b
+			idleDecoder.Store(d)
+		}
+		return d, done, d.Reset(bytes.NewReader(b))
 	}
 	return nil, nothing, errBatch
+}
+
+// idleDecoder is one of zstd that nobody uses: it has a window of up to maxWindow, which batches that follow
+// each other share.
+var idleDecoder atomic.Pointer[zstd.Decoder]
+
+// takeDecoder returns a decoder for idleDecoder to take back. It has no goroutine.
+func takeDecoder() (*zstd.Decoder, error) {
+	if d := idleDecoder.Swap(nil); d != nil {
+		return d, nil
+	}
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }
 
 // xerial begins the snappy of the Java client: blocks, each behind its length.

@@ -83,6 +83,21 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// Batches that follow each other share what unpacks them. Not parallel, as above.
+func TestBombsInARow(t *testing.T) {
+	var bomb bytes.Buffer
+	encoder, err := zstd.NewWriter(&bomb, zstd.WithWindowSize(maxWindow))
+	if err != nil {
+		t.Fatal(err)
+	}
+	squeeze(t, encoder, maxUnpacked)
+	before := allocated()
+	readBatches(bytes.Repeat(packed(4, bomb.Bytes()), 100), 0, func(_, _ []byte) bool { return true })
+	if used := allocated() - before; used > 100<<20 {
+		t.Errorf("%d MiB were allocated for a hundred batches", used>>20)
+	}
+}
+
 // tiny returns a packed batch of so many records that have nothing.
 func tiny(t *testing.T, records int) []byte {
 	t.Helper()
