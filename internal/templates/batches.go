@@ -124,7 +124,8 @@ func unpack(b []byte, codec uint16) (records io.Reader, done func(), err error) 
 			_ = d.Reset(nil) // which lets go of b
 			idleDecoder.Store(d)
 		}
-		return d, done, d.Reset(bytes.NewReader(b))
+		err = d.Reset(bytes.NewReader(b))
+		return d, done, err
 	}
 	return nil, nothing, errBatch
 }
