@@ -55,6 +55,10 @@ func (b Block) man(page *strings.Builder) {
 		}
 		page.WriteString("\n")
 		for _, line := range item.Text {
+			// What a variable's value looks like is a line of its own in the help.
+			if strings.HasPrefix(line, "value: ") {
+				page.WriteString(".br\n")
+			}
 			fmt.Fprintf(page, "%s\n", escaped(line))
 		}
 	}

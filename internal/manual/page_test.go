@@ -91,7 +91,8 @@ func TestParseRefuses(t *testing.T) {
 
 func TestMan(t *testing.T) {
 	t.Parallel()
-	page, err := Parse("tool again", "Tool again does it.\n\n    tool again FILE\n\n.Dots and \\ and ' stay-ing.\n\nFlags:\n  -to host:port  where\n")
+	page, err := Parse("tool again", "Tool again does it.\n\n    tool again FILE\n\n.Dots and \\ and ' stay-ing.\n\nFlags:\n  -to host:port  where\n"+
+		"\nEnvironment variables:\n\n  TOOL_NAME\n        its name\n        value: text; default: none\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +114,12 @@ Tool again does it.
 .TP
 \fB\-to\fR \fIhost:port\fR
 where
+.SH "ENVIRONMENT"
+.TP
+\fBTOOL_NAME\fR
+its name
+.br
+value: text; default: none
 .SH SEE ALSO
 https://github.com/flowpub/flowpub
 `
