@@ -28,6 +28,7 @@ var (
 	brokers = flag.String("brokers", "127.0.0.1:9092", "brokers of the cluster, separated by commas")
 	topic   = flag.String("topic", "flows", "topic that holds the flow records")
 	group   = flag.String("group", "services", "consumer group; start several, and they share the partitions")
+	header  = flag.String("header", "content-type", "header that tells the form of values, as FLOWPUB_KAFKA_VALUE_HEADER has it")
 	limit   = flag.Int("n", 0, "end after so many flows; 0: never")
 )
 
@@ -84,16 +85,34 @@ func collect(ctx context.Context, reader *kafka.Reader, limit int) (sums, map[in
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		var flow flowv1.FlowRecord
-		if err := proto.Unmarshal(m.Value, &flow); err != nil {
-			return nil, nil, 0, errors.Join(fmt.Errorf("no FlowRecord at %s/%d offset %d: is FLOWPUB_KAFKA_VALUE protobuf?", m.Topic, m.Partition, m.Offset), err)
+		flow, err := decode(&m)
+		if err != nil {
+			return nil, nil, 0, fmt.Errorf("%s/%d offset %d: %w", m.Topic, m.Partition, m.Offset, err)
 		}
-		counted.add(&flow)
+		counted.add(flow)
 		last[m.Partition] = m
 		if n++; n == limit {
 			return counted, last, n, nil
 		}
 	}
+}
+
+// form is what the header says of values that decode reads.
+const form = "protobuf; flow.v1.FlowRecord"
+
+// decode reads a value. If a header tells its form, that is believed first: another form, or
+// another version of the schema, could look like a flow.
+func decode(m *kafka.Message) (*flowv1.FlowRecord, error) {
+	for _, h := range m.Headers {
+		if h.Key == *header && string(h.Value) != form {
+			return nil, fmt.Errorf("the header %s says %q, and only %q is read here: set FLOWPUB_KAFKA_VALUE=protobuf, or read another topic", h.Key, h.Value, form)
+		}
+	}
+	flow := new(flowv1.FlowRecord)
+	if err := proto.Unmarshal(m.Value, flow); err != nil {
+		return nil, fmt.Errorf("no FlowRecord: is FLOWPUB_KAFKA_VALUE protobuf? %w", err)
+	}
+	return flow, nil
 }
 
 // service is an IP protocol and a port; most services have the lower one of the two.

@@ -15,6 +15,9 @@ from confluent_kafka import Consumer, KafkaException
 from flow.v1 import flow_record_pb2 as pb
 from google.protobuf.message import DecodeError
 
+# What the header says of values that are read here.
+FORM = b"protobuf; flow.v1.FlowRecord"
+
 TIME = pa.timestamp("ns", tz="UTC")
 SCHEMA = pa.schema(
     [
@@ -54,14 +57,21 @@ def row(f: pb.FlowRecord) -> tuple:
     )  # fmt: skip
 
 
-def decode(message) -> pb.FlowRecord:
+def decode(message, header: str) -> pb.FlowRecord:
     if message.error():
         raise KafkaException(message.error())
+    where = f"{message.topic()}/{message.partition()} offset {message.offset()}"
+    # If a header tells the form, that is believed first: another one could look like a flow.
+    form = dict(message.headers() or []).get(header, FORM)
+    if form != FORM:
+        sys.exit(
+            f"{where}: the header {header} says {form}, and only {FORM} is read here: "
+            "set FLOWPUB_KAFKA_VALUE=protobuf, or read another topic"
+        )
     try:
         return pb.FlowRecord.FromString(message.value())
     except DecodeError as e:
-        where = f"{message.topic()}/{message.partition()} offset {message.offset()}"
-        sys.exit(f"no FlowRecord at {where}: is FLOWPUB_KAFKA_VALUE protobuf? {e}")
+        sys.exit(f"{where}: no FlowRecord: is FLOWPUB_KAFKA_VALUE protobuf? {e}")
 
 
 class Files:
@@ -97,6 +107,7 @@ def main() -> None:
     parser.add_argument("--brokers", default="127.0.0.1:9092")
     parser.add_argument("--topic", default="flows")
     parser.add_argument("--group", default="parquet", help="start several, and they share the partitions")
+    parser.add_argument("--header", default="content-type", help="the header that tells the form of values, if they have one")
     parser.add_argument("--flows", type=int, default=500_000, help="begin a new file after so many")
     parser.add_argument("--seconds", type=float, default=60, help="and after so long")
     args = parser.parse_args()
@@ -110,6 +121,8 @@ def main() -> None:
             "group.id": args.group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
+            # What is committed is what was added, not all that came with a value that cannot be read.
+            "enable.auto.offset.store": False,
         }
     )
     files = Files(consumer, args.directory)
@@ -119,7 +132,8 @@ def main() -> None:
             until = time.monotonic() + args.seconds
             while not signals and time.monotonic() < until and files.flows < args.flows:
                 for message in consumer.consume(1000, timeout=0.2):
-                    files.add(decode(message))
+                    files.add(decode(message, args.header))
+                    consumer.store_offsets(message)
             files.write()
     finally:
         consumer.close()

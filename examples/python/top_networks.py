@@ -11,6 +11,9 @@ from confluent_kafka import Consumer, KafkaException
 from flow.v1 import flow_record_pb2 as pb
 from google.protobuf.message import DecodeError
 
+# What the header says of values that are read here.
+FORM = b"protobuf; flow.v1.FlowRecord"
+
 
 def network(address: bytes) -> str:
     """The /24 or /48 of an address of 4 or 16 bytes; "-" of one that the exporter does not send."""
@@ -68,30 +71,37 @@ class Report:
         self.show()
         print(f"gave {len(partitions)} partitions", file=sys.stderr, flush=True)
 
-
     def lost(self, _, partitions) -> None:
         """They are another's already, because this one did not call in time: it reads them
         from the last commit on."""
         print(f"lost {len(partitions)} partitions", file=sys.stderr, flush=True)
 
 
-def decode(message) -> pb.FlowRecord:
+def decode(message, header: str) -> pb.FlowRecord:
     if message.error():
         raise KafkaException(message.error())
+    where = f"{message.topic()}/{message.partition()} offset {message.offset()}"
+    # If a header tells the form, that is believed first: another one could look like a flow.
+    form = dict(message.headers() or []).get(header, FORM)
+    if form != FORM:
+        sys.exit(
+            f"{where}: the header {header} says {form}, and only {FORM} is read here: "
+            "set FLOWPUB_KAFKA_VALUE=protobuf, or read another topic"
+        )
     try:
         return pb.FlowRecord.FromString(message.value())
     except DecodeError as e:
-        where = f"{message.topic()}/{message.partition()} offset {message.offset()}"
-        sys.exit(f"no FlowRecord at {where}: is FLOWPUB_KAFKA_VALUE protobuf? {e}")
+        sys.exit(f"{where}: no FlowRecord: is FLOWPUB_KAFKA_VALUE protobuf? {e}")
 
 
-def read(report: Report, seconds: float, stopped) -> None:
+def read(report: Report, args, stopped) -> None:
     """Prints sums every so many seconds."""
     while not stopped():
-        until = time.monotonic() + seconds
+        until = time.monotonic() + args.seconds
         while not stopped() and time.monotonic() < until:
             for message in report.consumer.consume(1000, timeout=0.2):
-                report.add(decode(message))
+                report.add(decode(message, args.header))
+                report.consumer.store_offsets(message)
         report.show()
 
 
@@ -100,6 +110,7 @@ def main() -> None:
     parser.add_argument("--brokers", default="127.0.0.1:9092")
     parser.add_argument("--topic", default="flows")
     parser.add_argument("--group", default="top-networks", help="start several, and they share the partitions")
+    parser.add_argument("--header", default="content-type", help="the header that tells the form of values, if they have one")
     parser.add_argument("--seconds", type=float, default=10, help="how long to sum up")
     parser.add_argument("--top", type=int, default=10, help="how many networks to print")
     args = parser.parse_args()
@@ -113,12 +124,14 @@ def main() -> None:
             "group.id": args.group,
             "auto.offset.reset": "earliest",  # of a group that has committed nothing yet
             "enable.auto.commit": False,
+            # What is committed is what was added, not all that came with a value that cannot be read.
+            "enable.auto.offset.store": False,
         }
     )
     report = Report(consumer, args.top)
     consumer.subscribe([args.topic], on_assign=report.assigned, on_revoke=report.revoked, on_lost=report.lost)
     try:
-        read(report, args.seconds, lambda: bool(signals))
+        read(report, args, lambda: bool(signals))
     finally:
         consumer.close()
 

@@ -9,6 +9,9 @@ from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
 from flow.v1 import flow_record_pb2 as pb
 
+# What the header says of values that are read here.
+FORM = b"confluent; flow.v1.FlowRecord"
+
 
 def address(b: bytes) -> str:
     return str(ipaddress.ip_address(b)) if b else "-"
@@ -19,6 +22,7 @@ def main() -> None:
     parser.add_argument("--brokers", default="127.0.0.1:9092")
     parser.add_argument("--topic", default="flows")
     parser.add_argument("--group", default="registry")
+    parser.add_argument("--header", default="content-type", help="the header that tells the form of values, if they have one")
     parser.add_argument("-n", type=int, default=10, help="end after so many flows")
     args = parser.parse_args()
 
@@ -33,6 +37,12 @@ def main() -> None:
             continue
         if message.error():
             raise KafkaException(message.error())
+        form = dict(message.headers() or []).get(args.header, FORM)
+        if form != FORM:
+            sys.exit(
+                f"the header {args.header} says {form}, and only {FORM} is read here: "
+                "set FLOWPUB_KAFKA_VALUE=confluent, or read another topic"
+            )
         try:
             flow = deserialize(message.value(), SerializationContext(message.topic(), MessageField.VALUE))
         except SerializationError as e:

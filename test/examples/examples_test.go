@@ -18,9 +18,16 @@ func TestExamples(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.traffic(t)
-	for topic, form := range map[string]string{"json": "json", "delimited": "protobuf-delimited"} {
+	for topic, settings := range map[string][]string{
+		"json": {"FLOWPUB_KAFKA_VALUE=json"}, "delimited": {"FLOWPUB_KAFKA_VALUE=protobuf-delimited"},
+		"told": {"FLOWPUB_KAFKA_VALUE_HEADER=content-type"}, "told-json": {"FLOWPUB_KAFKA_VALUE=json", "FLOWPUB_KAFKA_VALUE_HEADER=form"},
+	} {
 		h.topic(t, topic)
-		h.publish(t, topic, []string{"FLOWPUB_KAFKA_VALUE=" + form}, fewFlows)
+		h.publish(t, topic, settings, fewFlows)
+	}
+	h.topic(t, "framed") // as confluent has it
+	for _, m := range h.flows[:fewFlows] {
+		h.produce(t, "framed", append([]byte{0, 0, 0, 0, 1, 0}, m.value...))
 	}
 	h.topic(t, "events")
 	h.produce(t, "events", events(t)...)
@@ -28,8 +35,11 @@ func TestExamples(t *testing.T) {
 	t.Run("CommandLine", h.commandLine)
 	t.Run("Values", h.valuesInClickHouse)
 	t.Run("WrongForms", h.wrongForms)
+	t.Run("Headers", h.headers)
+	t.Run("Codecs", h.codecs)
 	t.Run("ClickHouse", h.clickHouse)
 	t.Run("Java", h.javaTopTalkers)
+	t.Run("Delimited", h.parsesDelimited)
 	t.Run("Parquet", h.parquet)
 	t.Run("Registry", h.registry)
 	t.Run("Python", h.pythonTopNetworks)
@@ -49,10 +59,17 @@ func services(flows []message) (lines []string) {
 	return lines
 }
 
-func (h *house) goServices(t *testing.T) {
-	t.Parallel()
+// buildServices builds the example in Go.
+func buildServices(t *testing.T) string {
+	t.Helper()
 	example := t.TempDir() + "/services"
 	run(t, nil, "go", "build", "-o", example, "./examples/go")
+	return example
+}
+
+func (h *house) goServices(t *testing.T) {
+	t.Parallel()
+	example := buildServices(t)
 	out := run(t, nil, example, "-brokers", h.brokers, "-n", strconv.Itoa(allFlows))
 	// Sums of one interval or several.
 	want, got := map[string]uint64{}, map[string]uint64{}
@@ -81,10 +98,7 @@ func (h *house) goServices(t *testing.T) {
 	if line := "protocol   6 port   443           21060 octets\n"; !strings.Contains(out, line) {
 		t.Errorf("of what counts otherwise it prints\n%s, want %s", out, line)
 	}
-	out = failing(t, nil, example, "-brokers", h.brokers, "-topic", "json", "-group", "wrong")
-	if !strings.Contains(out, "no FlowRecord at json/") {
-		t.Errorf("of JSON it says\n%s", out)
-	}
+	h.refuses(t, "protobuf in Go", "cannot parse invalid wire-format data", nil, example)
 }
 
 // addService adds what a line says.
@@ -117,9 +131,9 @@ func (h *house) commandLine(t *testing.T) {
 		if !slices.ContainsFunc(h.flows, func(m message) bool { return isIn(out, member, m.flow) }) {
 			t.Errorf("%s prints none of the flows:\n%s", decoder, out)
 		}
-		out = failing(t, []string{"DECODER=" + decoder}, "examples/cli/one.sh", h.brokers, "json")
-		if !strings.Contains(out, "parse") {
-			t.Errorf("%s says of JSON\n%s", decoder, out)
+		for _, topic := range otherForms {
+			out := failing(t, []string{"DECODER=" + decoder}, "examples/cli/one.sh", h.brokers, topic)
+			sees(t, ofOtherForms, decoder, map[string]string{"protoc": "Failed to parse input.", "buf": "cannot parse invalid wire-format data"}[decoder], out)
 		}
 	}
 }

@@ -15,6 +15,10 @@ import (
 func (h *house) parquet(t *testing.T) {
 	t.Parallel()
 	environ := pythonEnvironment(t)
+	t.Run("OtherForms", func(t *testing.T) {
+		t.Parallel()
+		h.refuses(t, "protobuf in Python", "Error parsing message", environ, "python", "examples/parquet/flows_to_parquet.py", t.TempDir())
+	})
 	for topic, want := range map[string]string{"flows": lake(h.flows), "events": "8,4,21060,0,1\n"} {
 		t.Run(topic, func(t *testing.T) {
 			t.Parallel()

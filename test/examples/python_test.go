@@ -5,7 +5,9 @@ package examples_test
 import (
 	"maps"
 	"net/netip"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,12 +37,13 @@ func (h *house) pythonTopNetworks(t *testing.T) {
 			checkNetworks(t, want, h.topNetworks(t, environ, topic).awaitFlows(t, flows))
 		})
 	}
-	t.Run("json", func(t *testing.T) {
+	t.Run("OtherForms", func(t *testing.T) {
 		t.Parallel()
-		out := failing(t, environ, "python", "examples/python/top_networks.py", "--brokers", h.brokers, "--topic", "json")
-		if !strings.Contains(out, "no FlowRecord at json/") {
-			t.Errorf("of JSON it says\n%s", out)
-		}
+		h.refuses(t, "protobuf in Python", "Error parsing message", environ, "python", "examples/python/top_networks.py")
+	})
+	t.Run("UnreadableValue", func(t *testing.T) {
+		t.Parallel()
+		h.pythonUnreadable(t, environ)
 	})
 	t.Run("ScaleOut", func(t *testing.T) {
 		t.Parallel()
@@ -53,6 +56,22 @@ func (h *house) pythonTopNetworks(t *testing.T) {
 		t.Parallel()
 		h.pythonGroup(t, environ)
 	})
+}
+
+// A value that cannot be read is not passed over, nor are flows that came with it: started again, an example
+// ends at it again.
+func (h *house) pythonUnreadable(t *testing.T, environ []string) {
+	t.Helper()
+	h.topic(t, "unreadable")
+	h.produce(t, "unreadable", slices.Concat(events(t), [][]byte{[]byte("{}")}, events(t))...)
+	for _, example := range [][]string{{"examples/python/top_networks.py", "--seconds", "0.1"}, {"examples/parquet/flows_to_parquet.py", t.TempDir()}} {
+		for range 2 {
+			out := failing(t, environ, "python", append(example, "--brokers", h.brokers, "--topic", "unreadable", "--group", filepath.Base(example[0]))...)
+			if !strings.Contains(out, " offset 8: no FlowRecord") {
+				t.Errorf("%s says\n%s", example[0], out)
+			}
+		}
+	}
 }
 
 // A group of three reads each flow once, also when one of them leaves.

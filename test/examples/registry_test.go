@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowpub/flowpub/internal/testpage"
 	"github.com/flowpub/flowpub/internal/testwait"
+	"github.com/flowpub/flowpub/publisher/registry"
 )
 
 // Values are read with the deserializer of Confluent's client, and their schema is the
@@ -33,6 +35,7 @@ func (h *house) registry(t *testing.T) {
 	if !strings.Contains(schema.Schema, "message FlowRecord") {
 		t.Errorf("the registry has the schema %.200q", schema.Schema)
 	}
+	registersByHand(t, url, schema.ID)
 	got := map[string]int{}
 	for _, line := range regexp.MustCompile(`(?m)^.*$`).FindAllString(strings.TrimSpace(out), -1) {
 		got[line]++
@@ -43,10 +46,29 @@ func (h *house) registry(t *testing.T) {
 			t.Errorf("%q is printed %d times, want %d", line, got[line], n)
 		}
 	}
-	for topic, says := range map[string]string{"flows": "Invalid magic byte", "json": "Invalid magic byte", "delimited": "Invalid magic byte"} {
-		if out := failing(t, environ, "python", "examples/registry/flows.py", "--brokers", h.brokers, "--topic", topic, "--group", "wrong-"+topic); !strings.Contains(out, says) {
-			t.Errorf("of %s it says\n%s", topic, out)
-		}
+	for _, topic := range []string{"flows", "json", "delimited"} {
+		out := failing(t, environ, "python", "examples/registry/flows.py", "--brokers", h.brokers, "--topic", topic, "--group", "wrong-"+topic)
+		sees(t, ofOtherForms, "Confluent's deserializer", "Invalid magic byte", out)
+	}
+}
+
+// registersByHand runs the command of docs/values.md: the schema is registered already, so it gives
+// the same id, as registering it again and looking it up do.
+func registersByHand(t *testing.T, url string, id int) {
+	t.Helper()
+	shown := testpage.Read(t, "values.md").Section(t, "confluent").Blocks(t, "sh")[1]
+	shown = strings.NewReplacer("https://registry:8081", url, " -u admin", "", "flows-value", "confluent-value").Replace(shown)
+	var answer struct{ ID int }
+	out := run(t, nil, "bash", "-o", "pipefail", "-c", shown)
+	if err := json.Unmarshal([]byte(out), &answer); err != nil || answer.ID != id {
+		t.Errorf("the command gives %s, %v, want the id %d", out, err, id)
+	}
+	c := registry.Config{URL: url}
+	if again, err := c.SchemaID(t.Context(), "confluent-value"); err != nil || int(again) != id {
+		t.Errorf("registering again gives %d, %v, want %d", again, err, id)
+	}
+	if there, err := c.Registered(t.Context(), "confluent-value"); err != nil || !there {
+		t.Errorf("looked up it is there: %v, %v", there, err)
 	}
 }
 

@@ -23,6 +23,9 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.SerializationException;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
@@ -145,15 +148,35 @@ public final class TopTalkers {
   }
 
   private static Serde<FlowRecord> flows() {
-    return Serdes.serdeFrom(
-        (topic, flow) -> flow.toByteArray(),
-        (topic, bytes) -> {
-          try {
-            return FlowRecord.parseFrom(bytes);
-          } catch (InvalidProtocolBufferException e) {
-            throw new SerializationException("no FlowRecord: is FLOWPUB_KAFKA_VALUE protobuf?", e);
-          }
-        });
+    return Serdes.serdeFrom((topic, flow) -> flow.toByteArray(), new FlowDeserializer(setting("HEADER", "content-type")));
+  }
+
+  /**
+   * Reads values. If a header tells their form, that is believed first: another form, or another version of the
+   * schema, could look like a flow.
+   */
+  private record FlowDeserializer(String header) implements Deserializer<FlowRecord> {
+    private static final String FORM = "protobuf; flow.v1.FlowRecord";
+
+    @Override
+    public FlowRecord deserialize(String topic, Headers headers, byte[] bytes) {
+      Header told = headers.lastHeader(header);
+      String form = told == null ? FORM : new String(told.value(), StandardCharsets.UTF_8);
+      if (!form.equals(FORM)) {
+        throw new SerializationException("the header " + header + " says \"" + form + "\", and only \"" + FORM
+            + "\" is read here: set FLOWPUB_KAFKA_VALUE=protobuf, or read another topic");
+      }
+      return deserialize(topic, bytes);
+    }
+
+    @Override
+    public FlowRecord deserialize(String topic, byte[] bytes) {
+      try {
+        return FlowRecord.parseFrom(bytes);
+      } catch (InvalidProtocolBufferException e) {
+        throw new SerializationException("no FlowRecord: is FLOWPUB_KAFKA_VALUE protobuf?", e);
+      }
+    }
   }
 
   private static Properties settings() {
