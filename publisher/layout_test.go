@@ -2,7 +2,7 @@ package publisher
 
 import (
 	"errors"
-	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -132,7 +132,7 @@ func TestStageKeepsPackets(t *testing.T) {
 			var e batch.Encoder
 			e.Reset(testExporter(seed), testReceived(seed), testPacket(seed, 30))
 			want := staged{batch.Staged{Timestamp: e.Timestamp(), Key: e.Key(), Records: 30, Messages: e.AppendMessages(nil, 0, 30)}, place{uint32(seed), uint16(seed % 7)}, packet.whole}
-			if fmt.Sprint(packet) != fmt.Sprint(want) {
+			if !reflect.DeepEqual(packet, want) {
 				t.Fatalf("packet %d is at %+v with key %s, want %+v and %s, and the same messages", seed, packet.at, packet.Key, want.at, want.Key)
 			}
 			seed++

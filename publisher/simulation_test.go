@@ -50,7 +50,7 @@ var simulations = flag.Uint64("simulations", 40, "how many simulations TestSimul
 
 const (
 	// raced is how many run with the race detector, where each takes seconds.
-	raced = 6
+	raced = 3
 
 	simulatedStep = 10 * time.Millisecond
 	simulatedTime = 20 * time.Second

@@ -56,8 +56,14 @@ func TestTwoTopics(t *testing.T) {
 		c.Linger = 300 * time.Millisecond // long enough for both to get something
 	})
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-	customer := publishOf(t, p, true, 400)
-	rest := publishOf(t, p, false, 400)
+	var customer, rest uint64
+	for seed := range uint64(400) { // in turn, so that both have something to send at the same time
+		if n := publish(t, p, seed, seed+1, 30); isCustomer(seed) {
+			customer += n
+		} else {
+			rest += n
+		}
+	}
 	eventually(t, 10*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == customer+rest })
 	closeWithin(t, p, 10*time.Second)
 	wantDelivered(t, p, customer+rest)
@@ -176,11 +182,12 @@ func TestMissingTopicsLeaveRoom(t *testing.T) {
 		}
 		c.BufferBytes = c.LeastBufferBytes()
 	})
+	packet := testPacket(0, 1364)
 	for seed := range uint64(16 * 40) {
 		if seed%16 == 0 { // goes to the topic that is there
 			continue
 		}
-		err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 1364))
+		err := p.Publish(testExporter(seed), testReceived(seed), packet)
 		if seed < 16 && err != nil {
 			t.Fatalf("the first packet of topic %d: %v", seed, err)
 		}
@@ -218,8 +225,9 @@ func TestAllTopicsComeLate(t *testing.T) {
 		}
 		c.BufferBytes = c.LeastBufferBytes()
 	})
+	packet := testPacket(0, 1000)
 	for seed := range uint64(16 * 60) {
-		if err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 1000)); err != nil && !errors.Is(err, ErrBufferFull) {
+		if err := p.Publish(testExporter(seed), testReceived(seed), packet); err != nil && !errors.Is(err, ErrBufferFull) {
 			t.Fatal(err)
 		}
 	}
