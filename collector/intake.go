@@ -69,7 +69,7 @@ func (in *intake) handle(batch []listener.Datagram, received time.Time) {
 	for i := range batch {
 		in.take(&batch[i], at, now)
 	}
-	in.sources.settle(&in.batch.samples, now)
+	in.sources.closeGaps(&in.batch.samples, now)
 	in.book(now)
 	if cap(in.packet.Records) > keptRecords {
 		in.packet = decoder.ExportPacket{}

@@ -35,7 +35,7 @@ func TestStreamsOfRecordings(t *testing.T) {
 				}
 				table.see(&p, now-began)
 			}
-			table.settle(now-began+gapPatience, func(st *stream) {
+			table.closeGaps(now-began+gapPatience, func(st *stream) {
 				if st.unsequenced {
 					t.Error("found to be unsequenced")
 				}
@@ -74,7 +74,7 @@ func TestWhatRecordedExportersCount(t *testing.T) {
 			t.Parallel()
 			table := newStreams(10, nil)
 			now := watchCapture(t, table, "../decoder/template/testdata/"+name)
-			table.settle(now+gapPatience, func(st *stream) {
+			table.closeGaps(now+gapPatience, func(st *stream) {
 				if st.counts != test.counts || st.learned != test.learned || st.unsequenced {
 					t.Errorf("counts %d, learned: %v, unsequenced: %v; want %d and %v", st.counts, st.learned, st.unsequenced, test.counts, test.learned)
 				}

@@ -132,7 +132,7 @@ func TestSources(t *testing.T) {
 				c.missed += table.see(&sflow.Source{Index: 1, Sequence: uint32(n)}, now).missed
 				now += time.Second
 			}
-			table.settle(&c, now+time.Minute)
+			table.closeGaps(&c, now+time.Minute)
 			if c.missed != test.missed || table.gaps != 0 {
 				t.Errorf("%d missed, %d gaps open, want %d and none", c.missed, table.gaps, test.missed)
 			}
@@ -153,12 +153,12 @@ func TestLateSamples(t *testing.T) {
 	}
 	see(0, 1, 2, 3, 4, 8)
 	see(500*time.Millisecond, 6, 2, 9)
-	table.settle(&c, 900*time.Millisecond)
+	table.closeGaps(&c, 900*time.Millisecond)
 	if c.missed != 0 {
 		t.Errorf("%d missed before a second was over, want none", c.missed)
 	}
 	see(time.Second, 10)
-	table.settle(&c, 2*time.Second)
+	table.closeGaps(&c, 2*time.Second)
 	if c.missed != 2 {
 		t.Errorf("%d missed, want 2", c.missed)
 	}
@@ -230,7 +230,7 @@ func TestForgedSources(t *testing.T) {
 		}
 	}
 	c.missed += table.see(&sflow.Source{Index: 1, Sequence: 25}, time.Minute).missed
-	table.settle(&c, 2*time.Minute)
+	table.closeGaps(&c, 2*time.Minute)
 	if c.missed != 5 || len(table.slots) != 1024 {
 		t.Errorf("%d missed, %d slots, want 5 and 1024", c.missed, len(table.slots))
 	}

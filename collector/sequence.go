@@ -138,7 +138,7 @@ func (q *sequence) see(s *sighting, now time.Duration) verdict {
 		q.expect(s.Format)
 		q.windowStart, q.heard = now, now
 	}
-	unit, missed := q.counts.unit(), q.settle(now)
+	unit, missed := q.counts.unit(), q.closeGaps(now)
 	v := q.take(s, now)
 	v.unit, v.missed = unit, v.missed+missed
 	q.meter(now, s.steps[q.counts.unit()])
@@ -159,9 +159,9 @@ func (q *sequence) take(s *sighting, now time.Duration) verdict {
 	return q.learn(s, predicted, now)
 }
 
-// settle closes the gaps that were open long enough and returns what is missing
+// closeGaps closes the gaps that were open long enough and returns what is missing
 // of them.
-func (q *sequence) settle(now time.Duration) (missed uint64) {
+func (q *sequence) closeGaps(now time.Duration) (missed uint64) {
 	for q.gapCount > 0 && now-q.gaps[0].opened >= gapPatience {
 		missed += q.closeOldest()
 	}

@@ -433,7 +433,7 @@ func watch(packets []export, settled time.Duration) (o outcome) {
 		}
 	}
 	if settled > 0 {
-		o.missed += q.settle(settled)
+		o.missed += q.closeGaps(settled)
 	}
 	o.unsequenced, o.unit = q.unsequenced, q.counts.unit()
 	return o
@@ -479,7 +479,7 @@ func FuzzSequence(f *testing.F) {
 			}
 			last = p.seq
 		}
-		if missed += q.settle(now + time.Hour); missed > limit {
+		if missed += q.closeGaps(now + time.Hour); missed > limit {
 			t.Errorf("missed %d flows, while the sequence moved forward by %d in all", missed, limit)
 		}
 	})

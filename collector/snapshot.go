@@ -99,7 +99,7 @@ func (c *Collector) addSets(s *telemetry.Snapshot) {
 func (in *intake) addTo(totals *intakeTotals, now time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.streams.settle(now, func(st *stream) { totals.exporters.add(st, now) })
+	in.streams.closeGaps(now, func(st *stream) { totals.exporters.add(st, now) })
 	totals.counts.add(&in.counts)
 	totals.missedRecords += in.streams.missedRecords
 	for _, f := range decoder.Formats() {

@@ -29,8 +29,8 @@ const (
 	maxDrops = 1 << 24
 	// sourceSilence is how long a data source may be silent without being forgotten.
 	sourceSilence = 10 * time.Minute
-	// settleEvery is how often gaps are looked for that no sample will close any more.
-	settleEvery = time.Second
+	// closeEvery is how often gaps are looked for that no sample will close any more.
+	closeEvery = time.Second
 )
 
 // agentKey tells apart the agents of sFlow. It has no padding, so that it is hashed
@@ -76,13 +76,13 @@ type source struct {
 // silent for the longest time among the few where it may be, those without trust
 // first. It is for one goroutine.
 type sources struct {
-	seed    maphash.Seed
-	slots   []source
-	sets    uint64 // a power of two
-	agent   agentKey
-	hash    uint64 // of agent
-	gaps    int    // open
-	settled time.Duration
+	seed   maphash.Seed
+	slots  []source
+	sets   uint64 // a power of two
+	agent  agentKey
+	hash   uint64 // of agent
+	gaps   int    // open
+	closed time.Duration // when gaps were last closed
 }
 
 func newSources(capacity int) *sources {
@@ -173,13 +173,13 @@ func (t *sources) close(q *source) uint64 {
 	return uint64(missed)
 }
 
-// settle counts what is missing of gaps that were open for long enough. There may be no
+// closeGaps counts what is missing of gaps that were open for long enough. There may be no
 // table.
-func (t *sources) settle(c *sampleCounts, now time.Duration) {
-	if t == nil || t.gaps == 0 || now-t.settled < settleEvery {
+func (t *sources) closeGaps(c *sampleCounts, now time.Duration) {
+	if t == nil || t.gaps == 0 || now-t.closed < closeEvery {
 		return
 	}
-	t.settled = now
+	t.closed = now
 	for i := range t.slots {
 		if q := &t.slots[i]; q.gapMissing > 0 && now-q.opened >= gapPatience {
 			c.missed += t.close(q)

@@ -151,12 +151,12 @@ func (t *streams) see(s *sighting, now time.Duration) (found findings, of standi
 	return found, st.standing
 }
 
-// settle counts what is missing of gaps that no packet will close any more, and
+// closeGaps counts what is missing of gaps that no packet will close any more, and
 // calls visit with each stream.
-func (t *streams) settle(now time.Duration, visit func(*stream)) {
+func (t *streams) closeGaps(now time.Duration, visit func(*stream)) {
 	for i := range t.slots {
 		st := &t.slots[i]
-		t.book(st, st.counts.unit(), st.settle(now), now)
+		t.book(st, st.counts.unit(), st.closeGaps(now), now)
 		visit(st)
 	}
 }
@@ -206,7 +206,7 @@ func (t *streams) evict(now time.Duration) int32 {
 	}
 	i := t.recency[of].oldest
 	st := &t.slots[i]
-	t.book(st, st.counts.unit(), st.settle(now), now)
+	t.book(st, st.counts.unit(), st.closeGaps(now), now)
 	t.forgotten.add(&st.recent)
 	t.recency[of].remove(t.slots, i)
 	if of == regular {

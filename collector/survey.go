@@ -73,7 +73,7 @@ func (in *intake) survey(all exporters, books *accounts, now time.Duration) (los
 	defer books.mu.Unlock()
 	books.others.add(&in.streams.forgotten)
 	in.streams.forgotten = tally{}
-	in.streams.settle(now, func(st *stream) {
+	in.streams.closeGaps(now, func(st *stream) {
 		all.add(st, now)
 		books.book(st)
 		if st.lossy && now-st.lost <= 2*surveyEvery {

@@ -109,7 +109,7 @@ func TestSequenceLearnsWhatIsCounted(t *testing.T) {
 					got.restarts++
 				}
 			}
-			got.missed += q.settle(time.Hour)
+			got.missed += q.closeGaps(time.Hour)
 			got.unsequenced, got.unit = q.unsequenced, q.counts.unit()
 			if got != test.want {
 				t.Errorf("got %+v, want %+v", got, test.want)
@@ -163,7 +163,7 @@ func TestStreamsAreApartByFormat(t *testing.T) {
 			table.see(p, time.Duration(i)*s)
 		}
 	}
-	table.settle(time.Minute, func(*stream) {})
+	table.closeGaps(time.Minute, func(*stream) {})
 	if len(table.slots) != len(ids) || table.restarts != 0 {
 		t.Errorf("%d streams and %d restarts, want %d and none", len(table.slots), table.restarts, len(ids))
 	}

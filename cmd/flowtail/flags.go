@@ -99,7 +99,7 @@ func parse(args []string) (options, error) {
 	}
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	err := o.settle(given)
+	err := o.resolve(given)
 	return o, err
 }
 
@@ -115,14 +115,14 @@ func (o *options) parseFilter(words []string) (err error) {
 	return nil
 }
 
-// settle sets what follows from the flags that were given, and finds the mistakes that flags
+// resolve sets what follows from the flags that were given, and finds the mistakes that flags
 // can be parsed with.
-func (o *options) settle(given map[string]bool) error {
-	return errors.Join(o.settleBegin(given), o.compare(given), o.settleTop(given))
+func (o *options) resolve(given map[string]bool) error {
+	return errors.Join(o.resolveBegin(given), o.compare(given), o.resolveTop(given))
 }
 
-// settleBegin does so for where to begin in a topic.
-func (o *options) settleBegin(given map[string]bool) error {
+// resolveBegin does so for where to begin in a topic.
+func (o *options) resolveBegin(given map[string]bool) error {
 	begins := 0
 	for _, name := range []string{"from", "since", "offset"} {
 		if given[name] {
@@ -179,8 +179,8 @@ func (o *options) compare(given map[string]bool) error {
 	return errors.Join(errs...)
 }
 
-// settleTop does so for sums.
-func (o *options) settleTop(given map[string]bool) error {
+// resolveTop does so for sums.
+func (o *options) resolveTop(given map[string]bool) error {
 	if len(o.Top.Keys) == 0 {
 		for _, name := range []string{"by", "every", "scaled"} {
 			if given[name] {

@@ -40,7 +40,7 @@ func (t *Table) add(s *shard, key domainKey, e *entry) {
 		d = t.newDomain(s, key)
 	}
 	e.domain = d
-	d.link(e)
+	d.addPort(e)
 	d.entries.push(e)
 	d.owner.entries.push(e)
 	s.entries.push(e)
@@ -120,7 +120,7 @@ func (t *Table) remove(s *shard, e *entry) {
 	d.entries.remove(e)
 	o.entries.remove(e)
 	s.entries.remove(e)
-	d.unlink(e)
+	d.removePort(e)
 	e.removed = true
 	t.plans.release(e.plan)
 	t.dropRival(e)

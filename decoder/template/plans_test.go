@@ -65,16 +65,16 @@ func TestPortsOfATemplate(t *testing.T) {
 	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		d := new(domain)
 		other := &entry{id: 255}
-		d.link(other)
+		d.addPort(other)
 		var entries []*entry
 		for port := range 3 {
 			e := &entry{id: 256, port: uint16(port)}
-			d.link(e)
+			d.addPort(e)
 			entries = append(entries, e)
 		}
 		left := map[uint16]bool{0: true, 1: true, 2: true}
 		for _, i := range order {
-			d.unlink(entries[i])
+			d.removePort(entries[i])
 			delete(left, uint16(i))
 			found := make(map[uint16]bool)
 			for e := d.first(256); e != nil; e = e.next {

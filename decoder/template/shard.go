@@ -133,8 +133,8 @@ func (d *domain) first(id uint16) *entry {
 	return d.templates[i]
 }
 
-// link puts an entry in front of the other ports that have its template.
-func (d *domain) link(e *entry) {
+// addPort puts an entry in front of the other ports that have its template.
+func (d *domain) addPort(e *entry) {
 	i, found := slices.BinarySearch(d.ids, e.id)
 	if found {
 		e.next, d.templates[i] = d.templates[i], e
@@ -143,8 +143,8 @@ func (d *domain) link(e *entry) {
 	d.ids, d.templates = slices.Insert(d.ids, i, e.id), slices.Insert(d.templates, i, e)
 }
 
-// unlink takes an entry out of the ports that have its template.
-func (d *domain) unlink(e *entry) {
+// removePort takes an entry out of the ports that have its template.
+func (d *domain) removePort(e *entry) {
 	i, _ := slices.BinarySearch(d.ids, e.id)
 	at := &d.templates[i]
 	for *at != e {

@@ -30,7 +30,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer d.broker.Close()
 	d.printBanner()
 	err = d.show(ctx)
-	return errors.Join(err, d.settle())
+	return errors.Join(err, d.printLedger())
 }
 
 // demo is the parts.

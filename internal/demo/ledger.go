@@ -18,8 +18,8 @@ type ledger struct {
 	broker    int64 // records that the topic got
 }
 
-// settle prints the ledger, and returns ErrImbalance when it does not add up.
-func (d *demo) settle() error {
+// printLedger prints the ledger, and returns ErrImbalance when it does not add up.
+func (d *demo) printLedger() error {
 	l := ledger{collector: d.collector.Snapshot(), broker: d.broker.Produced()}
 	if d.generator != nil {
 		stats := d.generator.Stats()

@@ -94,7 +94,7 @@ func (b *bed) measure(ctx context.Context, rate int, duration time.Duration) (re
 	if err := errors.Join(err, <-done); err != nil {
 		return result{}, err
 	}
-	after, err := b.settle(ctx, before.broker.Records+sent.Flows)
+	after, err := b.awaitRecords(ctx, before.broker.Records+sent.Flows)
 	if err != nil {
 		return result{}, err
 	}
@@ -137,9 +137,9 @@ func (b *bed) profile(ctx context.Context, over time.Duration) <-chan error {
 	return done
 }
 
-// settle waits until the broker has so many records, or gets none any more, and
+// awaitRecords waits until the broker has that many records, or gets none any more, and
 // returns what was known then.
-func (b *bed) settle(ctx context.Context, records uint64) (snapshot, error) {
+func (b *bed) awaitRecords(ctx context.Context, records uint64) (snapshot, error) {
 	last, err := b.snapshot()
 	for changed := time.Now(); err == nil; {
 		var now snapshot

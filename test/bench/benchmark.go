@@ -87,7 +87,7 @@ func (b *bed) warmUp(ctx context.Context, rate int, duration time.Duration) erro
 	if err != nil {
 		return err
 	}
-	_, err = b.settle(ctx, sent.Flows)
+	_, err = b.awaitRecords(ctx, sent.Flows)
 	return err
 }
 
