@@ -80,8 +80,8 @@ type sources struct {
 	slots  []source
 	sets   uint64 // a power of two
 	agent  agentKey
-	hash   uint64 // of agent
-	gaps   int    // open
+	hash   uint64        // of agent
+	gaps   int           // open
 	closed time.Duration // when gaps were last closed
 }
 
