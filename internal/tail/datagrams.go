@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/flowpub/flowpub/internal/pcap"
@@ -168,11 +169,19 @@ func listen(cfg *Config) (*port, error) {
 	}
 	conn, err := net.ListenUDP("udp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("tail: listening on %s: %w: give a port that is free, such as :2055", cfg.Listen, rootCause(err))
+		return nil, fmt.Errorf("tail: listening on %s: %w: %s", cfg.Listen, rootCause(err), listenCure(err))
 	}
 	_ = conn.SetReadBuffer(receiveBuffer) // less room is no reason to stop
 	cfg.Logger.Info("listening", "address", conn.LocalAddr())
 	return &port{cfg, conn}, nil
+}
+
+// listenCure says what to do about an address that is not to be had.
+func listenCure(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "stop what listens there, perhaps flowpub, or give another port"
+	}
+	return "give a port above 1023, of an address of this machine or of none, such as :2055"
 }
 
 // run is part of source.

@@ -129,6 +129,24 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// An address that is not to be had is refused with the cure.
+func TestListenRefused(t *testing.T) {
+	t.Parallel()
+	taken, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	for address, want := range map[string]string{
+		taken.LocalAddr().String(): "stop what listens there, perhaps flowpub, or give another port",
+		"192.0.2.1:2055":           "give a port above 1023, of an address of this machine",
+	} {
+		if _, err := Run(t.Context(), Config{Listen: address, Out: new(bytes.Buffer)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("of %s the error is %v, want %q", address, err, want)
+		}
+	}
+}
+
 // What is no capture, or ends in the middle, is told.
 func TestCaptures(t *testing.T) {
 	t.Parallel()

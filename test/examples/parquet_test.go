@@ -4,6 +4,7 @@ package examples_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -41,11 +42,29 @@ func (h *house) parquet(t *testing.T) {
 			if got != want {
 				t.Errorf("DuckDB answers %s, want %s", got, want)
 			}
+			if answer := run(t, nil, "bash", "-c", "cd "+filepath.Dir(directory)+"\n"+readmeQuery(t)); topic == "events" && !strings.Contains(answer, "198.18.0.1") {
+				t.Errorf("the README's query answers\n%s", answer)
+			}
 			if left, err := filepath.Glob(filepath.Join(directory, "*", ".*")); err != nil || len(left) > 0 {
 				t.Errorf("%v is left, %v", left, err)
 			}
 		})
 	}
+}
+
+// readmeQuery is the command of the README that asks the files.
+func readmeQuery(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(root + "/examples/parquet/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, query, found := strings.Cut(string(text), "    venv/bin/python -c ")
+	query, _, ends := strings.Cut(query, "\n\n")
+	if !found || !ends {
+		t.Fatal("the README of Parquet has no query")
+	}
+	return "python -c " + query
 }
 
 // lake is what the query answers of flows that are all traffic.
