@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"log/slog"
 	"math"
+	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/flowpub/flowpub/publisher"
 )
 
 // Log stores take JSON: durations are text there, not nanoseconds, and counts by
@@ -20,6 +23,9 @@ func TestLogLinesInJSON(t *testing.T) {
 		cfg.DrainLinger = time.Millisecond
 		cfg.ShutdownTimeout = 90 * time.Second
 		cfg.Publisher.Linger = 100 * time.Millisecond
+		cfg.Publisher.Spreads = []publisher.Spread{{Network: netip.MustParsePrefix("192.0.2.0/24"), Partitions: 2}}
+		cfg.Publisher.ValueHeader = "content-type"
+		cfg.TemplateTopic = "templates"
 	})
 	c.logStart()
 	if err := c.linger(nil); err != nil {
@@ -32,6 +38,11 @@ func TestLogLinesInJSON(t *testing.T) {
 		Linger   string `json:"drain_linger"`
 		Shutdown string `json:"shutdown_timeout"`
 		Kafka    string `json:"kafka_linger"`
+
+		Spreads   int    `json:"kafka_spread"`
+		Header    string `json:"kafka_value_header"`
+		Templates string `json:"kafka_template_topic"`
+		Profiler  *bool  `json:"http_pprof"`
 	}
 	var ledger struct {
 		Message  string            `json:"msg"`
@@ -45,6 +56,9 @@ func TestLogLinesInJSON(t *testing.T) {
 		}
 	}
 	if start.Delay != "5ms" || start.Linger != "1ms" || start.Shutdown != "1m30s" || start.Kafka != "100ms" {
+		t.Errorf("at the start: %+v", start)
+	}
+	if start.Spreads != 1 || start.Header != "content-type" || start.Templates != "templates" || start.Profiler == nil {
 		t.Errorf("at the start: %+v", start)
 	}
 	if end.Linger != "1ms" || end.Shutdown != "1m30s" {
