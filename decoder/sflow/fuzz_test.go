@@ -50,9 +50,6 @@ func FuzzDecode(f *testing.F) {
 func TestMutatedDatagrams(t *testing.T) {
 	t.Parallel()
 	n := testwait.Fewer(50_000, 1_000_000)
-	if testing.Short() {
-		n = 20_000
-	}
 	payloads, random := seeds(t), rand.New(rand.NewPCG(1, 2))
 	var p decoder.ExportPacket
 	var s sflow.Samples

@@ -239,9 +239,6 @@ func TestTableKeepsRegularsOfAnAddress(t *testing.T) {
 // that it leaves behind is bounded. Exporters that are heard keep their templates.
 func TestRandomDatagrams(t *testing.T) {
 	count := testwait.Fewer(100_000, 1_000_000)
-	if testing.Short() {
-		count = 50_000
-	}
 	before := heap()
 	d := newDecoder(template.Config{})
 	room := template.NewRoom(d.table)

@@ -18,6 +18,8 @@ import (
 // Flows of the exporters that the file names carry the name and the sampling
 // interval, and those of others neither.
 func TestExportersFile(t *testing.T) {
+	const rate = 20_000
+	shareMachine(t, rate)
 	file := filepath.Join(t.TempDir(), "exporters")
 	if err := os.WriteFile(file, []byte("127.1.0.0/28 \"site\"-é 1000\n127.1.0.4 core\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -25,7 +27,7 @@ func TestExportersFile(t *testing.T) {
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_EXPORTERS_FILE="+file)
 	p.awaitReady(t)
-	sent := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 20_000, Flows: 20_000}).result(t)
+	sent := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: rate, Flows: 20_000}).result(t)
 	p.awaitDatagrams(t, sent.Datagrams)
 	last := p.terminate(t)
 

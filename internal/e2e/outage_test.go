@@ -18,6 +18,7 @@ func TestOutages(t *testing.T) {
 		rate   = 50_000
 		outage = 8 * time.Second
 	)
+	shareMachine(t, rate)
 	k := startKafka(t, 16)
 	k.gate.shut()
 	p := startFlowpub(t, k.gate.address)
@@ -45,11 +46,12 @@ func TestOutages(t *testing.T) {
 // Connections are cut again and again, so that many requests are carried out
 // and not answered.
 func TestCutConnections(t *testing.T) {
-	const cuts = 40
+	const cuts, rate = 40, 100_000
+	shareMachine(t, rate)
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
-	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000, Formats: allFormats})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: rate, Formats: allFormats})
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for range cuts {

@@ -21,10 +21,12 @@ const smallBudget = 16
 // The broker is away for longer than the budget lasts: flowpub takes no more
 // memory, and what it drops is counted.
 func TestBudgetUsedUp(t *testing.T) {
+	const rate = 100_000
+	shareMachine(t, rate)
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address, fmt.Sprintf("FLOWPUB_KAFKA_BUFFER_BYTES=%dMiB", smallBudget))
 	p.awaitReady(t)
-	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: rate})
 	p.during(t, time.Second)
 	k.gate.shut()
 	p.untilUsedUp(t)
@@ -86,6 +88,7 @@ func TestPartitionWithoutLeader(t *testing.T) {
 		partitions = 16
 		few, many  = 20_000, 60_000 // flows a second
 	)
+	shareMachine(t, few+many)
 	k := startKafka(t, partitions)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_BUFFER_BYTES=64MiB", "FLOWPUB_KAFKA_COMPRESSION=none")
 	p.awaitReady(t)

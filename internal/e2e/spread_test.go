@@ -17,11 +17,13 @@ import (
 // each domain keeps its order, and templates and the watch for losses are right, as
 // without.
 func TestSpreadExporters(t *testing.T) {
+	const rate = 50_000
+	shareMachine(t, rate)
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_SPREAD=127.1.0.0/24=3")
 	p.awaitReady(t)
 	sent := startLoad(t, exporter.Config{
-		Target: p.UDP, Exporters: exporters, Rate: 50_000, Flows: 300_000, Domains: 16, SamplingInterval: 100,
+		Target: p.UDP, Exporters: exporters, Rate: rate, Flows: 300_000, Domains: 16, SamplingInterval: 100,
 		Formats:        []exporter.Format{exporter.NetFlow5, exporter.NetFlow9, exporter.IPFIX, exporter.SFlow},
 		TemplateChange: 2 * time.Second,
 	}).result(t)
@@ -49,10 +51,12 @@ func TestSpreadExporters(t *testing.T) {
 
 // Divided by datagram, one stream fills as many partitions as asked for, about equally.
 func TestSpreadDatagrams(t *testing.T) {
+	const rate = 50_000
+	shareMachine(t, rate)
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_SPREAD=127.1.0.1/32=4/datagram")
 	p.awaitReady(t)
-	sent := startLoad(t, exporter.Config{Target: p.UDP, Rate: 50_000, Flows: 240_000}).result(t)
+	sent := startLoad(t, exporter.Config{Target: p.UDP, Rate: rate, Flows: 240_000}).result(t)
 	p.awaitDatagrams(t, sent.Datagrams)
 	last := p.terminate(t)
 	flows := make(map[int32]uint64)

@@ -83,6 +83,8 @@ func TestLogReaderHasGone(t *testing.T) {
 // Standard error is a full pipe that nobody reads: under load nothing is lost, and
 // SIGTERM ends flowpub in order.
 func TestLogThatNobodyReads(t *testing.T) {
+	const rate = 50_000
+	shareMachine(t, rate)
 	k := startKafka(t, 4)
 	p := startFlowpub(t, k.gate.address)
 	p.awaitReady(t)
@@ -90,7 +92,7 @@ func TestLogThatNobodyReads(t *testing.T) {
 	t.Cleanup(release)
 	p.FillLog(t)
 	sendNoise(t, p, 20)
-	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 50_000})
+	l := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: rate})
 	p.during(t, 3*time.Second)
 	sendNoise(t, p, 20)
 	p.during(t, time.Second)

@@ -14,12 +14,16 @@ import (
 // Exporters in a network have a topic of their own, which flowpub creates: its
 // flows are there and nowhere else, and the books are right for both together.
 func TestTopicsApart(t *testing.T) {
-	const customer = "customer"
+	const (
+		customer = "customer"
+		rate     = 100_000
+	)
+	shareMachine(t, rate)
 	network := netip.MustParsePrefix("127.1.0.0/28")
 	k := startKafka(t, 16)
 	p := startFlowpub(t, k.gate.address, "FLOWPUB_KAFKA_TOPIC_ROUTES="+network.String()+"="+customer, "FLOWPUB_KAFKA_CREATE_TOPIC=4,1")
 	p.awaitReady(t)
-	sent := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: 100_000, Flows: 300_000}).result(t)
+	sent := startLoad(t, exporter.Config{Target: p.UDP, Exporters: exporters, Rate: rate, Flows: 300_000}).result(t)
 	p.awaitDatagrams(t, sent.Datagrams)
 	last := p.terminate(t)
 

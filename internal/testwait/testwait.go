@@ -51,14 +51,15 @@ func Long(t *testing.T) {
 	}
 }
 
-// Few returns all cases of a test that computes a lot, and with the race detector the
-// first n. Whatever test calls it or Fewer is run by make test without the race detector, too.
+// Few returns all cases of a test that computes a lot, and the first n with the race
+// detector or where only short tests are asked for. Whatever test calls it or Fewer is run
+// by make test without either, too.
 func Few[T any](n int, all []T) []T { return all[:Fewer(n, len(all))] }
 
-// Fewer returns how many a test is to have of what it computes a lot with: all, and with
-// the race detector n.
+// Fewer returns how many a test is to have of what it computes a lot with: all, and n
+// where Few has n cases.
 func Fewer[N int | int64 | uint64](n, all N) N {
-	if RaceDetector {
+	if RaceDetector || testing.Short() {
 		return min(n, all)
 	}
 	return all
