@@ -316,6 +316,7 @@ $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 
 $(APICURIO):
+	@mkdir -p $(@D)
 	@partial=$$(mktemp -d .cache/.apicurio.XXXXXX); trap 'rm -rf "$$partial"' EXIT; \
 		mvn --quiet --batch-mode -Dstyle.color=never -Dmaven.repo.local=.cache/maven dependency:copy "-DoutputDirectory=$$partial" \
 			-Dartifact=io.apicurio:apicurio-registry-app:$(APICURIO_VERSION):tar.gz:all >&2; \
