@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
+
+	"github.com/flowpub/flowpub/publisher/answers"
 )
 
 const (
@@ -55,6 +57,9 @@ func (plain) SASL() sasl.Mechanism { return nil }
 // Explain is part of Security.
 func (plain) Explain(err error) error { return err }
 
+// dialing connects to a broker.
+type dialing func(ctx context.Context, network, address string) (net.Conn, error)
+
 // dialer connects to brokers, and tells what else answers in their place.
 type dialer struct{ security Security }
 
@@ -73,6 +78,22 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 		conn = secured
 	}
 	return &firstAnswer{Conn: conn, address: address, encrypted: d.security.TLS() != nil}, nil
+}
+
+// checked is dial, of whose connections only answers are read that are what was asked for: the client
+// believes every number in them.
+func checked(dial dialing, security Security) dialing {
+	checker := &answers.Checker{TLS: security.TLS() != nil}
+	if mechanism := security.SASL(); mechanism != nil {
+		checker.Mechanism = mechanism.Name()
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return checker.Wrap(conn, address), nil
+	}
 }
 
 // handshake encrypts a connection.

@@ -118,6 +118,9 @@ func (t *topic) explain(err error) error {
 			return &explainedError{c.text, err}
 		}
 	}
+	if strange, ok := errors.AsType[*answers.Error](err); ok {
+		return &explainedError{strange.Text + ": " + strange.Cure, err}
+	}
 	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
 	case closed && t.security.SASL() == nil:

@@ -68,7 +68,7 @@ func newTopic(ctx context.Context, cfg *Config, interval time.Duration) (*topic,
 	t := &topic{
 		cfg: cfg, security: cfg.Security, interval: interval, failing: make(map[int32]bool),
 		client: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: &kafka.Transport{
-			ClientID: clientID, MetadataTTL: interval, Dial: dial, SASL: cfg.Security.SASL(),
+			ClientID: clientID, MetadataTTL: interval, Dial: checked(dial, cfg.Security), SASL: cfg.Security.SASL(),
 		}},
 	}
 	options, err := t.begin(ctx)
@@ -152,7 +152,7 @@ func resetOf(from Position) kgo.Offset {
 }
 
 // dialer is dial, whose failures are logged when they begin.
-func (t *topic) dialer(dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+func (t *topic) dialer(dial dialing) dialing {
 	var mu sync.Mutex
 	failing := make(map[string]bool)
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

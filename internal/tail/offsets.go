@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/listoffsets"
 )
 
 // span is what of a partition is read: the offset of the first record, and that behind the
@@ -89,28 +90,34 @@ func (t *topic) spans(ctx context.Context, partitions []int, from Position) (map
 	return spans, nil
 }
 
-// offsets looks up an offset of each partition; one without has none there. Kafka-go mixes up
-// the answers to requests of several kinds.
+// offsets looks up an offset of each partition; one without has none there. Kafka-go's function for it mixes up
+// the answers to requests of several kinds, and breaks at a partition that it did not ask for.
 func (t *topic) offsets(ctx context.Context, partitions []int, of func(int) kafka.OffsetRequest) (map[int32]int64, error) {
-	requests := make([]kafka.OffsetRequest, len(partitions))
-	for i, partition := range partitions {
-		requests[i] = of(partition)
+	request := &listoffsets.Request{ReplicaID: -1, Topics: []listoffsets.RequestTopic{{Topic: t.cfg.Topic}}}
+	for _, partition := range partitions {
+		request.Topics[0].Partitions = append(request.Topics[0].Partitions,
+			listoffsets.RequestPartition{Partition: int32(partition), CurrentLeaderEpoch: -1, Timestamp: of(partition).Timestamp})
 	}
-	res, err := t.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{t.cfg.Topic: requests}})
+	response, err := t.client.Transport.RoundTrip(ctx, t.client.Addr, request)
 	if err != nil {
 		return nil, fmt.Errorf("tail: looking up offsets of topic %q: %w", t.cfg.Topic, t.explain(err))
 	}
+	answer, ok := response.(*listoffsets.Response)
+	if !ok {
+		return nil, fmt.Errorf("tail: looking up offsets of topic %q: the answer is a %T", t.cfg.Topic, response)
+	}
 	found := make(map[int32]int64, len(partitions))
-	for _, p := range res.Topics[t.cfg.Topic] {
-		if p.Error != nil {
-			return nil, fmt.Errorf("tail: looking up offsets of partition %d of topic %q: %w", p.Partition, t.cfg.Topic, t.explain(p.Error))
-		}
-		offset := max(p.FirstOffset, p.LastOffset)
-		for at := range p.Offsets {
-			offset = max(offset, at)
-		}
-		if offset >= 0 {
-			found[int32(p.Partition)] = offset
+	for _, topic := range answer.Topics {
+		for _, p := range topic.Partitions {
+			if topic.Topic != t.cfg.Topic || !slices.Contains(partitions, int(p.Partition)) {
+				continue
+			}
+			if p.ErrorCode != 0 {
+				return nil, fmt.Errorf("tail: looking up offsets of partition %d of topic %q: %w", p.Partition, t.cfg.Topic, t.explain(kafka.Error(p.ErrorCode)))
+			}
+			if p.Offset >= 0 {
+				found[p.Partition] = p.Offset
+			}
 		}
 	}
 	return found, nil
