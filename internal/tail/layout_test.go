@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/flowpub/flowpub/internal/tail/flow"
 	"github.com/flowpub/flowpub/internal/tail/tailtest"
 	"github.com/flowpub/flowpub/internal/tail/top"
@@ -257,9 +255,9 @@ func TestAppendSI(t *testing.T) {
 // FuzzLayouts: whatever a message holds, if it is printed, then as one line that
 // readers of the format understand.
 func FuzzLayouts(f *testing.F) {
-	f.Add(mustMarshal(f, tailtest.Web()))
-	f.Add(mustMarshal(f, tailtest.Bare()))
-	f.Add(mustMarshal(f, tailtest.Rich()))
+	f.Add(tailtest.Marshal(f, tailtest.Web()))
+	f.Add(tailtest.Marshal(f, tailtest.Bare()))
+	f.Add(tailtest.Marshal(f, tailtest.Rich()))
 	f.Add([]byte("hello"))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var decoded flow.Flow
@@ -304,19 +302,10 @@ func compareJSONWithCSV(t *testing.T, object map[string]any, values []string) {
 func decoded(tb testing.TB, record *flowv1.FlowRecord) *flow.Flow {
 	tb.Helper()
 	f := new(flow.Flow)
-	if err := f.Decode(flow.Protobuf, mustMarshal(tb, record)); err != nil {
+	if err := f.Decode(flow.Protobuf, tailtest.Marshal(tb, record)); err != nil {
 		tb.Fatal(err)
 	}
 	return f
-}
-
-func mustMarshal(tb testing.TB, record *flowv1.FlowRecord) []byte {
-	tb.Helper()
-	b, err := proto.Marshal(record)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
 }
 
 // A table shows texts that others chose as text: nothing of them reaches the terminal as a command.

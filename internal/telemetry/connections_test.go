@@ -61,19 +61,7 @@ func TestProbesAreAnsweredBesideIdleConnections(t *testing.T) {
 // A scrape under way is no idle connection, however old it is.
 func TestScrapeSurvivesIdleConnections(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	server := startListening(t, ServerConfig{Live: func() []string {
-		close(entered)
-		<-release
-		return nil
-	}})
-	go server.Serve()
-	body := make(chan string, 1)
-	go func() {
-		_, text := get(t, server, "/livez")
-		body <- text
-	}()
-	<-entered
+	server, body, release := startRequest(t)
 	first := connect(t, server, "")
 	for range maxConnections {
 		connect(t, server, "")

@@ -278,19 +278,7 @@ func TestServerClosedBeforeItServes(t *testing.T) {
 
 func TestCloseLetsRequestsFinish(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	server := startListening(t, ServerConfig{Live: func() []string {
-		close(entered)
-		<-release
-		return nil
-	}})
-	go server.Serve()
-	body := make(chan string, 1)
-	go func() {
-		_, text := get(t, server, "/livez")
-		body <- text
-	}()
-	<-entered
+	server, body, release := startRequest(t)
 	closed := make(chan error, 1)
 	go func() { closed <- server.Close(context.WithoutCancel(t.Context())) }()
 	close(release)
@@ -359,6 +347,26 @@ func TestErrorsOfServingAreLogged(t *testing.T) {
 			t.Errorf("%s: logged %q, want %q", tt.name, out.String(), tt.want)
 		}
 	}
+}
+
+// startRequest starts a server and a request to it. It returns where the answer comes, and what to
+// close for it: until then the request is under way.
+func startRequest(t *testing.T) (*Server, <-chan string, chan struct{}) {
+	t.Helper()
+	entered, release := make(chan struct{}), make(chan struct{})
+	server := startListening(t, ServerConfig{Live: func() []string {
+		close(entered)
+		<-release
+		return nil
+	}})
+	go server.Serve()
+	answers := make(chan string, 1)
+	go func() {
+		_, text := get(t, server, "/livez")
+		answers <- text
+	}()
+	<-entered
+	return server, answers, release
 }
 
 func startListening(t *testing.T, cfg ServerConfig) *Server {

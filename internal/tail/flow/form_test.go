@@ -24,27 +24,27 @@ func TestDecodeRefuses(t *testing.T) {
 	}{
 		{"no value", plain, nil, "names no exporter"},
 		{"no protobuf", plain, []byte("hello"), "not a flow record"},
-		{"cut short", plain, mustMarshal(t, tailtest.Web())[:20], "not a flow record"},
+		{"cut short", plain, tailtest.Marshal(t, tailtest.Web())[:20], "not a flow record"},
 		{"no length", delimited, nil, "does not begin with the length"},
-		{"no delimiter", delimited, mustMarshal(t, tailtest.Web()), "does not begin with the length"},
-		{"cut short behind its length", delimited, delimit(mustMarshal(t, tailtest.Web()))[:20], "does not begin with the length"},
-		{"two behind each other", delimited, append(delimit(mustMarshal(t, tailtest.Web())), 0), "does not begin with the length"},
-		{"no schema", Confluent, mustMarshal(t, tailtest.Web()), "does not begin with a schema id"},
-		{"no other magic", Confluent, append([]byte{1, 0, 0, 1, 44, 0}, mustMarshal(t, tailtest.Web())...), "does not begin with a schema id"},
-		{"another message type", Confluent, append([]byte{0, 0, 0, 1, 44, 2, 2}, mustMarshal(t, tailtest.Web())...), "does not begin with a schema id"},
+		{"no delimiter", delimited, tailtest.Marshal(t, tailtest.Web()), "does not begin with the length"},
+		{"cut short behind its length", delimited, delimit(tailtest.Marshal(t, tailtest.Web()))[:20], "does not begin with the length"},
+		{"two behind each other", delimited, append(delimit(tailtest.Marshal(t, tailtest.Web())), 0), "does not begin with the length"},
+		{"no schema", Confluent, tailtest.Marshal(t, tailtest.Web()), "does not begin with a schema id"},
+		{"no other magic", Confluent, append([]byte{1, 0, 0, 1, 44, 0}, tailtest.Marshal(t, tailtest.Web())...), "does not begin with a schema id"},
+		{"another message type", Confluent, append([]byte{0, 0, 0, 1, 44, 2, 2}, tailtest.Marshal(t, tailtest.Web())...), "does not begin with a schema id"},
 		{"a schema cut short", Confluent, []byte{0, 0, 0, 1, 44}, "does not begin with a schema id"},
-		{"no JSON", JSON, mustMarshal(t, tailtest.Web()), "not a flow record as json"},
+		{"no JSON", JSON, tailtest.Marshal(t, tailtest.Web()), "not a flow record as json"},
 		{"no exporter in JSON", JSON, []byte("{}"), "names no exporter"},
 		{"no time in JSON", JSON, []byte(`{"startTime":"now"}`), `parsing time "now"`},
 		{"no format in JSON", JSON, []byte(`{"format":"NETFLOW"}`), `ExportFormat "NETFLOW" is not known`},
 		{"no MAC address in JSON", JSON, []byte(`{"sourceMac":"a"}`), "sourceMac: address a: invalid MAC address"},
-		{"MAC address of 5 bytes", plain, mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3, 4}, SourceMac: make([]byte, 5)}), "source_mac has 5 bytes"},
+		{"MAC address of 5 bytes", plain, tailtest.Marshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3, 4}, SourceMac: make([]byte, 5)}), "source_mac has 5 bytes"},
 		{"no exporter behind a length", delimited, []byte{0}, "names no exporter"},
-		{"no exporter", plain, mustMarshal(t, &flowv1.FlowRecord{SourceAddress: []byte{1, 2, 3, 4}}), "names no exporter"},
-		{"exporter of 3 bytes", plain, mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3}}), "exporter_address has 3 bytes"},
+		{"no exporter", plain, tailtest.Marshal(t, &flowv1.FlowRecord{SourceAddress: []byte{1, 2, 3, 4}}), "names no exporter"},
+		{"exporter of 3 bytes", plain, tailtest.Marshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3}}), "exporter_address has 3 bytes"},
 		{
 			"next hop of 5 bytes", plain,
-			mustMarshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3, 4}, NextHop: make([]byte, 5)}),
+			tailtest.Marshal(t, &flowv1.FlowRecord{ExporterAddress: []byte{1, 2, 3, 4}, NextHop: make([]byte, 5)}),
 			"next_hop has 5 bytes",
 		},
 	}
@@ -68,7 +68,7 @@ func delimit(message []byte) []byte {
 // Every form of a value holds the same flow.
 func TestDecodeForms(t *testing.T) {
 	t.Parallel()
-	message := mustMarshal(t, tailtest.Web())
+	message := tailtest.Marshal(t, tailtest.Web())
 	for form, value := range map[Form][]byte{
 		Protobuf: message, ProtobufDelimited: delimit(message), JSON: []byte(tailtest.WebJSON),
 		Confluent: append([]byte{0, 0, 0, 1, 44, 0}, message...),
@@ -104,10 +104,10 @@ func TestUnmarshalJSON(t *testing.T) {
 func TestDecodeReplaces(t *testing.T) {
 	t.Parallel()
 	var f Flow
-	if err := f.Decode(Protobuf, mustMarshal(t, tailtest.Web())); err != nil {
+	if err := f.Decode(Protobuf, tailtest.Marshal(t, tailtest.Web())); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Decode(Protobuf, mustMarshal(t, tailtest.Bare())); err != nil {
+	if err := f.Decode(Protobuf, tailtest.Marshal(t, tailtest.Bare())); err != nil {
 		t.Fatal(err)
 	}
 	compare(t, &f, tailtest.Bare())
@@ -116,7 +116,7 @@ func TestDecodeReplaces(t *testing.T) {
 // Whatever of the forms a value has is found out, also where it changes.
 func TestFormIsFound(t *testing.T) {
 	t.Parallel()
-	message := mustMarshal(t, tailtest.Web())
+	message := tailtest.Marshal(t, tailtest.Web())
 	var d Decoder
 	var f Flow
 	for range 2 {
@@ -168,7 +168,7 @@ func TestNumbers(t *testing.T) {
 // A record is decoded into again without memory of its own.
 func TestDecodeAllocatesNothing(t *testing.T) {
 	var f Flow
-	message := mustMarshal(t, tailtest.Web())
+	message := tailtest.Marshal(t, tailtest.Web())
 	if n := testing.AllocsPerRun(100, func() {
 		if f.Decode(Protobuf, message) != nil {
 			t.Fatal("no flow record")
@@ -195,7 +195,7 @@ func TestICMP(t *testing.T) {
 	} {
 		tt.m.ExporterAddress = []byte{10, 0, 0, 1}
 		var f Flow
-		if err := f.Decode(Protobuf, mustMarshal(t, tt.m)); err != nil {
+		if err := f.Decode(Protobuf, tailtest.Marshal(t, tt.m)); err != nil {
 			t.Fatal(err)
 		}
 		if kind, code, ok := f.ICMP(); kind != tt.kind || code != tt.code || ok != tt.ok {
@@ -207,10 +207,10 @@ func TestICMP(t *testing.T) {
 // FuzzRead: what generated code takes for a flow record and writes again is read, with the same
 // fields; and what is read, generated code reads so, too.
 func FuzzRead(f *testing.F) {
-	f.Add(mustMarshal(f, tailtest.Web()))
-	f.Add(mustMarshal(f, tailtest.Rich()))
-	f.Add(append(mustMarshal(f, tailtest.Rich()), 0xa8, 4, 1, 0xca, 0x3e, 1, 0))   // a number not packed, a field of no name
-	f.Add(append(mustMarshal(f, tailtest.Web()), 0x80, 0x80, 0x80, 0x80, 0x10, 0)) // the field 2^29, one above the highest there is
+	f.Add(tailtest.Marshal(f, tailtest.Web()))
+	f.Add(tailtest.Marshal(f, tailtest.Rich()))
+	f.Add(append(tailtest.Marshal(f, tailtest.Rich()), 0xa8, 4, 1, 0xca, 0x3e, 1, 0))   // a number not packed, a field of no name
+	f.Add(append(tailtest.Marshal(f, tailtest.Web()), 0x80, 0x80, 0x80, 0x80, 0x10, 0)) // the field 2^29, one above the highest there is
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var got Flow
 		var m flowv1.FlowRecord
@@ -279,18 +279,9 @@ func compare(t *testing.T, f *Flow, m *flowv1.FlowRecord) {
 	}
 }
 
-func mustMarshal(tb testing.TB, record *flowv1.FlowRecord) []byte {
-	tb.Helper()
-	b, err := proto.Marshal(record)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
 func BenchmarkDecode(b *testing.B) {
 	var f Flow
-	message := mustMarshal(b, tailtest.Web())
+	message := tailtest.Marshal(b, tailtest.Web())
 	b.ReportAllocs()
 	for b.Loop() {
 		if f.Decode(Protobuf, message) != nil {

@@ -3,6 +3,9 @@ package tailtest
 
 import (
 	"math"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	flowv1 "github.com/flowpub/flowpub/proto/flow/v1"
 )
@@ -55,3 +58,13 @@ const WebJSON = `{"format":"EXPORT_FORMAT_NETFLOW_V5","exporterAddress":"10.0.0.
 	`"packets":180,"octets":250000,"tcpFlags":27,"protocol":6,"tos":8,"sourcePort":49152,"destinationPort":443,` +
 	`"sourceAs":64496,"sourcePrefixLength":24,"sourceAddress":"192.0.2.17","inputInterface":3,"outputInterface":7,` +
 	`"nextHop":"203.0.113.1","destinationAddress":"198.51.100.4","destinationPrefixLength":19,"destinationAs":64511}`
+
+// Marshal returns a record as messages hold it.
+func Marshal(tb testing.TB, record *flowv1.FlowRecord) []byte {
+	tb.Helper()
+	b, err := proto.Marshal(record)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
