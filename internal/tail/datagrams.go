@@ -98,6 +98,20 @@ func (s *sink) unreadable(in *datagram, reason error) {
 // captures are files whose datagrams are read.
 type captures struct{ cfg *Config }
 
+// findCaptures looks for the files of a configuration, so that a wrong name is told before
+// anything is read or shown.
+func findCaptures(cfg *Config) (*captures, error) {
+	for _, name := range cfg.Files {
+		if name == stdin {
+			continue
+		}
+		if _, err := os.Stat(name); err != nil {
+			return nil, fmt.Errorf("tail: %w: check its name", err)
+		}
+	}
+	return &captures{cfg: cfg}, nil
+}
+
 // idleDatagrams is after how many datagrams of a capture the output is flushed, and the
 // context looked at.
 const idleDatagrams = 256

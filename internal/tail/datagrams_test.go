@@ -42,7 +42,7 @@ func TestPackets(t *testing.T) {
 	}
 }
 
-// Every line of every datagram is shown, however the run ends: at the limit, or at a file that cannot be read.
+// Every line of every datagram is shown, however the run ends: at the limit, or at a file that is no capture.
 func TestPacketsToTheEnd(t *testing.T) {
 	t.Parallel()
 	file := corpus.Find(t, 1, "../../decoder/netflow5/testdata/crafted_edges.pcap")[0]
@@ -65,7 +65,8 @@ func TestPacketsToTheEnd(t *testing.T) {
 		err   string
 	}{
 		{"limit", []string{file}, 1, first, ""},
-		{"missing file", []string{file, filepath.Join(t.TempDir(), "no.pcap")}, 0, whole.String(), "no such file"},
+		{"no capture", []string{file, "datagrams_test.go"}, 0, whole.String(), "it is neither pcap nor pcapng"},
+		{"missing file", []string{file, "no.pcap"}, 0, "", "no such file or directory: check its name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -119,7 +119,7 @@ func ended(ctx context.Context) bool {
 func sourceOf(ctx context.Context, cfg *Config, interval time.Duration) (source, error) {
 	switch {
 	case len(cfg.Files) > 0:
-		return &captures{cfg: cfg}, nil
+		return findCaptures(cfg)
 	case cfg.Listen != "":
 		return listen(cfg)
 	default:
