@@ -453,9 +453,9 @@ func checkLines(t *testing.T, cfg Config) []checkup.Line {
 	return lines
 }
 
-// A broker that refuses a login gets no second one: nobody is locked out.
+// A broker that refuses a login gets no second one: nobody is locked out. Not parallel:
+// another one is asked while the first takes long.
 func TestCheckLogsInOnce(t *testing.T) {
-	t.Parallel()
 	broker := startBroker(t, 1, kfake.NumBrokers(3), kfake.EnableSASL(), kfake.Superuser("PLAIN", "router", "hunter2"))
 	logins := broker.Fault(refusedLogin)
 	cfg := DefaultConfig()
