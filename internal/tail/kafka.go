@@ -39,6 +39,8 @@ const (
 	// maxUnpacked is how large a batch may become that was compressed: many times what
 	// producers make. A few bytes could fill the memory otherwise.
 	maxUnpacked = 64 << 20
+	// wholeTopic stands for all partitions in errors of the client, such as those of metadata.
+	wholeTopic = -1
 )
 
 // topic reads the messages of the partitions of a topic.
@@ -267,6 +269,7 @@ func toldBy(headers []kgo.RecordHeader) flow.Form {
 // takeAll hands over the records of a partition.
 func (t *topic) takeAll(s *sink, p *kgo.FetchTopicPartition) error {
 	delete(t.failing, p.Partition)
+	delete(t.failing, wholeTopic) // its metadata must have come
 	m := message{topic: p.Topic, partition: p.Partition}
 	var last *kgo.Record
 	var err error

@@ -134,6 +134,32 @@ func TestBombsArePassedOver(t *testing.T) {
 	}
 }
 
+// What failed for all of a topic, and for a partition, is over when that partition is read again: it
+// is logged when it comes again, and no longer keeps a run from ending.
+func TestFaultsPass(t *testing.T) {
+	t.Parallel()
+	var log testlog.Book
+	cfg := &Config{Topic: topicName, Logger: log.Logger(), Out: io.Discard}
+	read := &topic{cfg: cfg, security: plain{}, failing: make(map[int32]bool), next: make(map[int32]int64)}
+	for round := 1; round <= 2; round++ {
+		for _, partition := range []int32{wholeTopic, 0, 0} {
+			if err := read.fault(partition, kafka.LeaderNotAvailable); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if lines := len(log.Lines("reading a partition failed")); lines != 2*round {
+			t.Errorf("%d lines after %d rounds, want 2 each", lines, round)
+		}
+		record := &kgo.Record{Value: []byte("no flow record"), Offset: int64(round)}
+		if err := read.takeAll(newSink(cfg), &kgo.FetchTopicPartition{Topic: topicName, FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{record}}}); err != nil {
+			t.Fatal(err)
+		}
+		if len(read.failing) > 0 {
+			t.Errorf("these are still failing: %v", read.failing)
+		}
+	}
+}
+
 // A consumer group goes on where it stopped.
 func TestGroup(t *testing.T) {
 	t.Parallel()
