@@ -66,9 +66,15 @@ func (t *trial) fault() string {
 
 // find searches, tells each step on w, and the result in the end.
 func (l *limit) find(ctx context.Context, w io.Writer) error {
-	low, high, rate := 0.0, 0.0, l.config.Rate
+	return search(ctx, l.config.Rate, l.try, w)
+}
+
+// search is find, by whatever tries a rate. It narrows down the rate that is asked for: what is sent
+// of it may be a little less, each time.
+func search(ctx context.Context, rate float64, try func(context.Context, float64) (trial, error), w io.Writer) error {
+	low, high, best := 0.0, 0.0, 0.0
 	for high == 0 || high > low*limitPrecise {
-		t, err := l.try(ctx, rate)
+		t, err := try(ctx, rate)
 		switch {
 		case ctx.Err() != nil:
 			return errors.New("the search was ended before it found something")
@@ -78,9 +84,9 @@ func (l *limit) find(ctx context.Context, w io.Writer) error {
 		fault := t.fault()
 		if fault == "" {
 			fmt.Fprintf(w, "%s flows/s: nothing lost\n", thousands(uint64(t.sent)))
-			low = max(low, t.sent)
+			low, best = rate, max(best, t.sent)
 			if t.slow || rate >= limitMost {
-				fmt.Fprintf(w, "at least %s flows/s without loss; this machine sends no faster\n", thousands(uint64(low)))
+				fmt.Fprintf(w, "at least %s flows/s without loss; this machine sends no faster\n", thousands(uint64(best)))
 				return nil
 			}
 		} else {
@@ -98,7 +104,7 @@ func (l *limit) find(ctx context.Context, w io.Writer) error {
 			rate = (low + high) / 2
 		}
 	}
-	fmt.Fprintf(w, "%s flows/s without loss\n", thousands(uint64(low)))
+	fmt.Fprintf(w, "%s flows/s without loss\n", thousands(uint64(best)))
 	return nil
 }
 

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -73,6 +77,38 @@ func TestFindLimit(t *testing.T) {
 	pattern := `(?s)^[\d,]+ flows/s: nothing lost\n.*16,000 flows/s: .* flows or sets dropped by the collector\n.*\n[\d,]+ flows/s without loss\n$`
 	if !regexp.MustCompile(pattern).MatchString(stdout) {
 		t.Errorf("it printed\n%s", stdout)
+	}
+}
+
+// A generator that sends a little less than it is asked for, each time, finds the limit all the same:
+// below the 300,000 flows/s at which flows are lost by 5 % at most.
+func TestSearchEnds(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []float64{1, 0.97, 0.93, 0.9} {
+		t.Run(fmt.Sprint(sent), func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			tries := 0
+			err := search(t.Context(), 20_000, func(_ context.Context, rate float64) (found trial, err error) {
+				if tries++; tries > 50 {
+					return found, errors.New("the search does not end")
+				}
+				found.sent = rate * sent
+				if found.sent > 300_000 {
+					found.counts.kernelDropped = 1
+				}
+				return found, nil
+			}, &out)
+			if err != nil {
+				t.Fatalf("%v:\n%s", err, out.String())
+			}
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			number, _, _ := strings.Cut(lines[len(lines)-1], " flows/s without loss")
+			found, err := strconv.Atoi(strings.ReplaceAll(number, ",", ""))
+			if err != nil || found < 285_714 || found > 300_000 {
+				t.Errorf("found %d flows/s, error %v:\n%s", found, err, out.String())
+			}
+		})
 	}
 }
 
