@@ -108,7 +108,10 @@ func columns(style Style) []column {
 		numberColumn("srcas", 6, flow.SourceAS), numberColumn("dstas", 6, flow.DestinationAS),
 		numberColumn("in", 5, flow.InputInterface), numberColumn("out", 5, flow.OutputInterface),
 		numberColumn("tos", 3, flow.TOS), numberColumn("vlan", 4, flow.VLAN), addressColumn("nexthop", flow.NextHop),
-		numberColumn("sampling", 8, flow.SamplingInterval), numberColumn("domain", 6, flow.ObservationDomain),
+		{name: "sampling", title: "SAMPLING", width: 8, right: true, append: func(b []byte, f *flow.Flow) []byte {
+			return strconv.AppendUint(b, f.Sampling(), 10)
+		}},
+		numberColumn("domain", 6, flow.ObservationDomain),
 		{name: "anomalies", title: "ANOMALIES", bare: true, append: func(b []byte, f *flow.Flow) []byte {
 			return names.AppendAnomalies(b, uint32(f.Number(flow.Anomalies)))
 		}},

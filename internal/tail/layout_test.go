@@ -308,6 +308,16 @@ func decoded(tb testing.TB, record *flowv1.FlowRecord) *flow.Flow {
 	return f
 }
 
+// The column has the interval by which sums are scaled.
+func TestSamplingColumn(t *testing.T) {
+	t.Parallel()
+	record := tailtest.Bare()
+	record.SamplingOverride, record.SamplingInterval = 512, 100
+	if got := string(layoutOf(&Config{Format: FormatTable, Columns: []string{"sampling"}}).append(nil, decoded(t, record))); got != "     512\n" {
+		t.Errorf("a flow's line is %q", got)
+	}
+}
+
 // A table shows texts that others chose as text: nothing of them reaches the terminal as a command.
 func TestTablesAreText(t *testing.T) {
 	t.Parallel()

@@ -71,6 +71,25 @@ func TestICMP(t *testing.T) {
 	}
 }
 
+// The sampling interval that was given for an exporter counts where it is greater, as it does for sums.
+func TestSampling(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][3]bool{
+		"sampling 512": {true, true, false}, "sampling 0": {false, false, true}, "not sampling > 1": {false, false, true}, "sampling 100": {false, false, false},
+	} {
+		w, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, record := range []*flowv1.FlowRecord{{SamplingOverride: 512}, {SamplingOverride: 100, SamplingInterval: 512}, {}} {
+			record.ExporterAddress = []byte{10, 0, 0, 1}
+			if got := w.Match(decoded(t, record)); got != want[i] {
+				t.Errorf("%s: %v of record %d, want %v", text, got, i, want[i])
+			}
+		}
+	}
+}
+
 // A mistake is named, with where it is and what to write.
 func TestMistakes(t *testing.T) {
 	t.Parallel()

@@ -44,9 +44,11 @@ var ways = map[string]side{
 // numbers are the words of tests of a number, with the fields that hold it.
 var numbers = map[string][]flow.Field{
 	"packets": {flow.Packets}, "octets": {flow.Octets}, "bytes": {flow.Octets},
-	"tos": {flow.TOS}, "vlan": {flow.VLAN}, "domain": {flow.ObservationDomain}, "sampling": {flow.SamplingInterval},
-	"engine": {flow.EngineID},
+	"tos": {flow.TOS}, "vlan": {flow.VLAN}, "domain": {flow.ObservationDomain}, "engine": {flow.EngineID},
 }
+
+// aNumber is what a test of a number wants.
+const aNumber = "a number, such as 1000 or 10k"
 
 // interfaceNumber is what a test of an interface wants.
 const interfaceNumber = "an ifIndex, such as 3"
@@ -125,9 +127,11 @@ func (p *parser) unsided(subject word) (test, error) {
 		return p.rate(flow.Octets, 8)
 	case subject.is("pps"):
 		return p.rate(flow.Packets, 1)
+	case subject.is("sampling"):
+		return p.sampling()
 	}
 	if fields, ok := numbers[strings.ToLower(subject.text)]; ok && subject.kind == plainWord {
-		return p.number(fields, "a number, such as 1000 or 10k")
+		return p.number(fields, aNumber)
 	}
 	if number, ok := names.ProtocolNumber(subject.text); ok && subject.kind == plainWord && !isNumber(subject.text) {
 		return equals(flow.Protocol, uint64(number)), nil

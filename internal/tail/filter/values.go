@@ -48,6 +48,12 @@ func (p *parser) ports(fields []flow.Field) (test, error) {
 	return anyIn(fields, wanted), err
 }
 
+// sampling reads the interval by which sums are scaled.
+func (p *parser) sampling() (test, error) {
+	wanted, err := p.intervals(aNumber, parseNumber)
+	return func(f *flow.Flow) bool { return wanted.have(float64(f.Sampling())) }, err
+}
+
 func (p *parser) icmp(part func(kind, code uint8) uint8) (test, error) {
 	wanted, err := p.intervals("a number from 0 to 255", parseNumber)
 	return func(f *flow.Flow) bool {

@@ -76,11 +76,13 @@ func (f *Flow) BitRate() (bitsPerSecond float64, ok bool) {
 	return float64(f.fields[Octets]) * 8 / seconds, true
 }
 
+// Sampling is the sampling interval: that of the exporter or, if it is greater, that which
+// was given for it; 0 if nothing is known.
+func (f *Flow) Sampling() uint64 { return max(f.fields[SamplingOverride], f.fields[SamplingInterval]) }
+
 // Scale is by how much counters are to be multiplied for an estimate of what the
 // exporter saw, as far as it is known that it samples.
-func (f *Flow) Scale() uint64 {
-	return max(f.fields[SamplingOverride], f.fields[SamplingInterval], 1)
-}
+func (f *Flow) Scale() uint64 { return max(f.Sampling(), 1) }
 
 // Protocols of IP that ports mean something else in.
 const (
