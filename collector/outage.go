@@ -116,6 +116,9 @@ func (f *filling) see(s *sample, log *slog.Logger) (full string) {
 
 // left is the time until the buffer is full at the rate of the last seconds.
 func (f *filling) left(limit int64) (left time.Duration, grows bool) {
+	if len(f.past) == 0 { // samples in which a buffer was given up are not seen
+		return 0, false
+	}
 	first, last := f.past[0], f.past[len(f.past)-1]
 	grown := last.bytes - first.bytes
 	if grown <= 0 || last.bytes <= f.past[max(0, len(f.past)-1-fillPause)].bytes {

@@ -82,6 +82,25 @@ func drop(reason publisher.DropReason, n uint64) func(*publisher.Stats) {
 
 func nothingHappens(*publisher.Stats) {}
 
+// A buffer that is given up before anything else was seen of it is told as a loss.
+func TestGivenUpAtFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestCollector(t, 0, 1, nil)
+		c.publisher.stats.Dropped[publisher.DropUnconfirmed] = 5
+		ctx, cancel := context.WithCancel(t.Context())
+		wait := c.start(ctx)
+		<-time.After(watchEvery * 3 / 2)
+		if got := c.monitor.standing.Load(); got == nil || len(got.problems) != 1 || got.problems[0].Count != 5 {
+			t.Errorf("problems %+v, want the loss of 5 flows", got)
+		}
+		cancel()
+		if err := wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Once all is there that the first delivery needs, a line says what is listened on
 // and where flows go, without a probe that asks.
 func TestReadyIsTold(t *testing.T) {
