@@ -31,7 +31,7 @@ func TestAdvertisedListenerUnreachable(t *testing.T) {
 		t.Errorf("errors %v, want connections refused", errors)
 	}
 	forward(t, told, listener.address())
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 }
 

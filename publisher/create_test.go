@@ -31,7 +31,7 @@ func TestMissingTopicIsCreated(t *testing.T) {
 	for _, p := range replicas {
 		n = publish(t, p, 0, 10, 30)
 		eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-		closeWithin(t, p, 10*time.Second)
+		closeWithin(t, p, patience)
 		wantDelivered(t, p, n)
 		if got := p.Stats().Partitions; got != 5 {
 			t.Errorf("the topic has %d partitions, want 5", got)
@@ -68,7 +68,7 @@ func TestCreationIsRefused(t *testing.T) {
 		return strings.Contains(missing, `"wanted"`) && strings.Contains(missing, "Topic Authorization Failed")
 	})
 	eventually(t, 20*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 }
 

@@ -53,7 +53,7 @@ func TestDeadLetter(t *testing.T) {
 	p.PublishDeadLetter(netip.MustParseAddrPort("[::ffff:192.0.2.1]:4711"), 1_767_225_600_123_456_789, "version", datagram)
 	datagram[0] = 'x' // it was copied
 	p.PublishDeadLetter(netip.MustParseAddrPort("[2001:db8::1%eth0]:1"), 1_767_225_600_000_000_000, "short", nil)
-	eventually(t, 10*time.Second, "they are delivered", func() bool {
+	eventually(t, patience, "they are delivered", func() bool {
 		return lettersAre(p, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 2})
 	})
 	got := make(map[string]*kgo.Record)
@@ -149,7 +149,7 @@ func TestDeadLettersWait(t *testing.T) {
 	}
 	startBroker(t, 1, kfake.Ports(port), kfake.SeedTopics(4, testDead))
 	full[DeadLetterDelivered] = kept
-	eventually(t, 15*time.Second, "what waited is delivered", func() bool { return lettersAre(p, full) })
+	eventually(t, patience, "what waited is delivered", func() bool { return lettersAre(p, full) })
 }
 
 // A topic for dead letters that is missing keeps nothing from being ready or
@@ -165,7 +165,7 @@ func TestDeadLetterTopicIsMissing(t *testing.T) {
 	bury(p, "short", 10)
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	n := publish(t, p, 0, 100, 30)
-	eventually(t, 10*time.Second, "flows are delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "flows are delivered", func() bool { return p.Stats().Delivered == n })
 	if !log.Has("kafka-topics.sh --bootstrap-server " + broker.ListenAddrs()[0] + " --create --topic " + testDead) {
 		t.Error("the command that creates the topic is not told")
 	}
@@ -193,7 +193,7 @@ func TestDeadLettersAtTheEnd(t *testing.T) {
 	bury(p, "short", 1)
 	eventually(t, 15*time.Second, "the topic is created", func() bool { return p.Stats().DeadLetters[DeadLetterDelivered] == 1 })
 	bury(p, "short", 200)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantLetters(t, p, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 201})
 }
 
@@ -246,7 +246,7 @@ func TestDeadLettersAreAcknowledgedAsFlowsAre(t *testing.T) {
 			if got := <-asked; got != int16(acks) {
 				t.Errorf("letters ask for %d acknowledgements, flows for %d", got, acks)
 			}
-			eventually(t, 10*time.Second, "the letter is delivered", func() bool {
+			eventually(t, patience, "the letter is delivered", func() bool {
 				return lettersAre(p, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 1})
 			})
 		})

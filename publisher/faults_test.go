@@ -57,10 +57,10 @@ func TestAnswersAreOvercome(t *testing.T) {
 			broker := startBroker(t, 2)
 			p := startPublisher(t, broker.ListenAddrs(), nil)
 			n := publish(t, p, 0, 100, testwait.Fewer(5, 30))
-			eventually(t, 10*time.Second, "the first records are delivered", func() bool { return p.Stats().Delivered > 0 })
+			eventually(t, patience, "the first records are delivered", func() bool { return p.Stats().Delivered > 0 })
 			broker.Fault(produceFault(test.err, 3))
 			n += publish(t, p, 100, 300, testwait.Fewer(5, 30))
-			closeWithin(t, p, 20*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, n)
 			checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
 			s := p.Stats()
@@ -92,7 +92,7 @@ func TestTooLargeIsSplit(t *testing.T) {
 			p.topics[0].messageLimit.Store(0) // as when its settings may not be read
 		}
 		n := publish(t, p, 0, 100, 30)
-		closeWithin(t, p, 20*time.Second)
+		closeWithin(t, p, patience)
 		wantDelivered(t, p, n)
 		if refused := p.Stats().ProduceErrors["message_too_large"]; (refused == 0) != known {
 			t.Errorf("known in advance: %v, refused %d times", known, refused)
@@ -119,7 +119,7 @@ func TestOneRecordTooLarge(t *testing.T) {
 		t.Errorf("the loss is not told as one:\n%s", log.Text())
 	}
 	publish(t, p, 1, 11, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	s := p.Stats()
 	checkLedger(t, s)
 	if s.Delivered != 300 {
@@ -147,7 +147,7 @@ func TestRefusedBatchIsDropped(t *testing.T) {
 		}
 	}
 	publish(t, p, 16, 32, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	s := p.Stats()
 	checkLedger(t, s)
 	checkFlows(t, consume(t, broker.ListenAddrs(), 480), 480)
@@ -162,7 +162,7 @@ func TestSequencesOfAnOpenBatchAreNotReused(t *testing.T) {
 	broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
 	p := startPublisher(t, broker.ListenAddrs(), nil)
 	publish(t, p, 0, 1, 30)
-	eventually(t, 10*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == 30 })
+	eventually(t, patience, "the first batch is delivered", func() bool { return p.Stats().Delivered == 30 })
 	listener.lose.Store(1)
 	// The first attempt is appended; what comes after its lost answer is refused.
 	broker.Fault(kfake.Fault{
@@ -172,7 +172,7 @@ func TestSequencesOfAnOpenBatchAreNotReused(t *testing.T) {
 	publish(t, p, 16, 17, 30)
 	eventually(t, 20*time.Second, "the batch is dropped", func() bool { return p.Stats().Dropped[DropUnconfirmed] == 30 })
 	publish(t, p, 32, 33, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	checkLedger(t, p.Stats())
 	checkFlows(t, consume(t, broker.ListenAddrs(), 90), 90)
 }
@@ -187,7 +187,7 @@ func TestLostAnswer(t *testing.T) {
 		eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 		listener.lose.Store(2)
 		publish(t, p, 0, 1, 30)
-		closeWithin(t, p, 20*time.Second)
+		closeWithin(t, p, patience)
 		wantDelivered(t, p, 30)
 		stored, doubted := int64(30), uint64(0)
 		if !idempotent {
@@ -219,7 +219,7 @@ func TestProducerForgottenAfterLostAnswer(t *testing.T) {
 		When: func(kmsg.Request) bool { return listener.lose.Load() == 0 },
 	})
 	publish(t, p, 0, 1, 30)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, 30)
 	if got := p.Stats().PossiblyDuplicated; got != 30 {
 		t.Errorf("%d possibly duplicated, want 30", got)
@@ -246,7 +246,7 @@ func TestRepeatedAfterADay(t *testing.T) {
 		part.queue[0].opened = time.Now().Add(-age)
 		part.mu.Unlock()
 		listener.lose.Store(0)
-		closeWithin(t, p, 20*time.Second)
+		closeWithin(t, p, patience)
 		wantDelivered(t, p, 30)
 		if got := p.Stats().PossiblyDuplicated; got != doubted {
 			t.Errorf("after %v: %d possibly duplicated, want %d", age, got, doubted)
@@ -359,10 +359,10 @@ func TestOneDeadPartition(t *testing.T) {
 			t.Fatalf("packet %d for living partition %d: %v", seed, home.number, err)
 		}
 		if seed%200 == 0 { // no faster than the embedded broker
-			eventually(t, 10*time.Second, "the living partitions are delivered", func() bool { return p.Stats().Delivered == living })
+			eventually(t, patience, "the living partitions are delivered", func() bool { return p.Stats().Delivered == living })
 		}
 	}
-	eventually(t, 10*time.Second, "the living partitions are delivered", func() bool { return p.Stats().Delivered == living })
+	eventually(t, patience, "the living partitions are delivered", func() bool { return p.Stats().Delivered == living })
 	eventually(t, 10*time.Second, "the partition counts as failing", func() bool { return p.Stats().PartitionsFailing == 1 })
 	s := p.Stats()
 	checkLedger(t, s)
@@ -379,7 +379,7 @@ func TestPartitionsAreAdded(t *testing.T) {
 	broker := startBroker(t, 2)
 	p := startPublisher(t, broker.ListenAddrs(), nil)
 	n := publish(t, p, 0, 320, 30)
-	eventually(t, 10*time.Second, "the first records are delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "the first records are delivered", func() bool { return p.Stats().Delivered == n })
 	stuck := broker.Fault(kfake.Fault{
 		Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{0, 1}, Err: kerr.NotEnoughReplicas, Count: -1,
 	})
@@ -399,9 +399,9 @@ func TestPartitionsAreAdded(t *testing.T) {
 		}
 	}
 	stuck.Remove()
-	eventually(t, 20*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "all is delivered", func() bool { return p.Stats().Delivered == n })
 	n += publish(t, p, 1280, 1600, 30)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	got := consume(t, broker.ListenAddrs(), int(n))
 	checkMoved(t, got, n)
@@ -441,7 +441,7 @@ func TestIdempotenceRefused(t *testing.T) {
 			}
 			continue
 		}
-		closeWithin(t, p, 10*time.Second)
+		closeWithin(t, p, patience)
 		wantDelivered(t, p, 300)
 		if p.Stats().Idempotent {
 			t.Error("still called idempotent")
@@ -465,7 +465,7 @@ func TestIdempotenceIsTakenOn(t *testing.T) {
 	refuseProducers(broker, 1)
 	p := startPublisher(t, broker.ListenAddrs(), nil)
 	n := publish(t, p, 0, 10, 30)
-	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
 	if p.Stats().Idempotent {
 		t.Error("it is called idempotent without a producer id")
 	}
@@ -476,7 +476,7 @@ func TestIdempotenceIsTakenOn(t *testing.T) {
 	eventually(t, 20*time.Second, "a producer id is given", func() bool { return p.Stats().Idempotent })
 	stuck.Remove()
 	n += publish(t, p, 32, 42, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	if doubted := p.Stats().PossiblyDuplicated; doubted != 0 {
 		t.Errorf("%d possibly duplicated", doubted)
@@ -500,7 +500,7 @@ func TestNoOldSequencesWhileRefused(t *testing.T) {
 	broker := startBroker(t, 1, kfake.ListenFn(listener.listen))
 	p := startPublisher(t, broker.ListenAddrs(), nil)
 	publish(t, p, 0, 1, 30)
-	eventually(t, 10*time.Second, "the first batch is delivered", func() bool { return p.Stats().Delivered == 30 })
+	eventually(t, patience, "the first batch is delivered", func() bool { return p.Stats().Delivered == 30 })
 	refused := refuseProducers(broker, -1)
 	listener.lose.Store(1)
 	broker.Fault(kfake.Fault{
@@ -512,12 +512,12 @@ func TestNoOldSequencesWhileRefused(t *testing.T) {
 	for seed := uint64(32); seed <= 64; seed += 16 {
 		delivered := p.Stats().Delivered
 		publish(t, p, seed, seed+1, 30)
-		eventually(t, 10*time.Second, "the next is delivered", func() bool { return p.Stats().Delivered > delivered })
+		eventually(t, patience, "the next is delivered", func() bool { return p.Stats().Delivered > delivered })
 	}
 	refused.Remove()
 	eventually(t, 20*time.Second, "a producer id is given", func() bool { return p.Stats().Idempotent })
 	publish(t, p, 80, 81, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	checkLedger(t, p.Stats())
 	got := consume(t, broker.ListenAddrs(), 180)
 	checkFlows(t, got, 180)
@@ -539,7 +539,7 @@ func TestProducerIDsAreLoading(t *testing.T) {
 		c.Logger = slog.New(slog.NewTextHandler(&complaints, nil))
 	})
 	n := publish(t, p, 0, 10, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	if strings.Contains(complaints.String(), "producer id") {
 		t.Errorf("logged:\n%s", &complaints)
@@ -557,7 +557,7 @@ func TestOneConnectionWithoutAcks(t *testing.T) {
 	})
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	n := publish(t, p, 0, 3000, 30)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
 	if used := listener.produced.Load(); used != 1 {
@@ -633,7 +633,7 @@ func TestStagedRecordsWaitForTheirPartition(t *testing.T) {
 		n += publish(t, p, seed, seed+1, 600)
 	}
 	broker := startBroker(t, 4, kfake.Ports(port))
-	closeWithin(t, p, 30*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
 }
@@ -649,6 +649,6 @@ func TestProducerIDFromAnotherBroker(t *testing.T) {
 	})
 	p := startPublisher(t, broker.ListenAddrs(), nil)
 	n := publish(t, p, 0, 32, 30)
-	closeWithin(t, p, 30*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 }

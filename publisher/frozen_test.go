@@ -29,7 +29,7 @@ func TestBrokerStandsStill(t *testing.T) {
 			}
 			p := startPublisher(t, broker.ListenAddrs()[:named], func(c *Config) { c.RequestTimeout = time.Second })
 			n := publish(t, p, 0, 10, 30)
-			eventually(t, 10*time.Second, "the first records are delivered", func() bool { return p.Stats().Delivered == n })
+			eventually(t, patience, "the first records are delivered", func() bool { return p.Stats().Delivered == n })
 
 			ice.freeze(broker.ListenAddrs()[0])
 			if err := broker.MoveTopicPartition(testTopic, 0, 1); err != nil {
@@ -39,7 +39,7 @@ func TestBrokerStandsStill(t *testing.T) {
 			// A second for the attempt, one until the cluster is asked, two until the
 			// broker that stands still is asked no more.
 			eventually(t, 8*time.Second, "the new leader has all", func() bool { return p.Stats().Delivered == n })
-			closeWithin(t, p, 10*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, n)
 			if s := p.Stats(); s.PossiblyDuplicated != 0 {
 				t.Errorf("%d possibly duplicated", s.PossiblyDuplicated)

@@ -148,7 +148,7 @@ func TestTokenFile(t *testing.T) {
 				t.Errorf("%v is of kind %q", got, failure.Of(got).Name)
 			}
 			writeFile(t, file, right)
-			closeWithin(t, p, 20*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, n)
 		})
 	}
@@ -222,14 +222,14 @@ func TestTokenIsRenewed(t *testing.T) {
 	k := &tokens{seconds: 4}
 	p := k.start(t)
 	n := publish(t, p, 0, 10, 30)
-	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
 	eventually(t, 10*time.Second, "connections are made with another token", func() bool { return k.seen.Load() > 1 })
 	n += publish(t, p, 10, 20, 30)
-	eventually(t, 10*time.Second, "more is delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "more is delivered", func() bool { return p.Stats().Delivered == n })
 	k.down.Store(true)
 	eventually(t, 10*time.Second, "the endpoint is missed", func() bool { return k.missed.Load() > 0 })
 	n += publish(t, p, 20, 30, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	for name, count := range p.Stats().ProduceErrors {
 		if count > 0 {
@@ -246,7 +246,7 @@ func TestRevokedTokenIsReplaced(t *testing.T) {
 	k.least.Store(2)
 	p := k.start(t)
 	n := publish(t, p, 0, 10, 30)
-	closeWithin(t, p, 30*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	if given := k.given.Load(); given != 2 {
 		t.Errorf("%d tokens were asked for, want 2", given)
@@ -267,7 +267,7 @@ func TestTokenEndpointIsDown(t *testing.T) {
 		return len(missing) == 1 && strings.Contains(missing[0], "/token: status 503 Service Unavailable")
 	})
 	k.down.Store(false)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 }
 
@@ -293,7 +293,7 @@ func TestCloseDuringTokenRequest(t *testing.T) {
 		c.Logger = log.Logger()
 	})
 	<-begun
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	if log.Has("no new OAuth token") {
 		t.Errorf("it is warned of:\n%s", log.Text())
 	}

@@ -79,9 +79,9 @@ func TestRegistryIsNotNeededAgain(t *testing.T) {
 	n := uint64(0)
 	for seed := uint64(0); p.Stats().Partitions < 7; seed += 16 {
 		n += publish(t, p, seed, seed+16, 30)
-		eventually(t, 10*time.Second, "flows are delivered", func() bool { return p.Stats().Delivered == n })
+		eventually(t, patience, "flows are delivered", func() bool { return p.Stats().Delivered == n })
 	}
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	got := consume(t, broker.ListenAddrs(), int(n))
 	got.unframe(t, withSchema(1))
@@ -101,7 +101,7 @@ func TestDeadLettersInEveryForm(t *testing.T) {
 			})
 			p.PublishDeadLetter(testExporter(1), testReceived(1), "version", []byte("\x00\x09 as it came"))
 			n := publish(t, p, 0, 16, 30)
-			eventually(t, 10*time.Second, "both are delivered", func() bool {
+			eventually(t, patience, "both are delivered", func() bool {
 				return p.Stats().Delivered == n && lettersAre(p, map[DeadLetterOutcome]uint64{DeadLetterDelivered: 1})
 			})
 			for _, r := range consumeTopic(t, broker.ListenAddrs(), testDead, 1)[0] {

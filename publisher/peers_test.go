@@ -275,7 +275,7 @@ func TestNoBrokerBesideABroker(t *testing.T) {
 	broker := startBroker(t, 1)
 	p := startPublisher(t, append(broker.ListenAddrs(), speaks("SSH-2.0-OpenSSH_9.6\r\n", false, false)(t)), nil)
 	n := publish(t, p, 0, 10, 30)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 }
 
@@ -295,7 +295,7 @@ func TestThrottleTimesAreBounded(t *testing.T) {
 	var log testlog.Book
 	p := startPublisher(t, []string{broker.Address}, func(c *Config) { c.Logger = log.Logger() })
 	publish(t, p, 0, 1, 30)
-	eventually(t, 10*time.Second, "the pause is counted, and what was answered with it delivered", func() bool {
+	eventually(t, patience, "the pause is counted, and what was answered with it delivered", func() bool {
 		s := p.Stats()
 		return s.ThrottleSeconds > 0 && s.Delivered == 30
 	})
@@ -312,7 +312,7 @@ func TestThrottleTimesAreBounded(t *testing.T) {
 	}
 	broker.Hangup()
 	p.cluster.Close()
-	eventually(t, 10*time.Second, "what came in the pause is delivered", func() bool { return p.Stats().Delivered == 60 })
+	eventually(t, patience, "what came in the pause is delivered", func() bool { return p.Stats().Delivered == 60 })
 }
 
 // A check names such a peer, and what to do, as the log does.

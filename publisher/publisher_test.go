@@ -26,7 +26,7 @@ func TestDelivery(t *testing.T) {
 					c.Idempotent = acks == AcksAll
 				})
 				n := publish(t, p, 0, 250, 30)
-				closeWithin(t, p, 10*time.Second)
+				closeWithin(t, p, patience)
 				wantDelivered(t, p, n)
 				checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
 				if s := p.Stats(); s.Partitions != 4 || s.BufferBytes != 0 || s.Batches == 0 || s.BytesRaw < s.BytesWire {
@@ -82,9 +82,9 @@ func TestValuesDelivered(t *testing.T) {
 			})
 			n := publish(t, p, 0, 100, 30)
 			broker := startBroker(t, 3, kfake.Ports(port))
-			eventually(t, 15*time.Second, "what waited is delivered", func() bool { return p.Stats().Delivered == n })
+			eventually(t, patience, "what waited is delivered", func() bool { return p.Stats().Delivered == n })
 			n += publish(t, p, 100, 200, 30)
-			closeWithin(t, p, 10*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, n)
 			got := consume(t, broker.ListenAddrs(), int(n))
 			got.unframe(t, k.framing)
@@ -130,7 +130,7 @@ func TestConcurrentPublish(t *testing.T) {
 		}
 	})
 	publishers.Wait()
-	closeWithin(t, p, time.Minute)
+	closeWithin(t, p, patience)
 	close(done)
 	reader.Wait()
 	n := 16 * packets * 30
@@ -161,7 +161,7 @@ func TestBrokerComesLate(t *testing.T) {
 			eventually(t, 15*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 			eventually(t, 10*time.Second, "the cluster counts as reached", func() bool { return !p.Stats().Unreached })
 			n += publish(t, p, 1500, 2000, 30)
-			closeWithin(t, p, 10*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, n)
 			checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
 		})
@@ -213,7 +213,7 @@ func TestLargestPacket(t *testing.T) {
 				k.configure(t, cfg)
 			})
 			n := publish(t, p, 0, testwait.Fewer[uint64](3, 20), 1364)
-			closeWithin(t, p, 10*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, n)
 			got := consume(t, broker.ListenAddrs(), int(n))
 			got.unframe(t, k.framing)
@@ -239,10 +239,10 @@ func TestLargestPacketInLeastBuffer(t *testing.T) {
 			n := publish(t, p, 0, 1, 1364)
 			broker := startBroker(t, 64, kfake.Ports(port))
 			for seed := uint64(1); seed < testwait.Fewer[uint64](3, 4); seed++ {
-				eventually(t, 15*time.Second, "the packet is delivered", func() bool { return p.Stats().Delivered == n })
+				eventually(t, patience, "the packet is delivered", func() bool { return p.Stats().Delivered == n })
 				n += publish(t, p, seed, seed+1, 1364)
 			}
-			closeWithin(t, p, 10*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, n)
 			got := consume(t, broker.ListenAddrs(), int(n))
 			got.unframe(t, k.framing)

@@ -32,7 +32,7 @@ func TestSchemaOfEachTopic(t *testing.T) {
 		c.Routes, _ = parseRoutes("192.0.2.1/32=other")
 	})
 	n := publish(t, p, 0, 160, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	for topic, count := range map[string]uint64{testTopic: n / 16 * 15, "other": n / 16} {
 		ids := r.Registered(topic + "-value")
@@ -82,7 +82,7 @@ func awaitDelivery(t *testing.T, p *Publisher, broker *kfake.Cluster, n uint64) 
 	t.Helper()
 	eventually(t, 20*time.Second, "the schema is known", func() bool { return len(p.Missing()) == 0 })
 	n += publish(t, p, 100, 200, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	got := consume(t, broker.ListenAddrs(), int(n))
 	got.unframe(t, withSchema(1))
@@ -156,12 +156,12 @@ func TestSchemaRefused(t *testing.T) {
 		c.Routes, _ = parseRoutes("192.0.2.1/32=other")
 	})
 	n := publish(t, p, 0, 160, 30)
-	eventually(t, 10*time.Second, "the other topic's flows are delivered", func() bool { return p.Stats().Delivered == n/16 })
+	eventually(t, patience, "the other topic's flows are delivered", func() bool { return p.Stats().Delivered == n/16 })
 	if missing := p.Missing(); len(missing) != 1 || !strings.Contains(missing[0], "status 403") {
 		t.Errorf("missing %q", missing)
 	}
 	r.Change(func() { r.ReadOnly = 0 })
-	eventually(t, 10*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "all is delivered", func() bool { return p.Stats().Delivered == n })
 }
 
 // What is wrong with the registry is found out once for all topics, not by a request
@@ -206,13 +206,13 @@ func TestConfluentMoved(t *testing.T) {
 	broker := startBroker(t, 2)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { f.configure(t, c) })
 	n := publish(t, p, 0, 160, 30)
-	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
 	addPartitions(t, broker, 7)
 	for seed := uint64(160); p.Stats().Partitions < 7; seed += 16 {
 		n += publish(t, p, seed, seed+16, 30)
-		eventually(t, 10*time.Second, "they are delivered", func() bool { return p.Stats().Delivered == n })
+		eventually(t, patience, "they are delivered", func() bool { return p.Stats().Delivered == n })
 	}
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	got := consume(t, broker.ListenAddrs(), int(n))
 	got.unframe(t, f)

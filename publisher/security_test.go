@@ -44,7 +44,7 @@ func TestMutualTLS(t *testing.T) {
 		c.TLS = &auth.TLS{CAFile: a.File(t), CertFile: certFile, KeyFile: keyFile}
 	})
 	n := publish(t, p, 0, 100, 30)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 }
 
@@ -92,7 +92,7 @@ func TestSASL(t *testing.T) {
 				c.SASL = &auth.SASL{Mechanism: mechanism, Username: "router", Password: "hunter2"}
 			})
 			n := publish(t, p, 0, 100, 30)
-			closeWithin(t, p, 20*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, n)
 		})
 	}
@@ -122,7 +122,7 @@ func TestPasswordIsReadAgain(t *testing.T) {
 	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 }
 
@@ -156,7 +156,7 @@ func TestRevokedPasswordIsNotTriedByAll(t *testing.T) {
 		c.SASL = &auth.SASL{Mechanism: auth.Plain, Username: "router", Password: "hunter2"}
 	})
 	n := publish(t, p, 0, 64, 30)
-	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, patience, "the first flows are delivered", func() bool { return p.Stats().Delivered == n })
 	revoked.Store(true)
 	n += publish(t, p, 64, 128, 30)
 	eventually(t, 10*time.Second, "the password is refused", func() bool { return refused.Load() > 0 })
@@ -166,7 +166,7 @@ func TestRevokedPasswordIsNotTriedByAll(t *testing.T) {
 		t.Errorf("%d logins in %v, want at most %d", got, watched, most)
 	}
 	revoked.Store(false)
-	closeWithin(t, p, 30*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 }
 

@@ -61,7 +61,7 @@ func TestPartitionsShareRequests(t *testing.T) {
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
 	requests := broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Observe: true, Count: -1})
 	n := publish(t, p, 0, 160, 30)
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	batches := p.Stats().Batches
 	if sent := requests.Hits(); sent == 0 || uint64(sent) >= batches {
@@ -84,9 +84,9 @@ func TestLeaderMoves(t *testing.T) {
 			}
 		}
 		n += publish(t, p, 100*(round+1), 100*(round+2), 30)
-		eventually(t, 10*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == n })
+		eventually(t, patience, "all is delivered", func() bool { return p.Stats().Delivered == n })
 	}
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	checkFlows(t, consume(t, broker.ListenAddrs(), int(n)), n)
 	if p.Stats().ProduceErrors["not_leader"] == 0 {
@@ -128,7 +128,7 @@ func TestPartitionsJoin(t *testing.T) {
 		<-tick.C
 		publish(t, p, seed, seed+1, 30)
 	}
-	closeWithin(t, p, 10*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, 340*30)
 	if batches, sent := p.Stats().Batches, uint64(requests.Hits()); sent*3 > batches {
 		t.Errorf("%d requests for %d batches, want three batches a request or more", sent, batches)

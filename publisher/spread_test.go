@@ -269,7 +269,7 @@ func TestStreamsAreSpread(t *testing.T) {
 	spread := mustSpread("198.51.100.0/24", 4, false)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Spreads = spread })
 	n := publishSpread(t, p, 0, packets)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	placer := NewPlacer(PartitionerMurmur2, spread)
 	used := make(map[int32]bool)
@@ -296,7 +296,7 @@ func TestDatagramsAreSpread(t *testing.T) {
 	broker := startBroker(t, 12)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Spreads = mustSpread(spreadExporter+"/32", 5, true) })
 	n := publishSpread(t, p, 0, packets)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	used := make(map[int32]bool)
 	home := make(map[uint32]int32)
@@ -328,7 +328,7 @@ func TestStreamsMoveInOrder(t *testing.T) {
 	addPartitions(t, broker, 11)
 	p.topics[0].adopt(11)
 	n += publishSpread(t, p, 300, 600)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	moved := 0
 	for s, homes := range spansOf(t, consume(t, broker.ListenAddrs(), int(n)), n) {

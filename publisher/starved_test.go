@@ -260,7 +260,7 @@ func TestBufferFillsBeforeDrops(t *testing.T) {
 						eventually(t, 30*time.Second, "those that fail are known to", s.allFail)
 					}
 					if s.seed%32 == 0 && dead < 16 {
-						eventually(t, 10*time.Second, "the others are delivered", func() bool { return p.Stats().Delivered >= s.living })
+						eventually(t, patience, "the others are delivered", func() bool { return p.Stats().Delivered >= s.living })
 					}
 				}
 				want := int64(buffer) / 2
@@ -304,7 +304,7 @@ func TestPacketLargerThanBudget(t *testing.T) {
 			if errors.Is(err, ErrBufferFull) {
 				kept -= p.Stats().Dropped[DropBufferFull] - staged.Dropped[DropBufferFull]
 			}
-			closeWithin(t, p, time.Minute)
+			closeWithin(t, p, patience)
 			checkLedger(t, p.Stats())
 			if got := p.Stats().Delivered; got != kept || kept < staged.Buffered+4096 {
 				t.Errorf("%d records are delivered, want %d, of the second packet 4096 or more", got, kept)

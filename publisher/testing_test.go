@@ -2,12 +2,16 @@ package publisher
 
 import (
 	"testing"
+	"time"
 
 	"github.com/flowpub/flowpub/internal/fakeregistry"
 	"github.com/flowpub/flowpub/internal/flowtest"
 	"github.com/flowpub/flowpub/publisher/batch"
 	"github.com/flowpub/flowpub/publisher/registry"
 )
+
+// patience is how long flows may take to be delivered where others have the processors.
+const patience = time.Minute
 
 // testTime is the receive time of the first test packet.
 const testTime = flowtest.Time

@@ -64,8 +64,8 @@ func TestTwoTopics(t *testing.T) {
 			rest += n
 		}
 	}
-	eventually(t, 10*time.Second, "all is delivered", func() bool { return p.Stats().Delivered == customer+rest })
-	closeWithin(t, p, 10*time.Second)
+	eventually(t, patience, "all is delivered", func() bool { return p.Stats().Delivered == customer+rest })
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, customer+rest)
 	checkFlows(t, consumeTopic(t, broker.ListenAddrs(), testCustomer, int(customer)), customer)
 	checkFlows(t, consume(t, broker.ListenAddrs(), int(rest)), rest)
@@ -93,7 +93,7 @@ func TestOneTopicComesLate(t *testing.T) {
 			p := startPublisher(t, broker.ListenAddrs(), routed)
 			waiting := publishOf(t, p, late == testCustomer, 400)
 			flowing := publishOf(t, p, early == testCustomer, 400)
-			eventually(t, 10*time.Second, "the other topic's flows are delivered", func() bool { return p.Stats().Delivered == flowing })
+			eventually(t, patience, "the other topic's flows are delivered", func() bool { return p.Stats().Delivered == flowing })
 			if missing := p.Missing(); len(missing) != 1 || !strings.Contains(missing[0], late) {
 				t.Errorf("missing %q, want topic %s", missing, late)
 			}
@@ -104,7 +104,7 @@ func TestOneTopicComesLate(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
-			closeWithin(t, p, 10*time.Second)
+			closeWithin(t, p, patience)
 			wantDelivered(t, p, waiting+flowing)
 			checkFlows(t, consumeTopic(t, broker.ListenAddrs(), late, int(waiting)), waiting)
 		})
@@ -121,7 +121,7 @@ func TestOneTopicIsDeleted(t *testing.T) {
 		c.BufferBytes = 8 << 20
 	})
 	customer, rest := publishOf(t, p, true, 32), publishOf(t, p, false, 32)
-	eventually(t, 10*time.Second, "the first flows are delivered", func() bool { return p.Stats().Delivered == customer+rest })
+	eventually(t, patience, "the first flows are delivered", func() bool { return p.Stats().Delivered == customer+rest })
 	deleteTopic(t, broker, testCustomer)
 	for seed := uint64(32); p.Stats().Dropped[DropBufferFull] == 0 || seed < 4000; seed++ {
 		err := p.Publish(testExporter(seed), testReceived(seed), testPacket(seed, 30))
@@ -134,7 +134,7 @@ func TestOneTopicIsDeleted(t *testing.T) {
 			rest += 30
 		}
 		if seed%400 == 0 { // no faster than the embedded broker
-			eventually(t, 10*time.Second, "the other topic's flows are delivered", func() bool { return p.Stats().Delivered >= rest })
+			eventually(t, patience, "the other topic's flows are delivered", func() bool { return p.Stats().Delivered >= rest })
 		}
 	}
 	if missing := p.Missing(); len(missing) != 0 {
@@ -146,7 +146,7 @@ func TestOneTopicIsDeleted(t *testing.T) {
 	if err := broker.CreateTopic(testCustomer, 2, nil); err != nil {
 		t.Fatal(err)
 	}
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	s := p.Stats()
 	checkLedger(t, s)
 	if dropped := s.Dropped[DropBufferFull]; s.Delivered+dropped != customer+rest {
@@ -204,7 +204,7 @@ func TestMissingTopicsLeaveRoom(t *testing.T) {
 			t.Fatalf("packet %d of the topic that is there: %v", seed, err)
 		}
 	}
-	eventually(t, 10*time.Second, "its flows are delivered", func() bool { return p.Stats().Delivered == 100*30 })
+	eventually(t, patience, "its flows are delivered", func() bool { return p.Stats().Delivered == 100*30 })
 	checkLedger(t, p.Stats())
 	if names := strings.Join(p.Missing(), "\n"); strings.Count(names, "\n") != missing-1 || strings.Contains(names, `"flows"`) {
 		t.Errorf("missing:\n%s\nwant the %d topics", names, missing)
@@ -236,7 +236,7 @@ func TestAllTopicsComeLate(t *testing.T) {
 		t.Fatal("the buffer is not full")
 	}
 	startBroker(t, 1, kfake.Ports(port), kfake.SeedTopics(1, seeds...))
-	eventually(t, 20*time.Second, "all that waited is delivered", func() bool { return p.Stats().Delivered == kept })
+	eventually(t, patience, "all that waited is delivered", func() bool { return p.Stats().Delivered == kept })
 	checkLedger(t, p.Stats())
 	if now := p.Stats().Dropped[DropBufferFull]; now != dropped {
 		t.Errorf("%d were dropped of what waited", now-dropped)
@@ -267,7 +267,7 @@ func TestSeveralTopicsAreCreated(t *testing.T) {
 		c.CreateTopic = cluster.TopicShape{Partitions: 4, Replicas: 1}
 	})
 	n := publish(t, p, 0, 160, 30)
-	closeWithin(t, p, 20*time.Second)
+	closeWithin(t, p, patience)
 	wantDelivered(t, p, n)
 	var partitions []int
 	for _, top := range p.topics {

@@ -61,7 +61,7 @@ func TestView(t *testing.T) {
 		t.Errorf("%d flows wait, want 3", v.Topics[0].Buffered)
 	}
 	fault.Remove()
-	closeWithin(t, p, time.Minute)
+	closeWithin(t, p, patience)
 }
 
 // The cluster may name brokers that were never heard of each time.
