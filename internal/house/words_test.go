@@ -33,6 +33,18 @@ func TestRowsAreShort(t *testing.T) {
 	}
 }
 
+// Settings in documents may go into a file as they are: to systemd and kustomize a comment
+// behind a value is part of it.
+func TestSettingsHaveNoComments(t *testing.T) {
+	t.Parallel()
+	setting := regexp.MustCompile(`(?m)^ *FLOWPUB_[A-Z_]+=\S+ +#.*`)
+	for _, file := range tree(t, ".md", ".env") {
+		for _, line := range setting.FindAllString(read(t, file), -1) {
+			t.Errorf("%s: put the comment on a line of its own: %s", file, line)
+		}
+	}
+}
+
 // mayName are the folders whose code names variables: package config, what starts a
 // flowpub with an environment, and help texts.
 var mayName = []string{
