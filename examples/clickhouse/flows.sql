@@ -80,7 +80,7 @@ SELECT
         export_time_ns, system_uptime_ms, flow_sequence, record_index, source_address, destination_address,
         source_port, destination_port, protocol, input_interface, packets, octets, start_time_ns, end_time_ns) AS identity
 FROM flows_queue
-WHERE length(_error) = 0;
+WHERE length(_error) = 0 AND length(exporter_address) > 0; -- which each flow has
 
 -- Sums of each minute of receipt, for months. A copy counts: of these there should be none,
 -- and the panel "Copies" tells.
@@ -103,11 +103,13 @@ FROM flows
 WHERE traffic
 GROUP BY ALL;
 
--- What could not be read, and why: a value of another form, or another message.
+-- What could not be read, and why: a value of another form, or another message. ProtobufSingle reads some
+-- values of protobuf-delimited, without their exporter.
 CREATE TABLE flows_errors (at DateTime DEFAULT now(), topic String, partition UInt64, offset UInt64, error String, value String)
 ENGINE = MergeTree ORDER BY at TTL at + INTERVAL 7 DAY;
 
 CREATE MATERIALIZED VIEW flows_errors_view TO flows_errors AS
-SELECT _topic AS topic, _partition AS partition, _offset AS offset, _error AS error, _raw_message AS value
+SELECT _topic AS topic, _partition AS partition, _offset AS offset,
+    if(length(_error) > 0, _error, 'a flow without exporter: kafka_format is for another form') AS error, _raw_message AS value
 FROM flows_queue
-WHERE length(_error) > 0;
+WHERE length(_error) > 0 OR length(exporter_address) = 0;

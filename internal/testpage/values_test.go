@@ -130,6 +130,7 @@ var statements = []struct{ begins, held string }{
 	{"| `protobuf-delimited` | `Protobuf`", "valuesInClickHouse"},
 	{"| `json` | `JSONEachRow`", "valuesInClickHouse"},
 	{"A format for another form gives no rows", "clickHouseWrongForm"},
+	{"Of `protobuf-delimited` `ProtobufSingle` reads", "clickHouseWrongForm"},
 	{"Put [`flow_record.proto`]", "clickHousePanels"},
 	{"`kafka_schema` names the message", "clickHousePanels"},
 	{"Leave out columns that you do not need", "clickHousePanels"},
