@@ -134,13 +134,18 @@ func (h *house) readFlows(t *testing.T, topic string, n int) []message {
 // produce sends values to a partition of a topic.
 func (h *house) produce(t *testing.T, topic string, values ...[]byte) {
 	t.Helper()
+	h.produceAt(t, topic, eventTime, values...)
+}
+
+func (h *house) produceAt(t *testing.T, topic string, at time.Time, values ...[]byte) {
+	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(h.brokers), kgo.DefaultProduceTopic(topic))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
 	for _, v := range values {
-		if err := client.ProduceSync(t.Context(), &kgo.Record{Key: []byte("192.0.2.1"), Timestamp: eventTime, Value: v}).FirstErr(); err != nil {
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Key: []byte("192.0.2.1"), Timestamp: at, Value: v}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
