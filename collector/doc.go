@@ -8,13 +8,13 @@
 //	check.go       whether all is there that a collector would need, for flowpub -check
 //	intake.go      one socket: allow list, decode, publish
 //	formats.go     the formats, and which decoder is for which datagram
-//	templates.go   data sets, those that wait for their templates, their ledger
+//	templates.go   data sets: those that wait for their templates, and what became of all
 //	store.go       the topic for templates, for as long as the collector runs
-//	samples.go     samples of sFlow, and their ledger
+//	samples.go     samples of sFlow, and what became of them
 //	sources.go     what the numbers of sFlow's data sources tell
 //	allow.go       who may send
 //	ledger.go      what became of the datagrams
-//	foreign.go     what the datagrams are that are of no format taken
+//	foreign.go     names of what else senders speak, where no decoder takes it
 //	sequence.go    what one stream's flow sequence tells
 //	streams.go     the bounded table of streams
 //	exporters.go   the exporters behind the streams
@@ -36,6 +36,6 @@
 //
 // Memory that a sender of UDP can make the collector use is bounded by constants:
 // [maxStreams] streams, [sourcesOfStream] times as many data sources, [maxNotices]
-// remembered log lines of each standing, the limits of package template, and one
+// remembered log lines of each standing, the limits in table.go and waiting.go of package template, and one
 // decoded packet a socket, which keeps the memory of [keptRecords] records.
 package collector

@@ -21,8 +21,8 @@
 //	socket.go     one socket, its receive buffer and what the kernel dropped
 //	endpoint_*.go how a goroutine waits for it, and is woken
 //	serve.go      all sockets, from the first read to the last
-//	reader_*.go   one socket after the other read; batch_linux.go many datagrams with
-//	              one call; pacer_linux.go how long it is left alone
+//	reader_*.go   reads of one socket; batch_linux.go many datagrams with one call;
+//	              pacer_linux.go the pause between two reads
 //	drops.go      a counter of the kernel's that wraps
 //	drain_*.go    the end: what the kernel had accepted, and nothing after
 //

@@ -13,7 +13,7 @@
 //	route.go        an exporter's topic; networks.go what holds for an exporter
 //	topic.go        all of one topic; target.go what the cluster says of it
 //	layout.go       the topic's partitions, and what changes when there are more
-//	partitioner.go  a key's partition; spread.go where it has several
+//	partitioner.go  a key's partition; spread.go an exporter that several partitions share
 //	stage.go        records whose partition is not known yet; chunk.go how they wait
 //	partition.go    one partition: the batch being filled, how large it gets, and those
 //	                that wait
@@ -33,7 +33,7 @@
 //	shares.go       who shares the memory
 //	view.go         what is known of brokers and of what waits, for people
 //	counters.go     counts of flows and failures; stats.go how they are told, and the
-//	                reasons for drops
+//	                reasons for which flows are dropped
 //
 // One lock order holds: a topic's changes, then moves from stages, then one partition
 // or stage, then the budget.

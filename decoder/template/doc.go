@@ -12,20 +12,20 @@
 //	elements.go    the table of elements: what fills which field
 //	selection.go   elements that are copied as they are
 //	plan.go        what decoding a record takes
-//	compile.go     from a definition to that
-//	plans.go       each definition once
+//	compile.go     from a definition to a plan
+//	plans.go       equal definitions share a plan
 //	record.go      a record of fixed length, by its plan
 //	walk.go        a record of variable length made one of fixed length
 //	options.go     what options records tell
 //	sampling.go    how a record was sampled
-//	table.go       templates by exporter, port, domain and id: learned, looked for, expired
-//	shard.go       exporters, domains and their templates
+//	table.go       templates by exporter, port, domain and id: learned, looked for, expired; limits
+//	shard.go       a part of the table with a lock of its own
 //	evict.go       who gives way when there is no room
 //	recency.go     the order of their use
 //	shared.go      what options have told, and what domains of an exporter agree on
 //	stats.go       what is counted; summary.go what an exporter has
 //	changes.go     what a store outside the process is told
-//	restore.go     what it tells
+//	restore.go     what such a store tells
 //	waiting.go     data sets before their templates
 //
 // A collector has one Table and one Room, and a Reader for each goroutine that decodes.
@@ -40,7 +40,7 @@
 //
 // Now and then it calls [Table.Expire] and [Room.Expire], whose sets have no template.
 //
-// Everything is bounded, whatever exporters send: the limits are constants, beside what they
-// limit. The package has no clock and no goroutine. Moments are passed in, durations since
+// Everything is bounded, whatever exporters send: the limits are constants, those of templates and
+// samplers in table.go, of what waits in waiting.go. The package has no clock and no goroutine. Moments are passed in, durations since
 // any fixed one.
 package template

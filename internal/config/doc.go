@@ -12,14 +12,14 @@
 // The package never reads the environment of the process: it is handed one.
 //
 //	settings.go   the variables; variables.go what their tags say
-//	variable/     their names, for mistakes that other packages tell
+//	variable/     names of variables that errors and cures of other packages mention
 //	load.go       from an environment to a configuration
-//	parse.go      each value by its type: address.go, bytesize.go, duration.go, format.go,
-//	              log.go, route.go, spread.go, text.go
+//	parse.go      each value by its type: address.go, bytesize.go, duration.go, format.go (export
+//	              formats), log.go, route.go, spread.go, text.go
 //	convert.go    from settings to what the packages want
-//	inforce.go    what holds, for people
+//	inforce.go    the configuration in force, for the log and the status page
 //	check.go      what does not fit together
 //	unknown.go    variables that are none of ours
 //	mistakes.go   all that is wrong, a line each
-//	security.go   TLS and SASL alone, for other programs
+//	security.go   TLS and SASL alone, for flowtail
 package config

@@ -4,8 +4,8 @@
 // scrape, so that the ledger adds up within a scrape. No label has values that
 // a sender of UDP can choose, and every label value is there from the start.
 //
-// The package knows nothing of NetFlow or Kafka: it is told numbers and asks
-// functions.
+// The package knows nothing of NetFlow or Kafka: package
+// collector tells it numbers, and functions to ask.
 //
 //	families.go     which metrics there are
 //	snapshot.go     the numbers

@@ -6,7 +6,8 @@
 // reads that answer whole, within a limit of size and time, and walks it. The client
 // sees the answer only when each count and length in it is true of the bytes that are
 // there, and its values are such as a broker may send. Otherwise it sees an [Error],
-// which tells what the peer seems to speak instead and what to do about it.
+// which tells what the peer seems to speak instead and what to do about it. What a well-formed
+// answer means, its error codes above all, is for package failure.
 //
 // The files, in the path of an answer: checker.go has the limits and whom throttling
 // is told; conn.go notes requests and reads frames; apis.go knows the answers;

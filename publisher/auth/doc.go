@@ -4,7 +4,7 @@
 //
 //	credentials.go  the configuration, and what it and its files hold at one time
 //	tls.go          certificates and authorities
-//	sasl.go         which mechanisms there are, and their passwords
+//	sasl.go         which mechanisms there are, and how one is made of a user and a password
 //	oauth.go        where tokens come from
 //	bearer.go       the mechanism OAUTHBEARER, and why brokers refuse tokens
 //	extensions.go   what brokers may want beside a token
@@ -13,5 +13,5 @@
 //	login.go        all of it for other clients of package kafka-go
 //	scram/          the mechanisms SCRAM-SHA-256 and SCRAM-SHA-512
 //
-// A new mechanism needs its name in package config, too, which accepts it.
+// A new mechanism needs its name in settings.go of package config, too, which accepts it.
 package auth

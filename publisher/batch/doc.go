@@ -6,15 +6,15 @@
 //
 //   - value.go: what a Kafka message's value is made of; header.go: its header, if one is asked for
 //   - record.go: [Encoder], from a packet to Kafka records
-//   - fields.go: the fields of a message, whatever they hold
-//   - window.go: the same without a branch, for what most records hold
-//   - extension.go: the fields of a message that NetFlow v5 has not, by a table
-//   - json.go: the same in JSON
+//   - fields.go: the message's fields that NetFlow v5 has, for any values
+//   - window.go: these fields without a branch, for the values that most records have
+//   - extension.go: all other fields, by a table: a new field goes there
+//   - json.go: all fields in JSON
 //   - staged.go: [Staged], messages that wait for their partition
 //   - batch.go: [Batch], which takes records
-//   - lz4fast.go: the same in LZ4, written while they are appended
-//   - mark.go: where the parts of a batch's records are, for zstd
+//   - lz4fast.go: how a Batch of the codec lz4-fast writes them
+//   - mark.go: the marks of zstd-fast, for package zstdframe: where a record's parts are
 //   - format.go: the layout of batches and records
-//   - compression.go: which codecs there are, and their names; codec.go: what they do
+//   - compression.go: the codecs and their names, which the configuration takes; codec.go: the libraries behind them
 //   - sealer.go: [Sealer], which compresses and completes batches, or splits them
 package batch

@@ -9,7 +9,7 @@
 //	sole.go        one connection a broker, where nothing is acknowledged
 //	producerid.go  producer ids, and doing without
 //	create.go      topics that are missing
-//	settings.go    settings of topics
+//	settings.go    settings of topics, as brokers tell them; observers judge them
 //	fetch.go       what a partition holds
 //	identity.go    which of the topics of one name it is
 //	throttle.go    pauses that brokers ask for
