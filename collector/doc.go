@@ -36,6 +36,6 @@
 //
 // Memory that a sender of UDP can make the collector use is bounded by constants:
 // [maxStreams] streams, [sourcesOfStream] times as many data sources, [maxNotices]
-// remembered log lines of each standing, the limits in table.go and waiting.go of package template, and one
+// remembered log lines of each standing, the limits of package template, and one
 // decoded packet a socket, which keeps the memory of [keptRecords] records.
 package collector

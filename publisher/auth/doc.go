@@ -13,5 +13,5 @@
 //	login.go        all of it for other clients of package kafka-go
 //	scram/          the mechanisms SCRAM-SHA-256 and SCRAM-SHA-512
 //
-// A new mechanism needs its name in settings.go of package config, too, which accepts it.
+// A new mechanism needs its name in the variable of package config, too, which accepts it.
 package auth
