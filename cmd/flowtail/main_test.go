@@ -101,7 +101,7 @@ func TestVersion(t *testing.T) {
 func TestNoBroker(t *testing.T) {
 	t.Parallel()
 	status, stdout, stderr := runWith(t, "-brokers", "127.0.0.1:1")
-	if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "flowtail: no broker answers: 127.0.0.1:1 refuses the connection: start the broker, or give ") {
+	if status != 1 || stdout != "" || !strings.HasPrefix(stderr, "flowtail: no broker answers: 127.0.0.1:1 refuses the connection: start the broker, or give one that runs as -brokers host:port") {
 		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
 	}
 }

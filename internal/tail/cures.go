@@ -23,7 +23,7 @@ func unreachable(err error) string {
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "refuses the connection: start the broker, or give the address of one that runs"
+		return "refuses the connection: start the broker, or give one that runs as -brokers host:port"
 	case isTimeout(err):
 		return "does not answer: check the address, the route and the firewall"
 	}
@@ -31,7 +31,7 @@ func unreachable(err error) string {
 }
 
 const (
-	otherAddress = "give the address of a Kafka broker"
+	otherAddress = "give the address of a Kafka broker as -brokers"
 	turnOnTLS    = "set " + variable.TLS + "=true"
 	turnOffTLS   = "unset " + variable.TLS + ", or give the address of the encrypted listener"
 )

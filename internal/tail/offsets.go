@@ -24,7 +24,7 @@ func (t *topic) partitions(ctx context.Context) ([]int, error) {
 	var partitions []int
 	for _, topic := range res.Topics {
 		if errors.Is(topic.Error, kafka.UnknownTopicOrPartition) {
-			return nil, fmt.Errorf("tail: topic %q does not exist at %s: create it, or name another",
+			return nil, fmt.Errorf("tail: topic %q does not exist at %s: create it, or name another as -topic",
 				t.cfg.Topic, strings.Join(t.cfg.Brokers, ","))
 		}
 		if topic.Error != nil {
