@@ -145,19 +145,63 @@ func (d *decoding) batch(b *testing.B, next traffic, size int) Batch {
 const (
 	trafficSize  = 512 << 10
 	trafficCount = 24
+
+	trafficReceived = decoder.UnixNano(1_717_200_000_000_000_000)
 )
+
+// synthetics are the kinds of synthetic traffic.
+var synthetics = []struct {
+	name   string
+	format exporter.Format
+	ipv6   bool
+}{
+	{"v5", exporter.NetFlow5, false}, {"v9", exporter.NetFlow9, false}, {"v9-ipv6", exporter.NetFlow9, true},
+	{"ipfix", exporter.IPFIX, false}, {"sflow", exporter.SFlow, false}, {"sflow-ipv6", exporter.SFlow, true},
+}
+
+// BenchmarkDecodeEncodeTraffic is decoding, and encoding into a batch, the traffic with
+// which the whole process is measured.
+func BenchmarkDecodeEncodeTraffic(b *testing.B) {
+	type datagram struct {
+		from    netip.AddrPort
+		payload []byte
+	}
+	for _, of := range synthetics {
+		b.Run(of.name, func(b *testing.B) {
+			next, stop := synthetic(b, of.format, of.ipv6)
+			all := make([]datagram, 1024)
+			for i := range all {
+				from, payload := next()
+				all[i] = datagram{from, bytes.Clone(payload)}
+			}
+			stop()
+			d := decoding{reader: template.NewReader(template.NewTable(template.Config{}))}
+			open, records := Open(make([]byte, 0, trafficSize), CompressionNone), 0
+			var p decoder.ExportPacket
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				x := &all[i%len(all)]
+				if err := d.decode(x.from, x.payload, &p); err != nil {
+					b.Fatal(err)
+				}
+				n := len(p.Records)
+				var e Encoder
+				e.Reset(x.from, trafficReceived, &p)
+				if !open.Has(open.Room(e.MaxSize(0, n))) {
+					open = Open(open.Take(), CompressionNone)
+				}
+				open.Append(&e, 0, n)
+				records += n
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(records), "ns/record")
+		})
+	}
+}
 
 // BenchmarkCompressTraffic measures the codecs on the traffic with which the
 // whole process is measured: what the codec alone takes of that.
 func BenchmarkCompressTraffic(b *testing.B) {
-	for _, of := range []struct {
-		name   string
-		format exporter.Format
-		ipv6   bool
-	}{
-		{"v5", exporter.NetFlow5, false}, {"v9", exporter.NetFlow9, false}, {"v9-ipv6", exporter.NetFlow9, true},
-		{"ipfix", exporter.IPFIX, false}, {"sflow", exporter.SFlow, false}, {"sflow-ipv6", exporter.SFlow, true},
-	} {
+	for _, of := range synthetics {
 		b.Run(of.name, func(b *testing.B) {
 			next, stop := synthetic(b, of.format, of.ipv6)
 			batches, records := trafficBatches(b, next, trafficSize, trafficCount)
