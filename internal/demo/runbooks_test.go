@@ -182,6 +182,7 @@ func checkLogged(t *testing.T, name, text string) {
 // 10,000 flows, those of silent among them.
 type runbookHost struct {
 	programs, kafka, http, netflow string
+	sent                           uint64 // datagrams, before commands are run
 }
 
 // silent is an exporter that sends no more when the commands are run.
@@ -204,12 +205,9 @@ func newRunbookHost(t *testing.T) *runbookHost {
 		reader.Close()
 		<-ended
 	})
-	h.send(t.Context(), t, exporter.Config{FirstSource: silent, Exporters: 1, Flows: 30})
-	for missing := uint64(storedFlows); missing > 0; {
-		if missing < storedFlows {
-			h.send(t.Context(), t, exporter.Config{Exporters: 3, Flows: missing, Rate: 20_000})
-		}
-		missing = storedFlows - h.delivered(t)
+	h.sent = h.send(t.Context(), t, exporter.Config{FirstSource: silent, Exporters: 1, Flows: 30})
+	for stored := h.delivered(t); stored < storedFlows; stored = h.delivered(t) {
+		h.sent += h.send(t.Context(), t, exporter.Config{Exporters: 3, Flows: storedFlows - stored, Rate: 20_000})
 	}
 	return h
 }
@@ -218,36 +216,46 @@ func newRunbookHost(t *testing.T) *runbookHost {
 // the commands want to read, so that they read all.
 const storedFlows = 10_000
 
-// delivered returns how many flows are in the topic, once there came no more for a
-// while. A kernel with little room may have dropped some.
+// delivered returns how many flows are in the topic, once all that was sent is accounted
+// for. A kernel with little room may have dropped some.
 func (h *runbookHost) delivered(t *testing.T) (flows uint64) {
 	t.Helper()
-	counter := regexp.MustCompile(`(?m)^flowpub_flows_delivered_total (\d+)$`)
-	for before := uint64(0); ; before = flows {
-		text := counter.FindStringSubmatch(get(t, "http://"+h.http+"/metrics"))
-		if text == nil {
-			t.Fatal("the metrics do not tell what was delivered")
-		}
-		flows, _ = strconv.ParseUint(text[1], 10, 64)
-		if flows == before && flows > 0 {
-			return flows
-		}
-		<-time.After(300 * time.Millisecond) // fifteen times the linger
-	}
+	testwait.Until(t, time.Minute, "what was sent is delivered", func() bool {
+		metrics := get(t, "http://"+h.http+"/metrics")
+		flows = count(t, metrics, "flows_delivered_total")
+		ended := count(t, metrics, "datagrams_received_total") + count(t, metrics, "datagrams_kernel_dropped_total")
+		return ended >= h.sent && count(t, metrics, "flows_buffered") == 0
+	})
+	return flows
 }
 
-// send sends flows to the demo until all are sent or ctx ends.
-func (h *runbookHost) send(ctx context.Context, t *testing.T, cfg exporter.Config) {
+// count is a number in the text of metrics.
+func count(t *testing.T, metrics, name string) uint64 {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^flowpub_` + name + ` (\S+)$`).FindStringSubmatch(metrics)
+	if found == nil {
+		t.Fatalf("the metrics do not tell flowpub_%s", name)
+	}
+	n, err := strconv.ParseFloat(found[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint64(n)
+}
+
+// send sends flows to the demo until all are sent or ctx ends, and returns in how many datagrams.
+func (h *runbookHost) send(ctx context.Context, t *testing.T, cfg exporter.Config) (datagrams uint64) {
 	t.Helper()
 	cfg.Target = h.netflow
 	g, err := exporter.New(cfg)
 	if err != nil {
 		t.Error(err)
-		return
+		return 0
 	}
 	if err := g.Run(ctx); err != nil {
 		t.Error(err)
 	}
+	return g.Stats().Datagrams
 }
 
 // run runs a block as it stands, but for the addresses. It must end by itself, with
