@@ -92,6 +92,13 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # about tenfold. Every line of code they run is raced by its own package's tests.
 LOADED := ./internal/e2e/...
 
+# One of them reads what the kernel counts for all programs, so nothing else runs meanwhile.
+ALONE := ^TestTerminateUnderLoad$$
+# They wait the longest, so they start first.
+LONGEST := ./publisher ./test/bench ./internal/templates
+# What computes leaves a processor at once to what is under load.
+YIELDING := nice -n 5
+
 .PHONY: help
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | \
@@ -111,18 +118,22 @@ check: ## Build, vet and run the short tests, in half a minute: for every edit
 	go vet ./...
 	go test -short -vet off -parallel 8 $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
 
+# What is under load waits most of the time, and what the race detector watches computes:
+# they run together. All of it runs, whatever fails.
 .PHONY: test
-test: test-race test-load test-whole ## Test everything that needs no other service
+test: ## Test everything that needs no other service, in three minutes
+	@$(MAKE) -k -j 2 test-race test-load test-whole
+	go test $(TESTFLAGS) -count 1 -run '$(ALONE)' $(LOADED)
 
 .PHONY: test-race
 test-race:
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector' >&2)
-	go test -timeout 20m $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
-	go test $(RACE) $(TESTFLAGS) -tags portable ./listener
+	$(YIELDING) go test -timeout 20m -p 4 $(RACE) $(TESTFLAGS) $(LONGEST) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
+	$(YIELDING) go test $(RACE) $(TESTFLAGS) -tags portable ./listener
 
 .PHONY: test-load
 test-load:
-	go test $(TESTFLAGS) -count 1 -timeout 15m $(LOADED)
+	go test $(TESTFLAGS) -count 1 -timeout 15m -parallel 8 -skip '$(ALONE)' $(LOADED)
 
 # Of what computes a lot the race detector watches a few cases only: testwait.Few says so.
 # Here all run without it.
@@ -132,7 +143,7 @@ test-whole:
 		names=$$(awk '/^func / { split($$2, name, "(") } \
 			/testwait\.Few/ { if (name[1] !~ /^Test/) { print FILENAME ": call it in the test itself: " $$0 >"/dev/stderr"; exit 1 }; print name[1] }' \
 			$$files | sort -u | paste -sd '|' -); \
-		go test $(TESTFLAGS) -count 1 -run "^($$names)$$" $$(dirname $$files | sort -u)
+		$(YIELDING) go test $(TESTFLAGS) -count 1 -run "^($$names)$$" $$(dirname $$files | sort -u)
 
 # A skipped test proves nothing: here it counts as failed. OF is the target that tests.
 .PHONY: test-report
