@@ -94,8 +94,8 @@ LOADED := ./internal/e2e/...
 
 # One of them reads what the kernel counts for all programs, so nothing else runs meanwhile.
 ALONE := ^TestTerminateUnderLoad$$
-# They wait the longest, so they start first.
-LONGEST := ./publisher ./test/bench ./internal/templates
+# They take the longest, so they start first.
+LONGEST := ./publisher ./test/bench ./publisher/batch ./internal/templates ./decoder/template
 # What computes leaves a processor at once to what is under load.
 YIELDING := nice -n 5
 
@@ -116,7 +116,7 @@ run: ## Run it all in one process: broker, collector, exporters, printed flows
 check: ## Build, vet and run the short tests, in half a minute: for every edit
 	go build ./...
 	go vet ./...
-	go test -short -vet off -parallel 8 $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
+	go test -short -vet off -p 4 -parallel 8 $(TESTFLAGS) $$(go list ./... | grep -vFx "$$(go list $(LOADED))")
 
 # What is under load waits most of the time, and what the race detector watches computes:
 # they run together. All of it runs, whatever fails.
