@@ -76,7 +76,7 @@ func TestRunTellsWhatIsNoKafka(t *testing.T) {
 	pair := ca.Issue(t, "broker")
 	server := &tls.Config{Certificates: []tls.Certificate{pair.TLS(t)}, MinVersion: tls.VersionTLS12}
 	trusting := encrypted{config: &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12}}
-	doubting := encrypted{config: &tls.Config{MinVersion: tls.VersionTLS12}}
+	doubting := encrypted{config: &tls.Config{RootCAs: testca.New(t).Pool(), MinVersion: tls.VersionTLS12}}
 	renaming := encrypted{config: &tls.Config{RootCAs: ca.Pool(), ServerName: "kafka.example.net", MinVersion: tls.VersionTLS12}}
 	secured := func(serve func(net.Conn)) func(net.Conn) {
 		return func(conn net.Conn) { serve(tls.Server(conn, server)) }
