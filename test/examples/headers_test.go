@@ -55,7 +55,7 @@ func (h *house) headers(t *testing.T) {
 // refusesHeader runs an example on values that say that they are JSON, and would be no flows.
 func (h *house) refusesHeader(t *testing.T, environ []string, reads, quote string, command ...string) {
 	t.Helper()
-	out := failing(t, environ, command[0], append(command[1:], "--brokers", h.brokers, "--topic", "told-json", "--group", "told-json", "--header", "form")...)
+	out := failing(t, environ, command[0], append(command[1:], "--brokers", h.brokers, "--topic", "told-json", "--group", strings.Join(command, " "), "--header", "form")...)
 	checkHeaderRefused(t, reads, quote, out)
 }
 

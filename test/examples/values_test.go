@@ -93,7 +93,7 @@ var otherForms = []string{"json", "delimited", "framed"}
 func (h *house) refuses(t *testing.T, reader, symptom string, environ []string, command ...string) {
 	t.Helper()
 	for _, topic := range otherForms {
-		out := failing(t, environ, command[0], append(command[1:], "--brokers", h.brokers, "--topic", topic, "--group", "refused-"+topic)...)
+		out := failing(t, environ, command[0], append(command[1:], "--brokers", h.brokers, "--topic", topic, "--group", strings.Join(command, " ")+topic)...)
 		sees(t, ofOtherForms, reader, symptom, out)
 		if !strings.Contains(out, topic+"/") || !strings.Contains(out, "no FlowRecord: is FLOWPUB_KAFKA_VALUE protobuf?") {
 			t.Errorf("of %s it says\n%s", topic, out)
