@@ -114,9 +114,8 @@ func TestStalled(t *testing.T) {
 }
 
 // Partitions whose batches were opened at different times come to be sent
-// together.
+// together. Not parallel: how many do depends on who has the processors.
 func TestPartitionsJoin(t *testing.T) {
-	t.Parallel()
 	broker := startBroker(t, 12)
 	p := startPublisher(t, broker.ListenAddrs(), func(c *Config) { c.Linger = 100 * time.Millisecond })
 	eventually(t, 10*time.Second, "the publisher is ready", func() bool { return len(p.Missing()) == 0 })
