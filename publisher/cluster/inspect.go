@@ -205,6 +205,9 @@ func joined(ips []netip.Addr) string {
 	return strings.Join(texts, ", ")
 }
 
+// loginPatience is how long a login is waited for before the next broker gets one, too.
+const loginPatience = 5 * time.Second
+
 // ask asks brokers, the next one without waiting long, and tells what each says. It
 // reports whether one refused the login: then no other is asked, so that nobody is locked
 // out. name is what a broker at an address is called.
@@ -213,6 +216,10 @@ func (i *inspection) ask(ctx context.Context, addresses []string, name func(addr
 	var denied atomic.Bool
 	var asking sync.WaitGroup
 	ended := make(chan struct{}, len(addresses))
+	wait := linkPatience
+	if i.credentials.SASL != nil {
+		wait = loginPatience
+	}
 	for n, address := range addresses {
 		if denied.Load() || ctx.Err() != nil {
 			break
@@ -226,7 +233,7 @@ func (i *inspection) ask(ctx context.Context, addresses []string, name func(addr
 			}
 			ended <- struct{}{}
 		})
-		patience := time.NewTimer(linkPatience)
+		patience := time.NewTimer(wait)
 		select {
 		case <-ended:
 		case <-patience.C:
