@@ -172,6 +172,8 @@ func FuzzAppend(f *testing.F) {
 			}
 		})
 	}
+	// An options template of version 9 that ends behind the length of its scopes.
+	f.Add([]byte("\x00\x09\x00\x01\x00\x0fB@fZd\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x08\x01\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		d := New()
 		for range 2 {

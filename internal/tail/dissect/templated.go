@@ -153,7 +153,7 @@ func (k *packet) keep(id uint16, fields []fieldSpec) {
 func (k *packet) definition(b []byte, options bool) (fields []fieldSpec, rest []byte, ok bool) {
 	count, scopes, at := int(binary.BigEndian.Uint16(b[2:])), 0, 4
 	switch {
-	case options && len(b) < 6 && count > 0:
+	case options && len(b) < 6 && (count > 0 || k.key.version == 9): // a withdrawal of IPFIX has 4 bytes
 		return nil, nil, false
 	case options && k.key.version == 9: // lengths in bytes of scopes, then of options
 		scopes = count / 4
