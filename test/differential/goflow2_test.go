@@ -87,7 +87,12 @@ func (g *theirs) decode(b []byte) (records []record, options int, err error) {
 				}
 			}
 		case netflow.OptionsDataFlowSet:
-			options += len(set.Records)
+			lengths := g.lengths(version, domain, set.Id)
+			for _, r := range set.Records {
+				if whole(slices.Concat(r.ScopesValues, r.OptionsValues), lengths) {
+					options++
+				}
+			}
 		}
 	}
 	return records, options, nil
@@ -110,12 +115,17 @@ var errEndless = errors.New("goflow2 would find records without end")
 // endless reports whether the records of a template have no length, but for what they tell
 // themselves.
 func (g *theirs) endless(version uint16, domain uint32, id uint16) bool {
-	known, err := g.templates.GetTemplate(version, domain, id)
+	fields, known := g.fields(version, domain, id)
+	return known && netflow.GetTemplateSize(version, fields) == 0
+}
+
+// fields returns those of a template, the scopes first.
+func (g *theirs) fields(version uint16, domain uint32, id uint16) (fields []netflow.Field, known bool) {
+	t, err := g.templates.GetTemplate(version, domain, id)
 	if err != nil {
-		return false
+		return nil, false
 	}
-	var fields []netflow.Field
-	switch t := known.(type) {
+	switch t := t.(type) {
 	case netflow.TemplateRecord:
 		fields = t.Fields
 	case netflow.IPFIXOptionsTemplateRecord:
@@ -123,14 +133,13 @@ func (g *theirs) endless(version uint16, domain uint32, id uint16) bool {
 	case netflow.NFv9OptionsTemplateRecord:
 		fields = slices.Concat(t.Scopes, t.Options)
 	}
-	return netflow.GetTemplateSize(version, fields) == 0
+	return fields, true
 }
 
 // lengths returns the lengths of a template's fields.
 func (g *theirs) lengths(version uint16, domain uint32, id uint16) (all []uint16) {
-	known, _ := g.templates.GetTemplate(version, domain, id)
-	t, _ := known.(netflow.TemplateRecord)
-	for _, f := range t.Fields {
+	fields, _ := g.fields(version, domain, id)
+	for _, f := range fields {
 		all = append(all, f.Length)
 	}
 	return all
